@@ -1,0 +1,2 @@
+//! SmartLine.
+fn main(){}
