@@ -1,1 +1,4 @@
-//! SmartLine.
+//! SmartLine: one binary and one PostgreSQL behind a phone line.
+
+mod domain;
+mod provider;

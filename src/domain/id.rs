@@ -1,0 +1,88 @@
+//! Ids: a UUIDv7 inside, a prefixed text of 26 characters outside, both sorted by time.
+
+use std::fmt;
+
+use chrono::{DateTime, Utc};
+use uuid::{NoContext, Timestamp, Uuid};
+
+/// A fresh UUIDv7 whose time is `at`, to the millisecond.
+fn time_ordered(at: DateTime<Utc>) -> Uuid {
+    let seconds = u64::try_from(at.timestamp()).unwrap_or(0);
+    Uuid::new_v7(Timestamp::from_unix(NoContext, seconds, at.timestamp_subsec_nanos()))
+}
+
+/// Writes 128 bits as 26 digits of Crockford's base 32, which sorts like the number.
+fn write_base32(f: &mut fmt::Formatter<'_>, id: Uuid) -> fmt::Result {
+    const DIGITS: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
+    let bits = id.as_u128();
+    for place in (0..26).rev() {
+        let digit = (bits >> (place * 5)) & 31;
+        write!(f, "{}", char::from(DIGITS[usize::try_from(digit).unwrap_or(0)]))?;
+    }
+    Ok(())
+}
+
+macro_rules! id {
+    ($(#[$doc:meta])* $name:ident, $prefix:literal) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub(crate) struct $name(Uuid);
+
+        impl $name {
+            /// A fresh id that carries the time `at`.
+            pub(crate) fn new(at: DateTime<Utc>) -> Self {
+                Self(time_ordered(at))
+            }
+
+            /// As the database keeps it.
+            pub(crate) fn uuid(self) -> Uuid {
+                self.0
+            }
+        }
+
+        impl From<Uuid> for $name {
+            fn from(id: Uuid) -> Self {
+                Self(id)
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str($prefix)?;
+                write_base32(f, self.0)
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                fmt::Display::fmt(self, f)
+            }
+        }
+    };
+}
+
+id!(
+    /// A kept event.
+    EventId,
+    "event_"
+);
+id!(
+    /// One HTTP request, in logs and in answers.
+    RequestId,
+    "req_"
+);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_sorts_by_time_and_has_one_length() {
+        let at = |ms| DateTime::from_timestamp_millis(ms).unwrap();
+        let early = EventId::new(at(1_760_000_000_000)).to_string();
+        let late = EventId::new(at(1_760_000_000_001)).to_string();
+        assert!(early < late, "{early} before {late}");
+        assert_eq!(early.len(), "event_".len() + 26);
+        assert_eq!(EventId::from(Uuid::nil()).to_string(), format!("event_{}", "0".repeat(26)));
+    }
+}

@@ -1,0 +1,91 @@
+//! Parameters of a form, a query or a flat JSON object: an ordered list, since repeats and empty values are signed.
+
+use std::fmt;
+
+use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+use serde_json::Value;
+
+/// Names and values in the order in which they came. Invalid UTF-8 reads as U+FFFD.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub(crate) struct Params(Vec<(String, String)>);
+
+impl Params {
+    /// Reads `application/x-www-form-urlencoded` bytes; every input is readable.
+    pub(crate) fn from_form(body: &[u8]) -> Self {
+        Self(form_urlencoded::parse(body).into_owned().collect())
+    }
+
+    /// Reads a raw query.
+    pub(crate) fn from_query(query: &str) -> Self {
+        Self::from_form(query.as_bytes())
+    }
+
+    /// Reads a JSON object by flattening its top level: text as it is, everything else as its JSON text.
+    /// `None` where the body is no JSON object.
+    pub(crate) fn from_json(body: &[u8]) -> Option<Self> {
+        serde_json::from_slice::<Members>(body).ok().map(|members| Self(members.0))
+    }
+
+    /// The first value of `name`.
+    pub(crate) fn get(&self, name: &str) -> Option<&str> {
+        self.0.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+    }
+
+    /// The first value of the first of `names` that is there and not empty.
+    pub(crate) fn first_of(&self, names: &[&str]) -> Option<&str> {
+        names.iter().find_map(|name| self.get(name).filter(|value| !value.is_empty()))
+    }
+
+    /// All of them, ordered by name and then by value, as bytes.
+    pub(crate) fn sorted(&self) -> Vec<(&str, &str)> {
+        let mut pairs: Vec<_> = self.0.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
+        pairs.sort_unstable();
+        pairs
+    }
+
+    /// Whether there is none.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl fmt::Debug for Params {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Params({} masked)", self.0.len())
+    }
+}
+
+impl FromIterator<(String, String)> for Params {
+    fn from_iter<I: IntoIterator<Item = (String, String)>>(pairs: I) -> Self {
+        Self(pairs.into_iter().collect())
+    }
+}
+
+/// The members of a JSON object, repeated ones included: a map would silently drop what a signature covers.
+struct Members(Vec<(String, String)>);
+
+impl<'de> Deserialize<'de> for Members {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct List;
+        impl<'de> Visitor<'de> for List {
+            type Value = Members;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a JSON object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Members, A::Error> {
+                let mut members = Vec::new();
+                while let Some((name, value)) = map.next_entry::<String, Value>()? {
+                    let text = match value {
+                        Value::String(text) => text,
+                        other => other.to_string(),
+                    };
+                    members.push((name, text));
+                }
+                Ok(Members(members))
+            }
+        }
+        deserializer.deserialize_map(List)
+    }
+}

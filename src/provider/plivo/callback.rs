@@ -1,0 +1,75 @@
+//! What a Plivo request is about, and what makes it the same request when it comes again.
+//!
+//! Source: Plivo docs, "Voice request parameters", "Message status callbacks".
+
+use crate::provider::{Endpoint, Envelope, Identity, Params, Provider, Received, key};
+
+/// What tells two requests about one call apart, besides its position: each is there only where it means something.
+const CALL_PARTS: [&str; 8] = [
+    "Event",
+    "CallStatus",
+    "RecordingID",
+    "TranscriptionID",
+    "DialAction",
+    "DialBLegUUID",
+    "DialBLegStatus",
+    "StreamID",
+];
+
+/// Names the event.
+pub(super) fn envelope(received: &Received, params: &Params) -> Envelope {
+    let call = params.first_of(&["CallUUID"]);
+    let message = params.first_of(&["MessageUUID"]);
+    let (kind, identity) = match (received.endpoint, call, message) {
+        (Endpoint::PlivoSms, _, Some(id)) if is_delivery_report(params) => {
+            ("plivo.message.status", Some(report(params, id)))
+        }
+        (Endpoint::PlivoSms, _, Some(id)) => {
+            ("plivo.sms", Some(Identity::new(Provider::Plivo, &[id, "sms"])))
+        }
+        (Endpoint::PlivoSms, ..) => ("plivo.sms", None),
+        (Endpoint::PlivoHangup, Some(id), _) => inform(received, params, id),
+        (Endpoint::PlivoHangup, ..) => ("plivo.hangup", None),
+        (_, Some(id), _) => ("plivo.answer", Some(answer(received, id))),
+        _ => ("plivo.answer", None),
+    };
+    Envelope {
+        identity: identity.unwrap_or_else(|| key::of_content(received, params)),
+        kind: kind.to_owned(),
+        subject: call.or(message).map(str::to_owned),
+        occurred_at: None, // Plivo's times name no zone
+    }
+}
+
+/// Whether a request to the text path tells what became of a text, instead of bringing one.
+pub(crate) fn is_delivery_report(params: &Params) -> bool {
+    params.first_of(&["Status"]).is_some()
+}
+
+/// A call asks once for each position.
+fn answer(received: &Received, call: &str) -> Identity {
+    let position = received.token().unwrap_or_default();
+    Identity::new(Provider::Plivo, &[call, "answer", &position])
+}
+
+fn report(params: &Params, message: &str) -> Identity {
+    let part = |name| params.get(name).unwrap_or_default();
+    let parts = [message, "status", part("Status"), part("Sequence"), part("PartInfo")];
+    Identity::new(Provider::Plivo, &parts)
+}
+
+fn inform(received: &Received, params: &Params, call: &str) -> (&'static str, Option<Identity>) {
+    let told: Vec<String> = CALL_PARTS
+        .iter()
+        .filter_map(|name| params.first_of(&[name]).map(|value| format!("{name}={value}")))
+        .collect();
+    let kind = if params.first_of(&["RecordingID"]).is_some() { "plivo.recording" } else { "plivo.hangup" };
+    if told.is_empty() {
+        return (kind, None);
+    }
+    let position = received.token().unwrap_or_default();
+    let mut parts = vec![call, kind];
+    parts.extend(told.iter().map(String::as_str));
+    parts.push(&position);
+    (kind, Some(Identity::new(Provider::Plivo, &parts)))
+}
