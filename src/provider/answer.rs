@@ -1,5 +1,7 @@
 //! The finished answer to a webhook, as it is kept beside the event and given again to a duplicate.
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
 
 /// An HTTP answer.
@@ -8,7 +10,7 @@ pub(crate) struct Answer {
     /// HTTP status, 200 to 599.
     pub(crate) status: u16,
     /// Content type, empty where there is no body.
-    pub(crate) content_type: &'static str,
+    pub(crate) content_type: Cow<'static, str>,
     /// The body.
     pub(crate) body: Bytes,
 }
@@ -16,11 +18,11 @@ pub(crate) struct Answer {
 impl Answer {
     /// Call control: `text/xml`, which both providers take.
     pub(crate) fn xml(document: impl Into<Bytes>) -> Self {
-        Self { status: 200, content_type: "text/xml; charset=utf-8", body: document.into() }
+        Self { status: 200, content_type: "text/xml; charset=utf-8".into(), body: document.into() }
     }
 
     /// A small JSON body.
     pub(crate) fn json(document: impl Into<Bytes>) -> Self {
-        Self { status: 200, content_type: "application/json", body: document.into() }
+        Self { status: 200, content_type: "application/json".into(), body: document.into() }
     }
 }

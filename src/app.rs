@@ -1,0 +1,210 @@
+//! The application: builds the state, runs what must run beside the requests, and ends in order.
+
+use std::{sync::Arc, time::Duration};
+
+use sqlx::{PgPool, migrate::MigrateError};
+use tokio::net::TcpListener;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use crate::{
+    config::Config,
+    db::{self, Presence},
+    domain::clock::Clock,
+    http::{
+        self,
+        limiter::FailureLimiter,
+        state::{Door, Keys, Limits, Shared, State},
+    },
+    inbox::{self, rejections::Rejections},
+    lines::token::TokenKeys,
+};
+
+/// How often the database is looked at. Health pages may be that stale.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// How often partitions are made ahead and old answers are emptied.
+const UPKEEP: Duration = Duration::from_hours(1);
+
+/// How often full budgets are forgotten.
+const SWEEP: Duration = Duration::from_secs(30);
+
+/// The service, not yet listening.
+pub struct App {
+    state: State,
+    db: PgPool,
+    clock: Arc<dyn Clock>,
+    limits: Limits,
+    tasks: TaskTracker,
+    stop: CancellationToken,
+}
+
+/// Why the service could not go on.
+#[derive(Debug, thiserror::Error)]
+pub enum AppError {
+    /// `DATABASE_URL` cannot be read.
+    #[error("DATABASE_URL cannot be read as a PostgreSQL URL")]
+    Url,
+    /// The schema is not as this version needs it.
+    #[error("the database could not be migrated: {0}")]
+    Migrate(#[from] MigrateError),
+    /// The database holds unsigned events.
+    #[error(
+        "DATABASE_URL is a database that `smartline dev` made: it may hold unsigned events, which must never stand \
+         beside real ones; use another database"
+    )]
+    MadeByDev,
+}
+
+impl App {
+    /// Puts the parts together. Connects to nothing yet.
+    ///
+    /// # Errors
+    /// When the database's URL cannot be read.
+    pub fn new(config: Config, clock: Arc<dyn Clock>) -> Result<Self, AppError> {
+        Self::with(config, clock, Door::Serve, Limits::default())
+    }
+
+    /// The same, with `dev`'s door or short limits.
+    ///
+    /// # Errors
+    /// When the database's URL cannot be read.
+    pub(crate) fn with(
+        config: Config,
+        clock: Arc<dyn Clock>,
+        door: Door,
+        limits: Limits,
+    ) -> Result<Self, AppError> {
+        let db = db::pool(&config.database_url).map_err(|_| AppError::Url)?;
+        let tasks = TaskTracker::new();
+        let (rejections, writing) = Rejections::new(db.clone());
+        tasks.spawn(writing);
+        let providers = &config.providers;
+        let token_keys = Keys {
+            twilio: TokenKeys::new(providers.twilio.as_ref().map_or(&[], |twilio| &twilio.tokens)),
+            plivo: TokenKeys::new(providers.plivo.as_ref().map_or(&[], |plivo| &plivo.tokens)),
+        };
+        let https = config.is_https();
+        let state = State::new(Shared {
+            db: db.clone(),
+            presence: Presence::default(),
+            clock: Arc::clone(&clock),
+            origins: config.origins,
+            providers: config.providers,
+            token_keys,
+            door,
+            proxy: config.proxy,
+            allow: config.allow,
+            failures: FailureLimiter::new(Arc::clone(&clock)),
+            rejections,
+            limits,
+            https,
+        });
+        Ok(Self { state, db, clock, limits, tasks, stop: CancellationToken::new() })
+    }
+
+    /// Waits for the database and brings it up to date (or, without `migrate`, waits until somebody has).
+    ///
+    /// # Errors
+    /// When waiting cannot help: a migration failed, or the database is `dev`'s.
+    pub async fn prepare(&self, migrate: bool) -> Result<(), AppError> {
+        let mut told = false;
+        loop {
+            match self.try_prepare(migrate).await {
+                Ok(true) => return Ok(()),
+                Ok(false) if !told => tracing::warn!("the database lacks migrations: run `smartline migrate`"),
+                Err(AppError::Migrate(error)) if db::is_away(&error) => {
+                    if !told {
+                        tracing::error!(%error, "the database does not answer; trying every second");
+                    }
+                }
+                Ok(false) => {}
+                Err(error) => return Err(error),
+            }
+            told = true;
+            tokio::time::sleep(LOOK).await;
+        }
+    }
+
+    /// Whether the database is ready now.
+    async fn try_prepare(&self, migrate: bool) -> Result<bool, AppError> {
+        let away = |error: sqlx::Error| AppError::Migrate(MigrateError::Execute(error));
+        if self.state.door == Door::Serve && crate::dev::database::is_dev(&self.db).await.map_err(away)? {
+            return Err(AppError::MadeByDev);
+        }
+        if migrate {
+            db::migrate(&self.db).await?;
+        }
+        if self.state.presence.look(&self.db).await != db::State::Ready {
+            return Ok(false);
+        }
+        inbox::partitions::ensure(&self.db, self.clock.now()).await.map_err(away)?;
+        Ok(true)
+    }
+
+    /// Serves until `stop` is done, then finishes what is in flight, for at most the drain limit.
+    pub async fn serve(self, listener: TcpListener, stop: impl Future<Output = ()>) {
+        self.start_upkeep();
+        let router = http::router(self.state);
+        let server = http::server::serve(listener, router, self.limits.head, self.stop.clone());
+        let server = self.tasks.spawn(server);
+        stop.await;
+        tracing::info!("stopping: requests in flight may finish");
+        self.stop.cancel();
+        self.tasks.close();
+        let drained = tokio::time::timeout(self.limits.drain, self.tasks.wait()).await;
+        if drained.is_err() {
+            tracing::warn!("some requests were cut off");
+            server.abort();
+        }
+        // A pool that waits for a stuck connection must not hold the process.
+        let _ = tokio::time::timeout(Duration::from_secs(1), self.db.close()).await;
+        tracing::info!("stopped");
+    }
+
+    /// Starts what is done now and then; each ends when the service stops.
+    fn start_upkeep(&self) {
+        let (state, db) = (self.state.clone(), self.db.clone());
+        self.every(LOOK, move || {
+            let (state, db) = (state.clone(), db.clone());
+            async move {
+                let before = state.presence.state();
+                let now = state.presence.look(&db).await;
+                if before != now {
+                    tracing::info!(?before, ?now, "the database's state changed");
+                }
+            }
+        });
+        let state = self.state.clone();
+        self.every(SWEEP, move || {
+            state.failures.sweep();
+            std::future::ready(())
+        });
+        let (db, clock) = (self.db.clone(), Arc::clone(&self.clock));
+        self.every(UPKEEP, move || {
+            let (db, now) = (db.clone(), clock.now());
+            async move {
+                let done = async {
+                    inbox::partitions::ensure(&db, now).await?;
+                    inbox::forget_answers(&db, now).await
+                };
+                if let Err(error) = done.await {
+                    tracing::warn!(%error, "upkeep failed; it is tried again in an hour");
+                }
+            }
+        });
+    }
+
+    /// Repeats `work`, the first time one period from now, until the service stops.
+    fn every<F: Future<Output = ()> + Send>(
+        &self,
+        period: Duration,
+        work: impl Fn() -> F + Send + Sync + 'static,
+    ) {
+        let stop = self.stop.clone();
+        self.tasks.spawn(async move {
+            while tokio::time::timeout(period, stop.cancelled()).await.is_err() {
+                work().await;
+            }
+        });
+    }
+}

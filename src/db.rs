@@ -1,0 +1,143 @@
+//! The way to PostgreSQL: a pool that gives up early, the migrations, and whether the database is there.
+
+use std::{
+    str::FromStr,
+    sync::{
+        Arc,
+        atomic::{AtomicU8, Ordering},
+    },
+    time::Duration,
+};
+
+use secrecy::{ExposeSecret as _, SecretString};
+use sqlx::{
+    PgPool,
+    migrate::{MigrateError, Migrator},
+    postgres::{PgConnectOptions, PgPoolOptions},
+};
+
+/// Every migration, embedded in the binary.
+static MIGRATOR: Migrator = sqlx::migrate!();
+
+/// Most connections of one process. One insert per request reaches its plateau with 16 to 32.
+const CONNECTIONS: u32 = 16;
+
+/// Longest wait for a connection. A caller waits 3 s at most for everything, so this must leave time for the safe
+/// document.
+const ACQUIRE: Duration = Duration::from_millis(1500);
+
+/// Longest single statement of the service, in milliseconds; migrations are free of it.
+const STATEMENT_MS: &str = "2500";
+
+/// A pool that connects when it is first used.
+///
+/// # Errors
+/// When the URL cannot be read.
+pub(crate) fn pool(url: &SecretString) -> sqlx::Result<PgPool> {
+    Ok(pool_with(PgConnectOptions::from_str(url.expose_secret())?))
+}
+
+/// The same, from options.
+pub(crate) fn pool_with(options: PgConnectOptions) -> PgPool {
+    let options = options.application_name("smartline").options([
+        ("statement_timeout", STATEMENT_MS),
+        ("idle_in_transaction_session_timeout", "5000"),
+        ("timezone", "UTC"),
+    ]);
+    PgPoolOptions::new()
+        .max_connections(CONNECTIONS)
+        .acquire_timeout(ACQUIRE)
+        .max_lifetime(Duration::from_mins(30))
+        .connect_lazy_with(options)
+}
+
+/// Brings the schema up to date; several processes may do so at once, one at a time will.
+///
+/// # Errors
+/// When the database is away, or knows a migration that this binary does not.
+pub(crate) async fn migrate(pool: &PgPool) -> Result<(), MigrateError> {
+    let mut connection = pool.acquire().await?;
+    sqlx::query("SET statement_timeout = 0").execute(&mut *connection).await?;
+    let result = MIGRATOR.run(&mut *connection).await;
+    connection.close().await?; // its settings are not the pool's
+    result
+}
+
+/// Whether every migration of this binary is applied. Newer ones may be there too: the next release is being rolled
+/// out beside this one.
+///
+/// # Errors
+/// When the database is away or was never migrated.
+pub(crate) async fn is_migrated(pool: &PgPool) -> sqlx::Result<bool> {
+    const APPLIED_SQL: &str = "SELECT count(*) FROM _sqlx_migrations WHERE success AND version = ANY($1)";
+    let versions: Vec<i64> = MIGRATOR.iter().map(|migration| migration.version).collect();
+    let applied: i64 = sqlx::query_scalar(APPLIED_SQL).bind(&versions).fetch_one(pool).await?;
+    Ok(usize::try_from(applied) == Ok(versions.len()))
+}
+
+/// Whether a migration failed because the database could not be reached, so that trying again may help.
+pub(crate) fn is_away(error: &MigrateError) -> bool {
+    match error {
+        MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => is_connection_loss(error),
+        _ => false,
+    }
+}
+
+/// Whether a statement failed because the database is away: no connection, or one that says it is starting, stopping
+/// or full (SQLSTATE classes 08 and 57P).
+pub(crate) fn is_connection_loss(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::Io(_)
+        | sqlx::Error::Tls(_)
+        | sqlx::Error::PoolTimedOut
+        | sqlx::Error::PoolClosed
+        | sqlx::Error::WorkerCrashed => true,
+        sqlx::Error::Database(error) => {
+            error.code().is_some_and(|code| code.starts_with("08") || code.starts_with("57P") || code == "53300")
+        }
+        _ => false,
+    }
+}
+
+/// What is known of the database, for the health pages: written by one task, read without waiting.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Presence(Arc<AtomicU8>);
+
+/// The states of the database.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum State {
+    /// It does not answer.
+    Away,
+    /// It answers, and lacks migrations.
+    Outdated,
+    /// It answers and is migrated.
+    Ready,
+}
+
+impl Presence {
+    /// What was last seen; `Away` before the first look.
+    pub(crate) fn state(&self) -> State {
+        match self.0.load(Ordering::Relaxed) {
+            2 => State::Ready,
+            1 => State::Outdated,
+            _ => State::Away,
+        }
+    }
+
+    /// Looks at the database and remembers what it saw.
+    pub(crate) async fn look(&self, pool: &PgPool) -> State {
+        let state = match tokio::time::timeout(ACQUIRE, is_migrated(pool)).await {
+            Ok(Ok(true)) => State::Ready,
+            Ok(Ok(false)) => State::Outdated,
+            Ok(Err(sqlx::Error::Database(error))) if error.code().as_deref() == Some("42P01") => State::Outdated,
+            Ok(Err(_)) | Err(_) => State::Away,
+        };
+        let code = match state {
+            State::Away => 0,
+            State::Outdated => 1,
+            State::Ready => 2,
+        };
+        self.0.store(code, Ordering::Relaxed);
+        state
+    }
+}

@@ -1,0 +1,179 @@
+//! The one way from a refusal to a response.
+
+use std::any::Any;
+
+use axum::{
+    extract::Request,
+    http::{HeaderMap, HeaderValue, Method, header},
+    response::{IntoResponse, Response},
+};
+use serde_json::json;
+
+use super::{
+    allowed,
+    problem::{Code, Problem},
+    state::Outcome,
+};
+use crate::provider::{Endpoint, Reject};
+
+/// Why a request gets no answer of its own. `Display` is the exact cause, for the log alone.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Error {
+    /// The signature check refused it; the endpoint decides on the hint.
+    #[error("{1}")]
+    Rejected(Endpoint, Reject),
+    /// A check before the signature refused it.
+    #[error("{1}")]
+    Refused(Code, String),
+    /// Too many were refused before it.
+    #[error("over the budget of refused requests; this one: {cause}")]
+    RateLimited {
+        /// Seconds until one more may be refused.
+        retry_after: u64,
+        /// Why it would have been refused.
+        cause: String,
+    },
+    /// It cannot be kept.
+    #[error("not kept: {0}")]
+    Database(#[from] sqlx::Error),
+}
+
+/// Seconds after which a provider may try again while the database is away.
+const RETRY_AFTER: u64 = 5;
+
+impl Error {
+    /// The public code.
+    pub(crate) fn code(&self) -> Code {
+        match self {
+            Self::Rejected(_, reject) => Code::named(reject.code()),
+            Self::Refused(code, _) => *code,
+            Self::RateLimited { .. } => Code::RateLimited,
+            Self::Database(_) => Code::Unavailable,
+        }
+    }
+}
+
+impl IntoResponse for Error {
+    fn into_response(self) -> Response {
+        let mut problem = Problem::from(self.code());
+        let mut headers = HeaderMap::new();
+        match &self {
+            Self::Rejected(endpoint, Reject::Missing) => {
+                problem.more.insert("hint".to_owned(), hint(*endpoint).into());
+            }
+            Self::RateLimited { retry_after, .. } => {
+                headers.insert(header::RETRY_AFTER, (*retry_after).into());
+            }
+            Self::Database(_) => {
+                headers.insert(header::RETRY_AFTER, RETRY_AFTER.into());
+            }
+            Self::Rejected(..) | Self::Refused(..) => {}
+        }
+        if matches!(problem.code, Code::BodyTooLarge | Code::BodyTimeout | Code::BadRequest) {
+            // The rest of the body was not read and must not be taken for the next request.
+            headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+        }
+        respond(problem, headers, Outcome::refused(self.code(), self.to_string()))
+    }
+}
+
+/// A response that carries the problem; the outermost layer writes its body, with the request id.
+fn respond(problem: Problem, headers: HeaderMap, outcome: Outcome) -> Response {
+    let mut response = (problem.code.status(), headers).into_response();
+    response.extensions_mut().insert(problem);
+    response.extensions_mut().insert(outcome);
+    response
+}
+
+/// What would sign the request that a person has just sent by hand.
+fn hint(endpoint: Endpoint) -> String {
+    let name = endpoint.name().replace('/', " ");
+    let example = match endpoint {
+        Endpoint::Stripe => "--data-raw '{\"id\": \"evt_1\", \"type\": \"ping\"}'",
+        Endpoint::TwilioVoice | Endpoint::TwilioStatus => "-d From=+14155550100 -d To=+14155550199 -d CallSid=CA1",
+        Endpoint::TwilioSms => "-d From=+14155550100 -d To=+14155550199 -d MessageSid=SM1 -d Body=Hello",
+        Endpoint::PlivoAnswer | Endpoint::PlivoHangup => "-d From=14155550100 -d To=14155550199 -d CallUUID=1",
+        Endpoint::PlivoSms => "-d From=14155550100 -d To=14155550199 -d MessageUUID=1 -d Text=Hello",
+    };
+    format!("to send it by hand, sign it: smartline sign {name} {example} --curl")
+}
+
+/// 404; below `/webhook…` with the seven paths and the nearest of them.
+pub(super) async fn not_found(request: Request) -> Response {
+    let path = request.uri().path();
+    let mut problem = Problem::from(Code::NotFound);
+    let outcome = Outcome::refused(Code::NotFound, "no such path".to_owned());
+    if path.starts_with("/webhook") {
+        let paths: Vec<_> = Endpoint::ALL.iter().map(|endpoint| endpoint.path()).collect();
+        problem.more.insert("nearest".to_owned(), nearest(path).into());
+        problem.more.insert("paths".to_owned(), json!(paths));
+    }
+    respond(problem, HeaderMap::new(), outcome)
+}
+
+/// The webhook path with the fewest edits to `path`.
+fn nearest(path: &str) -> &'static str {
+    let path: String = path.chars().take(100).collect();
+    let path = path.to_lowercase();
+    let closest = Endpoint::ALL.into_iter().min_by_key(|endpoint| edits(&path, endpoint.path()));
+    closest.unwrap_or(Endpoint::Stripe).path()
+}
+
+/// Levenshtein distance, in characters.
+fn edits(from: &str, to: &str) -> usize {
+    let mut row: Vec<usize> = (0..=to.chars().count()).collect();
+    for (line, a) in from.chars().enumerate() {
+        let mut diagonal = std::mem::replace(&mut row[0], line + 1);
+        for (column, b) in to.chars().enumerate() {
+            let replaced = diagonal + usize::from(a != b);
+            diagonal = row[column + 1];
+            row[column + 1] = replaced.min(diagonal + 1).min(row[column] + 1);
+        }
+    }
+    row.last().copied().unwrap_or(0)
+}
+
+/// 405 with the methods that are allowed.
+pub(super) async fn method_not_allowed(method: Method, request: Request) -> Response {
+    let methods = match Endpoint::of_path(request.uri().path()) {
+        Some(endpoint) => allowed(endpoint).iter().map(Method::as_str).collect::<Vec<_>>().join(", "),
+        None => "GET, HEAD".to_owned(),
+    };
+    let mut headers = HeaderMap::new();
+    if let Ok(value) = methods.parse() {
+        headers.insert(header::ALLOW, value);
+    }
+    let outcome = Outcome::refused(Code::MethodNotAllowed, format!("{method} is not answered here"));
+    respond(Code::MethodNotAllowed.into(), headers, outcome)
+}
+
+/// 500 for a handler that panicked; the panic's text is for the log alone.
+#[expect(clippy::needless_pass_by_value, reason = "the layer's signature")]
+pub(super) fn panicked(panic: Box<dyn Any + Send + 'static>) -> Response {
+    let text = panic_text(panic.as_ref()).to_owned();
+    respond(Code::Internal.into(), HeaderMap::new(), Outcome::refused(Code::Internal, format!("panic: {text}")))
+}
+
+/// What a panic said.
+pub(super) fn panic_text(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<&str>().copied();
+    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("of an unknown kind")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nearest_path() {
+        for (path, expected) in [
+            ("/webhook/twilio/voice", "/webhooks/twilio/voice"),
+            ("/webhooks/twillio/sms/", "/webhooks/twilio/sms"),
+            ("/webhooks/Stripe", "/webhooks/stripe"),
+            ("/webhook/plivo/hangup", "/webhooks/plivo/hangup"),
+            ("/webhooks", "/webhooks/stripe"),
+        ] {
+            assert_eq!(nearest(path), expected, "{path}");
+        }
+    }
+}

@@ -1,0 +1,91 @@
+//! Whose request it is: the peer's address, or what a trusted proxy says. Never the leftmost forwarded entry, which
+//! anyone can invent.
+
+use std::net::IpAddr;
+
+use axum::{
+    extract::{Request, State as Extract},
+    http::HeaderMap,
+    middleware::Next,
+    response::Response,
+};
+
+use crate::{
+    config::Proxy,
+    http::{
+        server::Peer,
+        state::{Client, State},
+    },
+};
+
+/// Notes the client's address on the request.
+pub(in crate::http) async fn client_address(
+    Extract(state): Extract<State>,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    let peer = request.extensions().get::<Peer>().map_or(IpAddr::from([0, 0, 0, 0]), |peer| peer.0.ip());
+    let client = said_by_proxy(state.proxy, request.headers(), "x-forwarded-for", "cf-connecting-ip")
+        .and_then(address)
+        .unwrap_or(peer);
+    request.extensions_mut().insert(Client(client.to_canonical()));
+    next.run(request).await
+}
+
+/// What the trusted proxy wrote: the n-th entry from the right of `list`, over all its lines, or Render's own header.
+/// `None` where no proxy is trusted, or it said nothing.
+pub(in crate::http) fn said_by_proxy<'h>(
+    proxy: Proxy,
+    headers: &'h HeaderMap,
+    list: &str,
+    render: &str,
+) -> Option<&'h str> {
+    match proxy {
+        Proxy::None => None,
+        Proxy::Hops(hops) => {
+            let lines: Vec<&str> =
+                headers.get_all(list).iter().filter_map(|line| line.to_str().ok()).collect();
+            lines.into_iter().rev().flat_map(|line| line.rsplit(',')).map(str::trim).nth(hops - 1)
+        }
+        Proxy::Render => headers.get_all(render).iter().next_back()?.to_str().ok().map(str::trim),
+    }
+}
+
+/// An address, with or without a port.
+fn address(text: &str) -> Option<IpAddr> {
+    text.parse().ok().or_else(|| text.parse::<std::net::SocketAddr>().ok().map(|socket| socket.ip()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_nth_from_the_right() {
+        let headers = |lines: &[&'static str]| {
+            let mut headers = HeaderMap::new();
+            for line in lines {
+                headers.append("x-forwarded-for", line.parse().unwrap());
+            }
+            headers
+        };
+        for (case, proxy, lines, expected) in [
+            ("no proxy is trusted", Proxy::None, &["192.0.2.1"][..], None),
+            ("one hop", Proxy::Hops(1), &["198.51.100.9, 192.0.2.1"][..], Some("192.0.2.1")),
+            ("two hops", Proxy::Hops(2), &["6.6.6.6, 192.0.2.1, 10.0.0.1"][..], Some("192.0.2.1")),
+            ("a second line is further right", Proxy::Hops(1), &["6.6.6.6", "192.0.2.1"][..], Some("192.0.2.1")),
+            ("too few entries", Proxy::Hops(3), &["6.6.6.6, 192.0.2.1"][..], None),
+            ("Render does not use it", Proxy::Render, &["6.6.6.6"][..], None),
+        ] {
+            let headers = headers(lines);
+            let said = said_by_proxy(proxy, &headers, "x-forwarded-for", "cf-connecting-ip");
+            assert_eq!(said, expected, "{case}");
+        }
+        let mut headers = HeaderMap::new();
+        headers.insert("cf-connecting-ip", "2001:db8::7".parse().unwrap());
+        let said = said_by_proxy(Proxy::Render, &headers, "x-forwarded-for", "cf-connecting-ip");
+        assert_eq!(said.and_then(address), "2001:db8::7".parse().ok());
+        assert_eq!(address("192.0.2.1:4711"), "192.0.2.1".parse().ok());
+        assert_eq!(address("unknown"), None);
+    }
+}

@@ -1,0 +1,123 @@
+//! The outermost layers: a request id, one wide log line, the problem's body, security headers.
+
+use std::time::{Duration, Instant};
+
+use axum::{
+    body::Body,
+    extract::{Request, State as Extract},
+    http::{HeaderName, HeaderValue, header},
+    middleware::Next,
+    response::Response,
+};
+
+use crate::{
+    domain::id::RequestId,
+    http::{
+        problem::Problem,
+        state::{Outcome, RequestIdentity, State},
+    },
+    provider::{Endpoint, SignedBy},
+};
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const EVENT_ID: HeaderName = HeaderName::from_static("x-smartline-event");
+
+/// Gives the request its id, and writes its one log line and, for a refusal, its body.
+pub(in crate::http) async fn trace(
+    Extract(state): Extract<State>,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    let started = Instant::now();
+    let id = RequestId::new(state.clock.now());
+    request.extensions_mut().insert(RequestIdentity(id));
+    let what = match Endpoint::of_path(request.uri().path()) {
+        Some(endpoint) => endpoint.name(),
+        None if matches!(request.uri().path(), "/healthz" | "/readyz") => "health",
+        None => "other",
+    };
+    let method = request.method().clone();
+    let mut response = next.run(request).await;
+    let outcome = response.extensions_mut().remove::<Outcome>().unwrap_or_default();
+    if let Some(problem) = response.extensions_mut().remove::<Problem>() {
+        write_problem(&mut response, &problem, id);
+    }
+    set(&mut response, REQUEST_ID, &id.to_string());
+    if let Some(event) = outcome.event {
+        set(&mut response, EVENT_ID, &event.to_string());
+    }
+    write_line(id, what, method.as_str(), response.status().as_u16(), &outcome, started.elapsed());
+    response
+}
+
+fn write_problem(response: &mut Response, problem: &Problem, id: RequestId) {
+    let body = problem.body(&id.to_string()).to_string();
+    *response.body_mut() = Body::from(body);
+    let json = HeaderValue::from_static("application/problem+json");
+    response.headers_mut().insert(header::CONTENT_TYPE, json);
+}
+
+fn set(response: &mut Response, name: HeaderName, value: &str) {
+    if let Ok(value) = HeaderValue::from_str(value) {
+        response.headers_mut().insert(name, value);
+    }
+}
+
+/// One line a request. It names no address of a genuine request, no query and nothing out of a body.
+fn write_line(id: RequestId, what: &str, method: &str, status: u16, outcome: &Outcome, took: Duration) {
+    let milliseconds = |duration: Duration| (duration.as_secs_f64() * 10_000.0).round() / 10.0;
+    let signed_by = match outcome.signed_by {
+        Some(SignedBy::Nobody) => Some("unsigned".to_owned()),
+        signed_by => signed_by.map(|by| by.to_string()),
+    };
+    macro_rules! line {
+        ($level:ident) => {
+            tracing::$level!(
+                endpoint = what,
+                method,
+                status,
+                outcome = (!outcome.label.is_empty()).then_some(outcome.label),
+                code = outcome.code.map(|code| code.entry().code),
+                cause = outcome.cause,
+                event.kind = outcome.kind,
+                signed_by,
+                flags = (!outcome.flags.is_empty()).then(|| outcome.flags.join(",")),
+                duration_ms = milliseconds(took),
+                store_ms = outcome.store.map(milliseconds),
+                event.id = outcome.event.map(|event| event.to_string()),
+                request.id = %id,
+                "request"
+            )
+        };
+    }
+    if what == "health" {
+        line!(debug);
+    } else if status >= 500 || outcome.label == "safe_document" {
+        line!(error);
+    } else if status >= 400 {
+        line!(warn);
+    } else {
+        line!(info);
+    }
+}
+
+/// Headers that keep a browser from doing anything with our answers but show them.
+pub(in crate::http) async fn security_headers(
+    Extract(state): Extract<State>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let mut response = next.run(request).await;
+    let headers = response.headers_mut();
+    let mut put = |name: HeaderName, value: &'static str| {
+        headers.entry(name).or_insert(HeaderValue::from_static(value));
+    };
+    put(header::X_CONTENT_TYPE_OPTIONS, "nosniff");
+    put(header::REFERRER_POLICY, "no-referrer");
+    put(header::CACHE_CONTROL, "no-store");
+    put(header::CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'; base-uri 'none'");
+    if state.https {
+        put(header::STRICT_TRANSPORT_SECURITY, "max-age=31536000");
+    }
+    response
+}

@@ -1,0 +1,9 @@
+//! What every request passes before its handler, in the order of `http::router`.
+
+mod client;
+mod log;
+mod rules;
+
+pub(super) use client::{client_address, said_by_proxy};
+pub(super) use log::{security_headers, trace};
+pub(super) use rules::{allow_list, framing, https};

@@ -1,0 +1,194 @@
+//! The catalogue of refusals: what a sender is told, and what the documentation says of it. `docs/errors.md` is
+//! written from it.
+
+use std::fmt::Write as _;
+
+use axum::http::StatusCode;
+use serde_json::{Map, Value, json};
+
+/// A refusal, before it has become a response.
+#[derive(Clone, Debug)]
+pub(crate) struct Problem {
+    /// Which one.
+    pub(crate) code: Code,
+    /// Members beside the standard ones, e.g. `hint`.
+    pub(crate) more: Map<String, Value>,
+}
+
+impl Problem {
+    /// The body: RFC 9457 problem JSON. Within one code it is always the same but for the request id, and for what
+    /// `more` adds from the sender's own path.
+    pub(crate) fn body(&self, request_id: &str) -> Value {
+        let entry = self.code.entry();
+        let mut body = json!({
+            "type": format!("urn:smartline:problem:{}", entry.code),
+            "title": entry.title,
+            "status": entry.status,
+            "code": entry.code,
+            "detail": entry.detail,
+            "request_id": request_id,
+        });
+        if let Value::Object(members) = &mut body {
+            members.extend(self.more.clone());
+        }
+        body
+    }
+}
+
+impl From<Code> for Problem {
+    fn from(code: Code) -> Self {
+        Self { code, more: Map::new() }
+    }
+}
+
+/// A line of the catalogue.
+pub(crate) struct Entry {
+    pub(crate) code: &'static str,
+    pub(crate) status: u16,
+    pub(crate) title: &'static str,
+    /// For whoever reads the provider's log. Tells no more than the sender knew.
+    pub(crate) detail: &'static str,
+    /// For the operator; stands in the documentation.
+    pub(crate) fix: &'static str,
+}
+
+macro_rules! catalogue {
+    ($($variant:ident $code:literal $status:literal $title:literal { $detail:literal } { $fix:literal })*) => {
+        /// The stable codes.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub(crate) enum Code { $(#[doc = $title] $variant,)* }
+
+        impl Code {
+            /// Every code, in the order of the documentation.
+            const ALL: &[Self] = &[$(Self::$variant),*];
+
+            /// Its line of the catalogue.
+            pub(crate) fn entry(self) -> Entry {
+                match self {
+                    $(Self::$variant => Entry {
+                        code: $code, status: $status, title: $title, detail: $detail, fix: $fix,
+                    },)*
+                }
+            }
+        }
+    };
+}
+
+catalogue! {
+    SignatureMissing "signature_missing" 401 "The request carries no signature" {
+        "This endpoint takes requests that the provider has signed. This one has no signature header."
+    } {
+        "If the provider sent it, a proxy strips headers. If you sent it by hand, sign it: `smartline sign … --curl` \
+         prints the signed command. `smartline dev` takes unsigned requests from the same machine."
+    }
+    SignatureMismatch "signature_mismatch" 401 "The signature does not match" {
+        "No configured secret made this signature for this address and content."
+    } {
+        "Compare PUBLIC_URL with the URL in the provider's console, letter by letter; then the secret: Stripe's is the \
+         endpoint's own (or that of `stripe listen`), Twilio's and Plivo's the primary auth token of the account that \
+         owns the number. The log line of the request names the exact cause."
+    }
+    TimestampOutOfTolerance "timestamp_out_of_tolerance" 401 "The signature is too old or from the future" {
+        "The signed time is more than 300 seconds away from now."
+    } {
+        "Set the machine's clock by NTP. A request that was recorded and sent again is refused for this reason, too."
+    }
+    AccountMismatch "account_mismatch" 401 "The request is of another account" {
+        "The request names an account that is not configured here."
+    } {
+        "Add the account to TWILIO_ACCOUNT_SID or PLIVO_AUTH_ID (commas between), or point that account elsewhere."
+    }
+    ConfigMissing "config_missing" 503 "The endpoint is not configured" {
+        "The secret that this endpoint needs is not set, so nothing can be verified."
+    } {
+        "Set the variables that the start names in its log, and restart."
+    }
+    BodyTooLarge "body_too_large" 413 "The body is too large" {
+        "The body is larger than 1 MiB."
+    } {
+        "No provider sends such a body. Look at who does."
+    }
+    BodyTimeout "body_timeout" 408 "The body did not arrive in time" {
+        "The whole body must arrive within 15 seconds."
+    } {
+        "Look at the network between the provider and the service."
+    }
+    UnsupportedMediaType "unsupported_media_type" 415 "The body is of a type that no signature covers" {
+        "Send a form or JSON, uncompressed, with its Content-Type; a GET has no body."
+    } {
+        "Providers do so by themselves. A proxy may be compressing or rewriting bodies."
+    }
+    BodyMalformed "body_malformed" 400 "The body cannot be read" {
+        "The body is not what its Content-Type says."
+    } {
+        "Only unsigned requests to `smartline dev` are held to this; a genuine one is kept as it is."
+    }
+    BadRequest "bad_request" 400 "The request is ambiguous" {
+        "The request has both Content-Length and Transfer-Encoding."
+    } {
+        "Such a request can be read in two ways, which attackers use against proxies. No provider sends one."
+    }
+    RateLimited "rate_limited" 429 "Too many refused requests" {
+        "Too many requests from this address were refused. Correctly signed ones are never limited."
+    } {
+        "Mend what was refused before: the log names each cause. Behind a proxy, set SMARTLINE_TRUSTED_PROXY_HOPS, or \
+         all clients share the proxy's budget."
+    }
+    SourceNotAllowed "source_not_allowed" 403 "The source address is not on the list" {
+        "This endpoint only takes requests from listed networks."
+    } {
+        "Add the provider's network to SMARTLINE_ALLOW_*, or write `report:` before the list to only log outsiders."
+    }
+    HttpsRequired "https_required" 403 "The endpoint needs https" {
+        "The request came over plain http. Call the https address."
+    } {
+        "Write https:// in the provider's console."
+    }
+    NotFound "not_found" 404 "Nothing is here" {
+        "This path is not served."
+    } {
+        "Compare the path with the seven webhook paths; the answer names the nearest."
+    }
+    MethodNotAllowed "method_not_allowed" 405 "The method is not allowed" {
+        "This path answers the methods in the Allow header."
+    } {
+        "Set the method to POST in the provider's console."
+    }
+    Unavailable "unavailable" 503 "The event cannot be kept right now" {
+        "Nothing was stored. Send it again later."
+    } {
+        "The database did not answer in time; the log names the cause. Stripe sends the event again by itself."
+    }
+    Internal "internal" 500 "Something went wrong here" {
+        "The request failed for a reason of our own."
+    } {
+        "Search the log for the request id, and report it as a bug."
+    }
+}
+
+impl Code {
+    /// Its HTTP status.
+    pub(crate) fn status(self) -> StatusCode {
+        StatusCode::from_u16(self.entry().status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+    }
+
+    /// The code that has this name; [`Code::Internal`] for a name that has none.
+    pub(crate) fn named(name: &str) -> Self {
+        Self::ALL.iter().copied().find(|code| code.entry().code == name).unwrap_or(Self::Internal)
+    }
+}
+
+/// The text of `docs/errors.md`.
+pub(crate) fn reference_page() -> String {
+    let mut text = String::from(
+        "# Errors\n\n\
+         Every refusal is RFC 9457 problem JSON with a stable `code` and a `request_id` that stands in the log line\n\
+         with the exact cause. Within one code the body is always the same, so that it tells an attacker nothing. This\n\
+         page is written from the catalogue in `src/http/problem.rs`.\n",
+    );
+    for code in Code::ALL {
+        let Entry { code, status, title, detail, fix } = code.entry();
+        let _ = write!(text, "\n## `{code}`\n\n**{status}** {title}. {detail}\n\n{fix}\n");
+    }
+    text
+}

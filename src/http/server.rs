@@ -1,0 +1,117 @@
+//! The accept loop. Our own, because `axum::serve` installs no timer: a client that dribbles its headers would hold its
+//! slot for ever.
+
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use axum::{Router, extract::Request};
+use hyper::{body::Incoming, server::conn::http1, service::service_fn};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::Semaphore,
+};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tower::ServiceExt as _;
+
+/// Most connections at once. An idle one costs a few KiB, so this bounds memory to well under 100 MiB.
+const CONNECTIONS: usize = 8192;
+
+/// Files that the process needs besides connections: the database, the listener, the standard streams.
+const OTHER_FILES: usize = 128;
+
+/// Largest head of a request, in bytes; hyper answers 431 beyond it.
+const HEAD_BYTES: usize = 32 * 1024;
+
+/// Most headers of a request.
+const HEADERS: usize = 100;
+
+/// Wait after a failed accept, which means that files or memory ran out: trying at once would only burn the processor.
+const BACK_OFF: Duration = Duration::from_millis(50);
+
+/// The other end of the connection; an extension of every request.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Peer(pub(super) SocketAddr);
+
+/// Serves until `stop`, then closes idle connections, lets requests in flight finish and returns when all are done.
+/// Whoever waits for that bounds the wait.
+pub(crate) async fn serve(listener: TcpListener, router: Router, head: Duration, stop: CancellationToken) {
+    let slots = Arc::new(Semaphore::new(connection_cap()));
+    let connections = TaskTracker::new();
+    loop {
+        // The slot first: connections beyond the cap wait in the kernel's queue, unaccepted.
+        let accepted = tokio::select! {
+            () = stop.cancelled() => break,
+            accepted = async {
+                let slot = Arc::clone(&slots).acquire_owned().await;
+                (slot, listener.accept().await)
+            } => accepted,
+        };
+        match accepted {
+            (Ok(slot), Ok((stream, peer))) => {
+                let connection = connection(stream, peer, router.clone(), head, stop.clone());
+                connections.spawn(async move {
+                    connection.await;
+                    drop(slot);
+                });
+            }
+            (_, Err(error)) => {
+                tracing::warn!(%error, "a connection could not be accepted");
+                tokio::time::sleep(BACK_OFF).await;
+            }
+            (Err(_), _) => break, // the semaphore is never closed
+        }
+    }
+    drop(listener);
+    connections.close();
+    connections.wait().await;
+}
+
+async fn connection(
+    stream: TcpStream,
+    peer: SocketAddr,
+    router: Router,
+    head: Duration,
+    stop: CancellationToken,
+) {
+    // Answers are small and written at once: do not wait for more.
+    let _ = stream.set_nodelay(true);
+    let service = service_fn(move |request: Request<Incoming>| {
+        let mut request = request.map(axum::body::Body::new);
+        request.extensions_mut().insert(Peer(peer));
+        router.clone().oneshot(request)
+    });
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(head) // also bounds how long a kept-alive connection may idle
+        .max_headers(HEADERS)
+        .max_buf_size(HEAD_BYTES)
+        .serve_connection(TokioIo::new(stream), service);
+    let mut connection = std::pin::pin!(connection);
+    let result = tokio::select! {
+        result = connection.as_mut() => result,
+        () = stop.cancelled() => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = result {
+        tracing::debug!(%error, "a connection ended early");
+    }
+}
+
+/// Raises the soft limit of open files to the hard one, and tells how many connections fit under it.
+fn connection_cap() -> usize {
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit { current: limit.maximum, maximum: limit.maximum };
+    let files = match setrlimit(Resource::Nofile, raised) {
+        Ok(()) => limit.maximum,
+        Err(_) => limit.current,
+    };
+    let files = files.map_or(usize::MAX, |files| usize::try_from(files).unwrap_or(usize::MAX));
+    let cap = files.saturating_sub(OTHER_FILES).clamp(1, CONNECTIONS);
+    if cap < CONNECTIONS {
+        tracing::warn!(connections = cap, "the limit of open files allows fewer connections than {CONNECTIONS}");
+    }
+    cap
+}

@@ -1,0 +1,134 @@
+//! What a handler may ask for.
+
+use std::{net::IpAddr, ops::Deref, sync::Arc, time::Duration};
+
+use sqlx::PgPool;
+
+use super::{limiter::FailureLimiter, problem::Code};
+use crate::{
+    config::{AllowLists, Providers, Proxy},
+    db::Presence,
+    domain::{
+        clock::Clock,
+        id::{EventId, RequestId},
+    },
+    inbox::rejections::Rejections,
+    lines::token::TokenKeys,
+    provider::SignedBy,
+};
+
+/// The state of the service, shared by all handlers.
+#[derive(Clone)]
+pub(crate) struct State(Arc<Shared>);
+
+/// Its parts.
+pub(crate) struct Shared {
+    pub(crate) db: PgPool,
+    pub(crate) presence: Presence,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) origins: Arc<[String]>,
+    pub(crate) providers: Providers,
+    pub(crate) token_keys: Keys,
+    pub(crate) door: Door,
+    pub(crate) proxy: Proxy,
+    pub(crate) allow: AllowLists,
+    pub(crate) failures: FailureLimiter,
+    pub(crate) rejections: Rejections,
+    pub(crate) limits: Limits,
+    /// Whether browsers may be told to come by https alone.
+    pub(crate) https: bool,
+}
+
+/// What signs position tokens, per provider; without tokens there are no keys.
+pub(crate) struct Keys {
+    pub(crate) twilio: TokenKeys,
+    pub(crate) plivo: TokenKeys,
+}
+
+impl State {
+    /// Shares the parts.
+    pub(crate) fn new(shared: Shared) -> Self {
+        Self(Arc::new(shared))
+    }
+}
+
+impl Deref for State {
+    type Target = Shared;
+
+    fn deref(&self) -> &Shared {
+        &self.0
+    }
+}
+
+/// Who may come in unsigned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Door {
+    /// Nobody.
+    Serve,
+    /// Programs of this machine; everything they send is labelled.
+    Dev,
+}
+
+/// Bounds on a request. Tests set short ones.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limits {
+    /// Largest body, in bytes.
+    pub(crate) body_bytes: usize,
+    /// Longest time for a request's head.
+    pub(crate) head: Duration,
+    /// Longest time for a whole body.
+    pub(crate) body: Duration,
+    /// Longest time from a verified request to its answer; a caller gets the safe document then.
+    pub(crate) answer: Duration,
+    /// Longest time for requests in flight when the service is asked to stop.
+    pub(crate) drain: Duration,
+}
+
+impl Default for Limits {
+    /// 1 MiB; 10 s, 15 s, 3 s and 10 s (providers cut at 15 s, hosts kill after 30 s).
+    fn default() -> Self {
+        Self {
+            body_bytes: 1 << 20,
+            head: Duration::from_secs(10),
+            body: Duration::from_secs(15),
+            answer: Duration::from_secs(3),
+            drain: Duration::from_secs(10),
+        }
+    }
+}
+
+/// The client's address as far as it can be trusted; an extension of every request.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Client(pub(crate) IpAddr);
+
+/// The request's id; an extension of every request.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct RequestIdentity(pub(crate) RequestId);
+
+/// What became of a request, for its log line; an extension of the response.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Outcome {
+    /// `kept`, `duplicate`, `refused`, `safe_document`.
+    pub(crate) label: &'static str,
+    /// The public code of a refusal.
+    pub(crate) code: Option<Code>,
+    /// The exact cause of a refusal or a safe document.
+    pub(crate) cause: Option<String>,
+    /// The event, where there is one.
+    pub(crate) event: Option<EventId>,
+    /// Its kind.
+    pub(crate) kind: Option<String>,
+    /// Which secret matched.
+    pub(crate) signed_by: Option<SignedBy>,
+    /// What its owner should know.
+    pub(crate) flags: Vec<&'static str>,
+    /// How long keeping it took.
+    pub(crate) store: Option<Duration>,
+}
+
+impl Outcome {
+    /// The outcome of a refusal.
+    pub(crate) fn refused(code: Code, cause: String) -> Self {
+        Self { label: "refused", code: Some(code), cause: Some(cause), ..Self::default() }
+    }
+}

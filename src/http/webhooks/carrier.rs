@@ -1,0 +1,103 @@
+//! What Twilio and Plivo have in common: a person waits for call control, which must come within 3 s whatever fails.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use axum::response::Response;
+use bytes::Bytes;
+use futures_util::FutureExt as _;
+
+use super::keep;
+use crate::{
+    domain::verb::Verb,
+    http::{
+        error::{Error, panic_text},
+        state::{Outcome, State},
+        verified::Configured,
+    },
+    lines::{Call, Decision, Message, flow, token::TokenKeys},
+    provider::{Answer, Params, Verified},
+};
+
+/// A provider of calls and texts.
+pub(super) trait Carrier: Configured<Message = Params> {
+    /// What a new call or the next step of one says.
+    fn call(delivery: &Verified<Self>) -> Call;
+
+    /// What a text says.
+    fn message(delivery: &Verified<Self>) -> Message;
+
+    /// The keys of its position tokens.
+    fn keys(state: &State) -> &TokenKeys;
+
+    /// Writes verbs in the provider's XML, with links back to `origin`; `None` where the document would be too long.
+    fn render(verbs: &[Verb], origin: &str) -> Option<String>;
+}
+
+/// Nothing to do; valid for both providers and for calls and texts.
+const EMPTY: &str = "<?xml version=\"1.0\" encoding=\"UTF-8\"?><Response/>";
+
+/// Answers a call. From here on nothing but valid call control leaves: not on an error, a panic or a slow database.
+pub(super) async fn answer_call<W: Carrier>(state: &State, delivery: &Verified<W>) -> Response {
+    let call = W::call(delivery);
+    let now = delivery.received().at;
+    let safe = || {
+        let verbs = flow::safe_document(W::keys(state), &call.id, now);
+        let document = catch_unwind(AssertUnwindSafe(|| W::render(&verbs, delivery.origin())));
+        let goodbye = || W::render(&flow::goodbye(), "").unwrap_or_else(|| EMPTY.to_owned());
+        Answer::xml(document.ok().flatten().unwrap_or_else(goodbye))
+    };
+    let decide = || flow::answer_call(W::keys(state), &call, now);
+    answer(state, delivery, decide, safe).await.unwrap_or_else(|_| {
+        // Only V2, which no voice path takes, can be refused after its verification.
+        keep::respond(safe(), Outcome { label: "safe_document", ..Outcome::default() })
+    })
+}
+
+/// Answers a text, or stays silent where that cannot be kept: a text that is answered twice is worse than one that is
+/// not answered.
+///
+/// # Errors
+/// When the nonce was another request's.
+pub(super) async fn answer_text<W: Carrier>(state: &State, delivery: &Verified<W>) -> Result<Response, Error> {
+    let message = W::message(delivery);
+    let decide = || flow::answer_text(W::keys(state), &message, delivery.received().at);
+    answer(state, delivery, decide, || Answer::xml(EMPTY)).await
+}
+
+/// Takes what only informs: kept, then 200; 503 where it cannot be kept.
+///
+/// # Errors
+/// When it cannot be kept.
+pub(super) async fn note<W: Carrier>(state: &State, delivery: &Verified<W>) -> Result<Response, Error> {
+    let work = keep::keep(state, delivery, Answer::xml(EMPTY), Answer::xml(EMPTY));
+    let (answer, outcome) = keep::within(state.limits.answer, work).await?;
+    Ok(keep::respond(answer, outcome))
+}
+
+/// Decides, renders, keeps; on any failure but a refusal the safe answer leaves instead, and the log says why.
+async fn answer<W: Carrier>(
+    state: &State,
+    delivery: &Verified<W>,
+    decide: impl FnOnce() -> Decision,
+    safe: impl Fn() -> Answer,
+) -> Result<Response, Error> {
+    let work = async {
+        let decision = decide();
+        let document = W::render(&decision.verbs, delivery.origin());
+        let too_long = document.is_none().then_some("the document is too long");
+        let cause = decision.cause.or(too_long);
+        let answer = document.map_or_else(&safe, |xml| Answer::xml(Bytes::from(xml)));
+        let (answer, mut outcome) = keep::keep(state, delivery, answer, Answer::xml(EMPTY)).await?;
+        outcome.cause = cause.map(str::to_owned);
+        Ok((answer, outcome))
+    };
+    let work = AssertUnwindSafe(keep::within(state.limits.answer, work)).catch_unwind();
+    let cause = match work.await {
+        Ok(Ok((answer, outcome))) => return Ok(keep::respond(answer, outcome)),
+        Ok(Err(Error::Database(error))) => format!("not kept: {error}"),
+        Ok(Err(refusal)) => return Err(refusal),
+        Err(panic) => format!("panic: {}", panic_text(panic.as_ref())),
+    };
+    let outcome = Outcome { label: "safe_document", cause: Some(cause), ..keep::outcome_of(delivery) };
+    Ok(keep::respond(safe(), outcome))
+}

@@ -1,0 +1,7 @@
+//! The inbox: every verified event, once, with the answer that was given.
+
+mod ledger;
+pub(crate) mod partitions;
+pub(crate) mod rejections;
+
+pub(crate) use ledger::{Appended, append, forget_answers};
