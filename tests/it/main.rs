@@ -5,6 +5,7 @@
 #![expect(clippy::unwrap_used, reason = "a helper of a test may panic as a test may")]
 
 mod dependencies;
+mod deploy;
 mod floors;
 
 /// The text of a file of the project; `path` counts from the folder of `Cargo.toml`.
