@@ -1,0 +1,15 @@
+//! The one integration-test binary: a module for each thing that is proven from outside.
+//!
+//! One binary links once, so a new file here costs seconds and not a minute.
+
+#![expect(clippy::unwrap_used, reason = "a helper of a test may panic as a test may")]
+
+mod dependencies;
+mod deploy;
+mod floors;
+
+/// The text of a file of the project; `path` counts from the folder of `Cargo.toml`.
+fn project_file(path: &str) -> String {
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
+    std::fs::read_to_string(&path).unwrap_or_else(|fault| panic!("{}: {fault}", path.display()))
+}
