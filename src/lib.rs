@@ -1,4 +1,5 @@
 //! SmartLine: one binary and one PostgreSQL behind a phone line.
 
 mod domain;
+mod lines;
 mod provider;
