@@ -2,4 +2,5 @@
 
 mod config;
 mod domain;
+mod lines;
 mod provider;

@@ -7,7 +7,7 @@ mod answer;
 mod body;
 mod endpoint;
 mod key;
-mod mac;
+pub(crate) mod mac;
 mod params;
 pub(crate) mod plivo;
 pub(crate) mod stripe;
