@@ -75,8 +75,8 @@ impl App {
         limits: Limits,
     ) -> Result<Self, AppError> {
         let db = db::pool(&config.database_url).map_err(|_| AppError::Url)?;
-        let tasks = TaskTracker::new();
-        let (rejections, writing) = Rejections::new(db.clone());
+        let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
+        let (rejections, writing) = Rejections::new(db.clone(), stop.clone());
         tasks.spawn(writing);
         let providers = &config.providers;
         let token_keys = Keys {
@@ -99,7 +99,7 @@ impl App {
             limits,
             https,
         });
-        Ok(Self { state, db, clock, limits, tasks, stop: CancellationToken::new() })
+        Ok(Self { state, db, clock, limits, tasks, stop })
     }
 
     /// Waits for the database and brings it up to date (or, without `migrate`, waits until somebody has).
@@ -111,7 +111,9 @@ impl App {
         loop {
             match self.try_prepare(migrate).await {
                 Ok(true) => return Ok(()),
-                Ok(false) if !told => tracing::warn!("the database lacks migrations: run `smartline migrate`"),
+                Ok(false) if !told => {
+                    tracing::warn!("the database lacks migrations: run `smartline migrate`")
+                }
                 Err(AppError::Migrate(error)) if db::is_away(&error) => {
                     if !told {
                         tracing::error!(%error, "the database does not answer; trying every second");
@@ -141,24 +143,34 @@ impl App {
         Ok(true)
     }
 
-    /// Serves until `stop` is done, then finishes what is in flight, for at most the drain limit.
-    pub async fn serve(self, listener: TcpListener, stop: impl Future<Output = ()>) {
+    /// Serves until `stop` is done or the service is told to [`stop`](Self::stop), then finishes what is in flight, for
+    /// at most the drain limit.
+    pub async fn serve(&self, listener: TcpListener, stop: impl Future<Output = ()>) {
         self.start_upkeep();
-        let router = http::router(self.state);
+        let router = http::router(self.state.clone());
         let server = http::server::serve(listener, router, self.limits.head, self.stop.clone());
-        let server = self.tasks.spawn(server);
-        stop.await;
-        tracing::info!("stopping: requests in flight may finish");
+        let mut server = std::pin::pin!(server);
+        tokio::select! {
+            () = server.as_mut() => {}
+            () = stop => tracing::info!("stopping: requests in flight may finish"),
+        }
         self.stop.cancel();
         self.tasks.close();
-        let drained = tokio::time::timeout(self.limits.drain, self.tasks.wait()).await;
-        if drained.is_err() {
+        let drained = tokio::time::timeout(self.limits.drain, async {
+            server.await;
+            self.tasks.wait().await;
+        });
+        if drained.await.is_err() {
             tracing::warn!("some requests were cut off");
-            server.abort();
         }
         // A pool that waits for a stuck connection must not hold the process.
         let _ = tokio::time::timeout(Duration::from_secs(1), self.db.close()).await;
         tracing::info!("stopped");
+    }
+
+    /// Makes [`serve`](Self::serve) end.
+    pub fn stop(&self) {
+        self.stop.cancel();
     }
 
     /// Starts what is done now and then; each ends when the service stops.

@@ -92,9 +92,9 @@ pub(crate) fn is_connection_loss(error: &sqlx::Error) -> bool {
         | sqlx::Error::PoolTimedOut
         | sqlx::Error::PoolClosed
         | sqlx::Error::WorkerCrashed => true,
-        sqlx::Error::Database(error) => {
-            error.code().is_some_and(|code| code.starts_with("08") || code.starts_with("57P") || code == "53300")
-        }
+        sqlx::Error::Database(error) => error
+            .code()
+            .is_some_and(|code| code.starts_with("08") || code.starts_with("57P") || code == "53300"),
         _ => false,
     }
 }
@@ -129,7 +129,9 @@ impl Presence {
         let state = match tokio::time::timeout(ACQUIRE, is_migrated(pool)).await {
             Ok(Ok(true)) => State::Ready,
             Ok(Ok(false)) => State::Outdated,
-            Ok(Err(sqlx::Error::Database(error))) if error.code().as_deref() == Some("42P01") => State::Outdated,
+            Ok(Err(sqlx::Error::Database(error))) if error.code().as_deref() == Some("42P01") => {
+                State::Outdated
+            }
             Ok(Err(_)) | Err(_) => State::Away,
         };
         let code = match state {

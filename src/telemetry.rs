@@ -18,7 +18,8 @@ pub(crate) fn start(filter: Option<&str>, readable: bool) {
         Ok(filter) => (filter, None),
         Err(error) => (EnvFilter::new(DEFAULT), Some(error)),
     };
-    let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
+    let logs =
+        tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
     let started = if readable || std::io::stderr().is_terminal() {
         logs.compact().with_ansi(std::io::stderr().is_terminal()).try_init()
     } else {

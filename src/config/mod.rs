@@ -152,6 +152,23 @@ impl Config {
         Ok(Self { database_url, origins: origins.into(), providers, listen, proxy, allow })
     }
 
+    /// The configuration of `dev`: loopback, its own secrets, nothing else from the environment.
+    ///
+    /// # Errors
+    /// When the secrets' file was edited into something that cannot work.
+    pub(crate) fn dev(
+        database_url: SecretString,
+        listen: SocketAddr,
+        secrets: &Environment,
+    ) -> Result<Self, Faults> {
+        let mut reader = checks::Reader::new(secrets);
+        let origins = reader.origins();
+        let providers = reader.providers(!origins.is_empty());
+        reader.finish()?;
+        let (proxy, allow) = (Proxy::None, AllowLists::default());
+        Ok(Self { database_url, origins: origins.into(), providers, listen, proxy, allow })
+    }
+
     /// Reads only what `migrate` needs.
     ///
     /// # Errors

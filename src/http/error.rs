@@ -90,9 +90,13 @@ fn hint(endpoint: Endpoint) -> String {
     let name = endpoint.name().replace('/', " ");
     let example = match endpoint {
         Endpoint::Stripe => "--data-raw '{\"id\": \"evt_1\", \"type\": \"ping\"}'",
-        Endpoint::TwilioVoice | Endpoint::TwilioStatus => "-d From=+14155550100 -d To=+14155550199 -d CallSid=CA1",
+        Endpoint::TwilioVoice | Endpoint::TwilioStatus => {
+            "-d From=+14155550100 -d To=+14155550199 -d CallSid=CA1"
+        }
         Endpoint::TwilioSms => "-d From=+14155550100 -d To=+14155550199 -d MessageSid=SM1 -d Body=Hello",
-        Endpoint::PlivoAnswer | Endpoint::PlivoHangup => "-d From=14155550100 -d To=14155550199 -d CallUUID=1",
+        Endpoint::PlivoAnswer | Endpoint::PlivoHangup => {
+            "-d From=14155550100 -d To=14155550199 -d CallUUID=1"
+        }
         Endpoint::PlivoSms => "-d From=14155550100 -d To=14155550199 -d MessageUUID=1 -d Text=Hello",
     };
     format!("to send it by hand, sign it: smartline sign {name} {example} --curl")
@@ -151,7 +155,11 @@ pub(super) async fn method_not_allowed(method: Method, request: Request) -> Resp
 #[expect(clippy::needless_pass_by_value, reason = "the layer's signature")]
 pub(super) fn panicked(panic: Box<dyn Any + Send + 'static>) -> Response {
     let text = panic_text(panic.as_ref()).to_owned();
-    respond(Code::Internal.into(), HeaderMap::new(), Outcome::refused(Code::Internal, format!("panic: {text}")))
+    respond(
+        Code::Internal.into(),
+        HeaderMap::new(),
+        Outcome::refused(Code::Internal, format!("panic: {text}")),
+    )
 }
 
 /// What a panic said.

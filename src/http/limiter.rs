@@ -11,6 +11,7 @@ use std::{
 use governor::{
     Quota, RateLimiter,
     clock::{Clock as GovernorClock, Reference as _},
+    middleware::NoOpMiddleware,
     nanos::Nanos,
     state::{StateStore, keyed::ShrinkableKeyedStateStore},
 };
@@ -26,7 +27,7 @@ const ADDRESSES: usize = 10_000;
 
 /// Counts refusals per address.
 pub(crate) struct FailureLimiter {
-    limiter: RateLimiter<IpAddr, Buckets, Time>,
+    limiter: RateLimiter<IpAddr, Buckets, Time, NoOpMiddleware<Duration>>,
     time: Time,
 }
 

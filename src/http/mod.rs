@@ -3,8 +3,8 @@
 mod error;
 mod health;
 pub(crate) mod limiter;
-pub(crate) mod problem;
 mod middleware;
+pub(crate) mod problem;
 pub(crate) mod server;
 pub(crate) mod state;
 mod verified;
@@ -19,14 +19,13 @@ use axum::{
 };
 use tower_http::catch_panic::CatchPanicLayer;
 
-use self::{error::Error, state::State};
+use self::state::State;
 use crate::provider::Endpoint;
 
 /// Every path of the service.
 pub(crate) fn router(state: State) -> Router {
-    let mut router = Router::new()
-        .route("/healthz", get(health::healthz))
-        .route("/readyz", get(health::readyz));
+    let mut router =
+        Router::new().route("/healthz", get(health::healthz)).route("/readyz", get(health::readyz));
     for endpoint in Endpoint::ALL {
         let handlers = match endpoint {
             Endpoint::Stripe => hook(endpoint, webhooks::stripe::event),
@@ -37,9 +36,8 @@ pub(crate) fn router(state: State) -> Router {
             Endpoint::PlivoHangup => hook(endpoint, webhooks::plivo::hangup),
             Endpoint::PlivoSms => hook(endpoint, webhooks::plivo::sms),
         };
-        router = router
-            .route(&format!("{}/", endpoint.path()), handlers.clone())
-            .route(endpoint.path(), handlers);
+        router =
+            router.route(&format!("{}/", endpoint.path()), handlers.clone()).route(endpoint.path(), handlers);
     }
     // Layers run from the last one added to the first.
     router
@@ -49,6 +47,7 @@ pub(crate) fn router(state: State) -> Router {
         .layer(from_fn_with_state(state.clone(), middleware::https))
         .layer(from_fn(middleware::framing))
         .layer(CatchPanicLayer::custom(error::panicked))
+        .layer(from_fn_with_state(state.clone(), middleware::refusals))
         .layer(from_fn_with_state(state.clone(), middleware::client_address))
         .layer(from_fn_with_state(state.clone(), middleware::trace))
         .layer(from_fn_with_state(state.clone(), middleware::security_headers))

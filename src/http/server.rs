@@ -111,7 +111,10 @@ fn connection_cap() -> usize {
     let files = files.map_or(usize::MAX, |files| usize::try_from(files).unwrap_or(usize::MAX));
     let cap = files.saturating_sub(OTHER_FILES).clamp(1, CONNECTIONS);
     if cap < CONNECTIONS {
-        tracing::warn!(connections = cap, "the limit of open files allows fewer connections than {CONNECTIONS}");
+        tracing::warn!(
+            connections = cap,
+            "the limit of open files allows fewer connections than {CONNECTIONS}"
+        );
     }
     cap
 }

@@ -1,4 +1,4 @@
-//! The gate: from a request to a [`Verified`] delivery, or to a refusal that is counted and noted.
+//! The gate: from a request to a [`Verified`] delivery, or to a refusal.
 
 use std::{sync::Arc, time::Duration};
 
@@ -14,12 +14,10 @@ use super::{
     error::Error,
     problem::Code,
     server::Peer,
-    state::{Client, Door, RequestIdentity, State},
+    state::{Door, State},
 };
 use crate::{
     config::is_loopback,
-    domain::id::RequestId,
-    inbox::rejections::{self, Rejection},
     provider::{
         Endpoint, Received, Reject, Unsigned, Verified, Webhook, plivo::Plivo, stripe::Stripe,
         twilio::Twilio, verify,
@@ -55,10 +53,7 @@ impl<W: Configured> FromRequest<State> for Verified<W> {
 
     async fn from_request(request: Request, state: &State) -> Result<Self, Error> {
         let (parts, body) = request.into_parts();
-        match admit::<W>(&parts, body, state).await {
-            Ok(verified) => Ok(verified),
-            Err(error) => Err(refuse(state, &parts, error)),
-        }
+        admit(&parts, body, state).await
     }
 }
 
@@ -73,7 +68,8 @@ async fn admit<W: Configured>(parts: &Parts, body: Body, state: &State) -> Resul
         // A small compressed body can be a large one; and what is signed is the body as it was.
         return Err(Error::Refused(Code::UnsupportedMediaType, "a compressed body".to_owned()));
     }
-    let unsigned = if state.door == Door::Dev && is_local(parts) { Unsigned::Labelled } else { Unsigned::Refused };
+    let unsigned =
+        if state.door == Door::Dev && is_local(parts) { Unsigned::Labelled } else { Unsigned::Refused };
     let has_signature = W::SIGNATURE_HEADERS.iter().any(|name| parts.headers.contains_key(*name));
     if !has_signature && unsigned == Unsigned::Refused {
         return Err(Error::Rejected(endpoint, Reject::Missing)); // its body is not worth reading
@@ -104,30 +100,6 @@ async fn read(body: Body, largest: usize, longest: Duration) -> Result<Bytes, Er
     }
 }
 
-/// Counts a refusal against the client's budget and notes it. Our own lack of configuration is nobody's failure.
-pub(super) fn refuse(state: &State, parts: &Parts, error: Error) -> Error {
-    let client = parts.extensions.get::<Client>().map_or([0, 0, 0, 0].into(), |client| client.0);
-    let code = error.code();
-    if code == Code::ConfigMissing {
-        return error;
-    }
-    if let Err(retry_after) = state.failures.count(client) {
-        return Error::RateLimited { retry_after, cause: error.to_string() };
-    }
-    let at = state.clock.now();
-    state.rejections.note(Rejection {
-        request: parts.extensions.get::<RequestIdentity>().map_or_else(|| RequestId::new(at), |id| id.0),
-        at,
-        endpoint: endpoint(parts).name(),
-        method: parts.method.to_string(),
-        code: code.entry().code,
-        cause: error.to_string(),
-        client,
-        headers: rejections::masked(&parts.headers),
-    });
-    error
-}
-
 /// The endpoint; the router sends nothing else here.
 fn endpoint(parts: &Parts) -> Endpoint {
     Endpoint::of_path(parts.uri.path()).unwrap_or(Endpoint::Stripe)
@@ -142,7 +114,10 @@ fn is_local(parts: &Parts) -> bool {
         let name = name.as_str();
         name.starts_with("x-forwarded") || FORWARDING.contains(&name)
     });
-    peer && !forwarded && has_loopback_host(headers) && parts.uri.authority().is_none() && is_no_web_page(headers)
+    peer && !forwarded
+        && has_loopback_host(headers)
+        && parts.uri.authority().is_none()
+        && is_no_web_page(headers)
 }
 
 /// Headers that proxies and tunnels add, besides `X-Forwarded-…`.
@@ -174,10 +149,11 @@ fn has_loopback_host(headers: &HeaderMap) -> bool {
 fn is_no_web_page(headers: &HeaderMap) -> bool {
     let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
     let own = format!("http://{host}");
-    let is_own = |value: &str| value == own || value.strip_prefix(&own).is_some_and(|rest| rest.starts_with('/'));
-    let from_here = [header::ORIGIN, header::REFERER].iter().all(|name| {
-        headers.get_all(name).iter().all(|value| value.to_str().is_ok_and(is_own))
-    });
+    let is_own =
+        |value: &str| value == own || value.strip_prefix(&own).is_some_and(|rest| rest.starts_with('/'));
+    let from_here = [header::ORIGIN, header::REFERER]
+        .iter()
+        .all(|name| headers.get_all(name).iter().all(|value| value.to_str().is_ok_and(is_own)));
     let site = headers.get_all("sec-fetch-site").iter().all(|site| site == "same-origin" || site == "none");
     from_here && site
 }

@@ -127,7 +127,11 @@ async fn append_one<W: Webhook>(
         .fetch_one(db)
         .await?;
     let kept: Uuid = row.try_get("event_id")?;
-    if kept == id.uuid() { Ok(Appended::New(id)) } else { Ok(Appended::Duplicate(kept.into(), first_answer(&row)?)) }
+    if kept == id.uuid() {
+        Ok(Appended::New(id))
+    } else {
+        Ok(Appended::Duplicate(kept.into(), first_answer(&row)?))
+    }
 }
 
 /// Whether the nonce is this delivery's own.

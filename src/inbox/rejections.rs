@@ -7,6 +7,7 @@ use chrono::{DateTime, Utc};
 use ipnet::IpNet;
 use sqlx::PgPool;
 use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
 
 use super::ledger::storable;
 use crate::domain::id::RequestId;
@@ -54,10 +55,10 @@ pub(crate) struct Rejection {
 pub(crate) struct Rejections(mpsc::Sender<Rejection>);
 
 impl Rejections {
-    /// The place to hand them in, and the work of writing them down, which ends when nobody can hand in any more.
-    pub(crate) fn new(db: PgPool) -> (Self, impl Future<Output = ()>) {
+    /// The place to hand them in, and the work of writing them down, which ends after `stop`.
+    pub(crate) fn new(db: PgPool, stop: CancellationToken) -> (Self, impl Future<Output = ()>) {
         let (sender, receiver) = mpsc::channel(WAITING);
-        (Self(sender), write(db, receiver))
+        (Self(sender), write(db, receiver, stop))
     }
 
     /// Hands one in, or drops it where too many wait.
@@ -68,10 +69,16 @@ impl Rejections {
     }
 }
 
-async fn write(db: PgPool, mut receiver: mpsc::Receiver<Rejection>) {
+async fn write(db: PgPool, mut receiver: mpsc::Receiver<Rejection>, stop: CancellationToken) {
     let mut sample = Sample::default();
     let mut written = 0;
-    while let Some(rejection) = receiver.recv().await {
+    loop {
+        let next = tokio::select! {
+            biased; // what was handed in before the stop is written down
+            next = receiver.recv() => next,
+            () = stop.cancelled() => None,
+        };
+        let Some(rejection) = next else { return };
         if !sample.takes(&rejection) {
             continue;
         }

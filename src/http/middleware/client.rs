@@ -73,7 +73,12 @@ mod tests {
             ("no proxy is trusted", Proxy::None, &["192.0.2.1"][..], None),
             ("one hop", Proxy::Hops(1), &["198.51.100.9, 192.0.2.1"][..], Some("192.0.2.1")),
             ("two hops", Proxy::Hops(2), &["6.6.6.6, 192.0.2.1, 10.0.0.1"][..], Some("192.0.2.1")),
-            ("a second line is further right", Proxy::Hops(1), &["6.6.6.6", "192.0.2.1"][..], Some("192.0.2.1")),
+            (
+                "a second line is further right",
+                Proxy::Hops(1),
+                &["6.6.6.6", "192.0.2.1"][..],
+                Some("192.0.2.1"),
+            ),
             ("too few entries", Proxy::Hops(3), &["6.6.6.6, 192.0.2.1"][..], None),
             ("Render does not use it", Proxy::Render, &["6.6.6.6"][..], None),
         ] {

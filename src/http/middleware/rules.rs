@@ -30,11 +30,7 @@ pub(in crate::http) async fn framing(request: Request, next: Next) -> Response {
 
 /// Where a trusted proxy says that the request came by http: refuses it on hook paths, since a redirect would lose the
 /// POST, and redirects the others. A direct request says nothing and passes.
-pub(in crate::http) async fn https(
-    Extract(state): Extract<State>,
-    request: Request,
-    next: Next,
-) -> Response {
+pub(in crate::http) async fn https(Extract(state): Extract<State>, request: Request, next: Next) -> Response {
     let proto = said_by_proxy(state.proxy, request.headers(), "x-forwarded-proto", "x-forwarded-proto");
     if !proto.is_some_and(|proto| proto.eq_ignore_ascii_case("http")) {
         return next.run(request).await;

@@ -58,7 +58,10 @@ pub(super) async fn answer_call<W: Carrier>(state: &State, delivery: &Verified<W
 ///
 /// # Errors
 /// When the nonce was another request's.
-pub(super) async fn answer_text<W: Carrier>(state: &State, delivery: &Verified<W>) -> Result<Response, Error> {
+pub(super) async fn answer_text<W: Carrier>(
+    state: &State,
+    delivery: &Verified<W>,
+) -> Result<Response, Error> {
     let message = W::message(delivery);
     let decide = || flow::answer_text(W::keys(state), &message, delivery.received().at);
     answer(state, delivery, decide, || Answer::xml(EMPTY)).await

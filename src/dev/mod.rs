@@ -1,0 +1,2 @@
+//! dev
+pub(crate) mod database;
