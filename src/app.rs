@@ -68,7 +68,7 @@ impl App {
     ///
     /// # Errors
     /// When the database's URL cannot be read.
-    pub(crate) fn with(
+    pub fn with(
         config: Config,
         clock: Arc<dyn Clock>,
         door: Door,

@@ -1,4 +1,21 @@
 //! SmartLine: one binary and one PostgreSQL behind a phone line.
+//!
+//! It takes the webhooks of Stripe, Twilio and Plivo, proves that each is genuine, keeps each exactly once, and
+//! answers calls and texts on the spot.
+//!
+//! The house has floors, and a room imports only from its own floor or from below; a test holds it to that.
+//!
+//! | floor | rooms |
+//! |---|---|
+//! | 5 | `cli` a file per command · `dev` what only development needs · `app` builds, runs and ends the service |
+//! | 4 | `http` the edge: every path on one page, the gate, the endpoints |
+//! | 3 | `lines` what a number says to a call or a text; pure |
+//! | 2 | `inbox` every verified event, once, with the answer that was given |
+//! | 1 | `provider` wire formats, pure · `config` the environment · `db` the way to PostgreSQL · `telemetry` logs |
+//! | 0 | `domain` ids, phone numbers, time, verbs |
+//!
+//! A request's way: `http::server` → `http::middleware` → `http::verified` (the only maker of a `Verified` delivery)
+//! → `http::webhooks` → `lines::flow` → a renderer of `provider` → `inbox::append` → the answer.
 
 mod app;
 mod cli;
@@ -11,4 +28,9 @@ mod inbox;
 mod lines;
 mod provider;
 mod telemetry;
+
+pub use app::{App, AppError};
 pub use cli::run;
+pub use config::{Config, Environment, Faults};
+pub use domain::clock::Clock;
+pub use http::state::{Door, Limits};

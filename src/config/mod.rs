@@ -18,7 +18,7 @@ use secrecy::SecretString;
 
 use crate::provider::{Provider, plivo::Plivo, stripe::Stripe, twilio::Twilio};
 
-pub(crate) use environment::Environment;
+pub use environment::Environment;
 
 /// The port where none is set.
 const DEFAULT_PORT: u16 = 8080;
@@ -132,7 +132,7 @@ impl Config {
     ///
     /// # Errors
     /// Every fault at once.
-    pub(crate) fn read(environment: &Environment) -> Result<Self, Faults> {
+    pub fn read(environment: &Environment) -> Result<Self, Faults> {
         let mut reader = checks::Reader::new(environment);
         let database_url = reader.database_url();
         let origins = reader.origins();
@@ -156,7 +156,7 @@ impl Config {
     ///
     /// # Errors
     /// When the secrets' file was edited into something that cannot work.
-    pub(crate) fn dev(
+    pub fn dev(
         database_url: SecretString,
         listen: SocketAddr,
         secrets: &Environment,

@@ -62,7 +62,7 @@ impl Deref for State {
 
 /// Who may come in unsigned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Door {
+pub enum Door {
     /// Nobody.
     Serve,
     /// Programs of this machine; everything they send is labelled.
@@ -71,17 +71,17 @@ pub(crate) enum Door {
 
 /// Bounds on a request. Tests set short ones.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Limits {
+pub struct Limits {
     /// Largest body, in bytes.
-    pub(crate) body_bytes: usize,
+    pub body_bytes: usize,
     /// Longest time for a request's head.
-    pub(crate) head: Duration,
+    pub head: Duration,
     /// Longest time for a whole body.
-    pub(crate) body: Duration,
+    pub body: Duration,
     /// Longest time from a verified request to its answer; a caller gets the safe document then.
-    pub(crate) answer: Duration,
+    pub answer: Duration,
     /// Longest time for requests in flight when the service is asked to stop.
-    pub(crate) drain: Duration,
+    pub drain: Duration,
 }
 
 impl Default for Limits {
