@@ -68,12 +68,7 @@ impl App {
     ///
     /// # Errors
     /// When the database's URL cannot be read.
-    pub fn with(
-        config: Config,
-        clock: Arc<dyn Clock>,
-        door: Door,
-        limits: Limits,
-    ) -> Result<Self, AppError> {
+    pub fn with(config: Config, clock: Arc<dyn Clock>, door: Door, limits: Limits) -> Result<Self, AppError> {
         let db = db::pool(&config.database_url).map_err(|_| AppError::Url)?;
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
         let (rejections, writing) = Rejections::new(db.clone(), stop.clone());

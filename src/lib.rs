@@ -23,6 +23,8 @@ mod config;
 mod db;
 mod dev;
 mod domain;
+#[cfg(test)]
+mod generated;
 mod http;
 mod inbox;
 mod lines;

@@ -78,7 +78,7 @@ pub(super) async fn run_beside(
 }
 
 /// SIGTERM, as hosts send it, or Ctrl-C.
-async fn stop_signal() {
+pub(super) async fn stop_signal() {
     let mut terminate = signal(SignalKind::terminate()).ok();
     let terminated = async {
         match &mut terminate {

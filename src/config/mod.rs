@@ -6,6 +6,8 @@
 mod checks;
 mod environment;
 pub(crate) mod table;
+#[cfg(test)]
+mod tests;
 
 use std::{
     fmt,

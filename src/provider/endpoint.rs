@@ -77,11 +77,6 @@ impl Endpoint {
         }
     }
 
-    /// Whether a person waits at the other end, so that the answer must be call control whatever happens.
-    pub(crate) fn is_call_control(self) -> bool {
-        matches!(self, TwilioVoice | PlivoAnswer)
-    }
-
     /// The endpoint that serves `path`, with or without a trailing slash.
     pub(crate) fn of_path(path: &str) -> Option<Self> {
         let bare = path.strip_suffix('/').unwrap_or(path);

@@ -1,0 +1,168 @@
+//! `smartline dev`: a line on this machine, from nothing: a private PostgreSQL, loopback only, throw-away secrets.
+
+use std::{
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use secrecy::SecretString;
+use tokio::net::TcpListener;
+
+use super::{
+    error::{Error, note, print},
+    serve::{run_beside, stop_signal},
+};
+use crate::{
+    app::App,
+    config::{Config, Environment},
+    dev::{
+        database,
+        postgres::{PrivateOptions, PrivatePostgres},
+        secrets::DevSecrets,
+    },
+    domain::clock::SystemClock,
+    http::state::{Door, Limits},
+    telemetry,
+};
+
+/// What `dev` may be told.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// Folder for the database and the throw-away secrets; made where it is missing, used again next time
+    #[arg(long, default_value = ".smartline")]
+    data_dir: PathBuf,
+    /// Port to listen on, on loopback [default: PORT, else 8080]
+    #[arg(long)]
+    port: Option<u16>,
+    /// Only run the private PostgreSQL, with an empty database of this name for `serve`, and print its URL
+    #[arg(long, value_name = "NAME")]
+    database_only: Option<String>,
+}
+
+/// The database's name in the private cluster.
+const DATABASE: &str = "smartline";
+
+/// Starts everything, prints how to call the line, and serves until Ctrl-C.
+pub(super) async fn run(args: Args) -> Result<(), Error> {
+    let environment = Environment::of_process(); // never .env: real secrets and databases are none of dev's business
+    telemetry::start(environment.get("SMARTLINE_LOG"), true);
+    refuse_foreign_ground(&environment)?;
+    if let Some(name) = &args.database_only {
+        return only_database(&args.data_dir, &environment, name).await;
+    }
+    let port = args.port.or_else(|| environment.get("PORT")?.parse().ok()).unwrap_or(8080);
+    let address = SocketAddr::new(Ipv4Addr::LOCALHOST.into(), port);
+    let listener = TcpListener::bind(address).await.map_err(|error| {
+        Error::Failed(format!("cannot listen on {address}: {error}; choose another port with --port"))
+    })?;
+    let address = listener.local_addr().map_err(Error::because)?;
+    let (url, private) = database_of(&args.data_dir, &environment).await?;
+    let result = serve(&args.data_dir, listener, address, url, private.is_some()).await;
+    if let Some(private) = private {
+        private.stop().await;
+    }
+    result
+}
+
+/// `dev` takes unsigned requests, so it must be where only this machine can send any.
+fn refuse_foreign_ground(environment: &Environment) -> Result<(), Error> {
+    if environment.on_render() {
+        return Err(Error::Failed(
+            "this is Render, and `dev` takes unsigned requests: run `smartline serve` here".to_owned(),
+        ));
+    }
+    let host = environment.get("HOST").map(str::parse::<IpAddr>);
+    match host {
+        None => Ok(()),
+        Some(Ok(host)) if crate::config::is_loopback(host) => Ok(()),
+        Some(_) => Err(Error::Failed(
+            "HOST is set to another address, and `dev` takes unsigned requests: it listens on 127.0.0.1 alone. Unset \
+             HOST, or run `smartline serve`"
+                .to_owned(),
+        )),
+    }
+}
+
+/// The database: `DATABASE_URL` where it is empty or `dev`'s own, otherwise a private cluster.
+async fn database_of(
+    data_dir: &Path,
+    environment: &Environment,
+) -> Result<(SecretString, Option<PrivatePostgres>), Error> {
+    if environment.get("DATABASE_URL").is_some() {
+        let url = Config::database_url(environment).map_err(Error::because)?;
+        let pool = crate::db::pool(&url).map_err(Error::because)?;
+        database::claim(&pool).await.map_err(Error::because)?;
+        pool.close().await;
+        return Ok((url, None));
+    }
+    let private = private_postgres(data_dir, environment, DATABASE).await?;
+    let url = SecretString::from(private.url(DATABASE));
+    let pool = crate::db::pool(&url).map_err(Error::because)?;
+    database::claim(&pool).await.map_err(Error::because)?;
+    pool.close().await;
+    Ok((url, Some(private)))
+}
+
+/// A private cluster in `data_dir` that has the database `name`.
+async fn private_postgres(
+    data_dir: &Path,
+    environment: &Environment,
+    name: &str,
+) -> Result<PrivatePostgres, Error> {
+    let options = PrivateOptions {
+        data_dir: data_dir.join("postgres"),
+        durable: true,
+        programs: environment.get("SMARTLINE_POSTGRES").map(PathBuf::from),
+    };
+    let private = PrivatePostgres::start(options).await.map_err(Error::because)?;
+    private.ensure_database(name).await.map_err(Error::because)?;
+    Ok(private)
+}
+
+/// Runs PostgreSQL alone until a signal.
+async fn only_database(data_dir: &Path, environment: &Environment, name: &str) -> Result<(), Error> {
+    let private = private_postgres(data_dir, environment, name).await?;
+    print(&private.url(name))?;
+    stop_signal().await;
+    private.stop().await;
+    Ok(())
+}
+
+async fn serve(
+    data_dir: &Path,
+    listener: TcpListener,
+    address: SocketAddr,
+    url: SecretString,
+    private: bool,
+) -> Result<(), Error> {
+    let secrets = DevSecrets::of(data_dir, address).map_err(Error::because)?;
+    let config = Config::dev(url, address, secrets.environment()).map_err(Error::because)?;
+    let app = App::with(config, Arc::new(SystemClock), Door::Dev, Limits::default()).map_err(Error::because)?;
+    let ready = async {
+        app.prepare(true).await?;
+        welcome(address, data_dir, private);
+        Ok(())
+    };
+    run_beside(&app, listener, ready).await
+}
+
+/// What a newcomer may do now. Printed once the port is bound and the database ready, so every command works.
+fn welcome(address: SocketAddr, data_dir: &Path, private: bool) {
+    let database = if private { "a private PostgreSQL in" } else { "your DATABASE_URL; secrets are in" };
+    let text = format!(
+        "SmartLine {version}, dev mode: {database} {folder}\n\
+         Listening on http://{address}, for this machine alone. Unsigned requests are taken and labelled.\n\n\
+         Call it, text it, pay it:\n\n\
+         curl -X POST http://{address}/webhooks/twilio/voice -d \"From=+14155550142\" -d \"To=+14155550199\" -d \"CallSid=CA1\"\n\n\
+         curl -X POST http://{address}/webhooks/plivo/sms -d \"From=14155550142\" -d \"To=14155550199\" -d \"MessageUUID=1\" -d \"Text=Hello\"\n\n\
+         curl -X POST http://{address}/webhooks/stripe -H \"Content-Type: application/json\" -d '{{\"id\": \"evt_1\", \"type\": \"invoice.payment_succeeded\"}}'\n\n\
+         Signed ones, from another terminal: smartline send twilio voice   (or stripe invoice.payment_failed, …)\n\
+         Ctrl-C stops.\n",
+        version = env!("CARGO_PKG_VERSION"),
+        folder = data_dir.display(),
+    );
+    if print(&text).is_err() {
+        note(&text);
+    }
+}

@@ -1,0 +1,32 @@
+//! `smartline docs`: the reference pages that are written from the code, for this very version.
+
+use super::error::{Error, print};
+use crate::{config, http};
+
+/// What `docs` may be told.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// Which page
+    page: Page,
+}
+
+/// The pages.
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum Page {
+    /// Every variable, as a table
+    Configuration,
+    /// Every variable, as a `.env` file in which nothing is set
+    EnvExample,
+    /// Every error code and what to do about it
+    Errors,
+}
+
+/// Prints a page.
+pub(super) fn run(args: &Args) -> Result<(), Error> {
+    let text = match args.page {
+        Page::Configuration => config::table::reference_page(),
+        Page::EnvExample => config::table::env_example(),
+        Page::Errors => http::problem::reference_page(),
+    };
+    print(text.trim_end())
+}
