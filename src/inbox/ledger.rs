@@ -4,7 +4,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::{PgConnection, PgPool, Row as _, postgres::PgRow};
 use uuid::Uuid;
 
-use super::rejections;
+use super::stored;
 
 use crate::{
     domain::id::EventId,
@@ -110,14 +110,14 @@ async fn append_one<W: Webhook>(
         .bind(id.uuid())
         .bind(received.endpoint.provider().name())
         .bind(received.endpoint.name())
-        .bind(storable(&envelope.identity.external_id))
-        .bind(storable(&envelope.kind))
-        .bind(envelope.subject.as_deref().map(storable))
+        .bind(stored::text(&envelope.identity.external_id))
+        .bind(stored::text(&envelope.kind))
+        .bind(envelope.subject.as_deref().map(stored::text))
         .bind(received.at)
         .bind(envelope.occurred_at)
         .bind(received.method.as_str())
-        .bind(storable(&received.path_and_query))
-        .bind(sqlx::types::Json(rejections::kept(&received.headers)))
+        .bind(stored::text(&received.path_and_query))
+        .bind(sqlx::types::Json(stored::kept_headers(&received.headers)))
         .bind(received.body.as_ref())
         .bind(delivery.signed_by().to_string())
         .bind(i16::try_from(answer.status).unwrap_or(200))
@@ -155,9 +155,4 @@ fn first_answer(row: &PgRow) -> sqlx::Result<Option<Answer>> {
     let content_type: String = row.try_get("answer_content_type")?;
     let body: Vec<u8> = row.try_get("answer_body")?;
     Ok(Some(Answer { status, content_type: content_type.into(), body: body.into() }))
-}
-
-/// Text as PostgreSQL takes it: it has no NUL. The raw bytes keep theirs.
-pub(super) fn storable(text: &str) -> String {
-    text.replace('\0', "\u{fffd}")
 }

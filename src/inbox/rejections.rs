@@ -2,14 +2,13 @@
 
 use std::{collections::HashMap, net::IpAddr};
 
-use axum::http::HeaderMap;
 use chrono::{DateTime, Utc};
 use ipnet::IpNet;
 use sqlx::PgPool;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use super::ledger::storable;
+use super::stored::text;
 use crate::domain::id::RequestId;
 
 /// Refusals that may wait to be written; more are dropped, since a flood must cost nothing.
@@ -46,7 +45,7 @@ pub(crate) struct Rejection {
     pub(crate) cause: String,
     /// The client's address.
     pub(crate) client: IpAddr,
-    /// Masked headers, from [`masked`].
+    /// Masked headers, from [`masked`](super::masked).
     pub(crate) headers: Vec<(String, String)>,
 }
 
@@ -102,7 +101,7 @@ async fn insert(db: &PgPool, rejection: &Rejection) -> sqlx::Result<()> {
         .bind(rejection.endpoint)
         .bind(&rejection.method)
         .bind(rejection.code)
-        .bind(storable(&rejection.cause))
+        .bind(text(&rejection.cause))
         .bind(IpNet::from(rejection.client))
         .bind(sqlx::types::Json(&rejection.headers))
         .execute(db)
@@ -128,42 +127,4 @@ impl Sample {
         *count += 1;
         *count <= PER_MINUTE
     }
-}
-
-/// Headers that may hold a credential of ours or of a person.
-const CREDENTIALS: [&str; 4] = ["authorization", "cookie", "proxy-authorization", "x-api-key"];
-
-/// Headers whose values help to explain a refusal and hold nobody's data.
-const TELLING: [&str; 14] = [
-    "content-encoding",
-    "content-length",
-    "content-type",
-    "host",
-    "stripe-signature",
-    "transfer-encoding",
-    "user-agent",
-    "x-forwarded-proto",
-    "x-plivo-signature-ma-v2",
-    "x-plivo-signature-ma-v3",
-    "x-plivo-signature-v2",
-    "x-plivo-signature-v3",
-    "x-plivo-signature-v3-nonce",
-    "x-twilio-signature",
-];
-
-/// The headers of an event, in order, with credentials left out.
-pub(super) fn kept(headers: &HeaderMap) -> Vec<(String, String)> {
-    shown(headers, |name| !CREDENTIALS.contains(&name))
-}
-
-/// The headers of a refused request: every name, but only values that explain it.
-pub(crate) fn masked(headers: &HeaderMap) -> Vec<(String, String)> {
-    shown(headers, |name| TELLING.contains(&name))
-}
-
-fn shown(headers: &HeaderMap, show: impl Fn(&str) -> bool) -> Vec<(String, String)> {
-    let text = |name: &str, value: &[u8]| {
-        if show(name) { String::from_utf8_lossy(value).into_owned() } else { "(masked)".to_owned() }
-    };
-    headers.iter().map(|(name, value)| (name.to_string(), text(name.as_str(), value.as_bytes()))).collect()
 }

@@ -13,7 +13,7 @@ use crate::{
         error::Error,
         state::{Client, Outcome, RequestIdentity, State},
     },
-    inbox::rejections::{self, Rejection},
+    inbox::{self, rejections::Rejection},
     provider::Endpoint,
 };
 
@@ -45,7 +45,7 @@ pub(in crate::http) async fn refusals(
         code: code.entry().code,
         cause: cause.clone(),
         client,
-        headers: rejections::masked(&headers),
+        headers: inbox::masked(&headers),
     });
     response
 }
