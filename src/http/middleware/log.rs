@@ -73,8 +73,8 @@ fn write_line(id: RequestId, what: &str, method: &str, status: u16, outcome: &Ou
     macro_rules! line {
         ($level:ident) => {
             tracing::$level!(
-                endpoint = what,
                 method,
+                endpoint = what,
                 status,
                 outcome = (!outcome.label.is_empty()).then_some(outcome.label),
                 code = outcome.code.map(|code| code.entry().code),
