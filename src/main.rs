@@ -1,2 +1,7 @@
-//! SmartLine.
-fn main() {}
+//! Hands over to the command line.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    smartline::run()
+}
