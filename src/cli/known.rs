@@ -161,12 +161,13 @@ fn read_stdin() -> Result<String, Error> {
 impl Known {
     /// Knows only these.
     pub(super) fn only<const N: usize>(own: [(&str, &str); N]) -> Self {
-        Self {
-            given: Environment::default(),
-            own: own.into(),
-            dev: Environment::default(),
-            dev_file: PathBuf::new(),
-        }
+        let (given, dev) = Default::default();
+        Self { given, own: own.into(), dev, dev_file: PathBuf::new() }
+    }
+
+    /// Knows these as well, from `dev`.
+    pub(super) fn and_dev<const N: usize>(self, dev: [(&str, &str); N]) -> Self {
+        Self { dev: dev.into(), ..self }
     }
 }
 
@@ -179,8 +180,8 @@ mod tests {
     #[test]
     fn stdin_before_environment_before_dev() {
         let name = "TWILIO_AUTH_TOKEN";
-        let mut known = Known::only([(name, " own1 , own2")]);
-        known.dev = [(name, "dev"), ("PUBLIC_URL", "http://127.0.0.1:8080")].into();
+        let dev = [(name, "dev"), ("PUBLIC_URL", "http://127.0.0.1:8080")];
+        let mut known = Known::only([(name, " own1 , own2")]).and_dev(dev);
         let secret = |known: &Known| known.secret(Provider::Twilio).unwrap().expose_secret().to_owned();
         assert_eq!(secret(&known), "own1");
         assert_eq!(known.first("PUBLIC_URL"), Some("http://127.0.0.1:8080"));

@@ -85,6 +85,21 @@ pub(super) fn is_local(url: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::provider::Provider;
+
+    #[test]
+    fn what_dev_left_is_for_this_machine_alone() {
+        let dev = [("PUBLIC_URL", "http://127.0.0.1:9"), ("PLIVO_AUTH_TOKEN", "throw-away")];
+        for (case, to, sent, signed, secret) in [
+            ("where dev listens", None, "http://127.0.0.1:9", "http://127.0.0.1:9", true),
+            ("by another name", Some("http://localhost:9"), "http://localhost:9", "http://127.0.0.1:9", true),
+            ("elsewhere", Some("https://a.example"), "https://a.example", "https://a.example", false),
+        ] {
+            let (target, known) = Target::settle(to, None, Known::only([]).and_dev(dev)).unwrap();
+            assert_eq!((target.origin.as_str(), target.public.as_str()), (sent, signed), "{case}");
+            assert_eq!(known.secret(Provider::Plivo).is_some(), secret, "{case}");
+        }
+    }
 
     #[test]
     fn sent_to_and_signed_for() {

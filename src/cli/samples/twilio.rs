@@ -5,7 +5,7 @@
 use super::{LINE, Mark, Sample, Story};
 
 /// Fields of later requests of a call, and of calls that are not plain ones.
-const VOICE_OPTIONAL: [&str; 26] = [
+const VOICE_OPTIONAL: [&str; 25] = [
     "AnsweredBy",
     "ApplicationSid",
     "CallToken",
@@ -29,9 +29,8 @@ const VOICE_OPTIONAL: [&str; 26] = [
     "SipDomain",
     "SpeechResult",
     "StirPassportToken",
-    "UnstableSpeechResult",
-    "msg",
     "StirVerstat",
+    "UnstableSpeechResult",
 ];
 
 /// Fields of other callbacks to the status path: recordings and texts.
