@@ -1,4 +1,4 @@
-//! The program: reads the command line and runs one command.
+//! Hands over to the command line.
 
 use std::process::ExitCode;
 

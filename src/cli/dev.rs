@@ -26,7 +26,7 @@ use crate::{
     telemetry,
 };
 
-/// What `dev` may be told.
+/// Run a line on this machine, with a database of its own; takes unsigned requests from loopback
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// Folder for the database and the throw-away secrets; made where it is missing, used again next time

@@ -3,7 +3,7 @@
 use super::error::{Error, print};
 use crate::{config, http};
 
-/// What `docs` may be told.
+/// Print a reference page of this version
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// Which page

@@ -46,9 +46,16 @@ impl Error {
 /// # Errors
 /// [`Error::Output`] when nobody reads on.
 pub(super) fn print(line: &str) -> Result<(), Error> {
-    let mut stdout = io::stdout().lock();
-    writeln!(stdout, "{line}")?;
-    Ok(stdout.flush()?)
+    print_to(&mut io::stdout().lock(), line)
+}
+
+/// Writes a line of the result, at once.
+///
+/// # Errors
+/// [`Error::Output`] when nobody reads on.
+pub(super) fn print_to(out: &mut dyn io::Write, line: &str) -> Result<(), Error> {
+    writeln!(out, "{line}")?;
+    Ok(out.flush()?)
 }
 
 /// Writes a remark to stderr. Where even that is closed, there is nobody to tell.

@@ -1,31 +1,146 @@
-//! The command line.
+//! The command line: one file per command, and the few things they share.
+//!
+//! Results go to stdout and notes to stderr. Exit code 0 says that all is well, 1 that something failed, 2 that the
+//! command was written wrongly. Secrets are read from the environment, `.env`, stdin or the file that `dev` leaves,
+//! never from an option, where the process list and the shell's history would show them.
+
+mod client;
+mod dev;
+mod docs;
 mod error;
+mod healthcheck;
+mod known;
 mod migrate;
+mod near;
+mod request;
+mod samples;
+mod send;
 mod serve;
-use clap::{Parser, Subcommand};
+mod shell;
+mod sign;
+mod smoke;
+#[cfg(test)]
+mod standin;
+mod target;
+mod verdict;
+
 use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::domain::clock::SystemClock;
+use error::Error;
+
+/// Shown before anything else: two commands that work as they stand.
+const EXAMPLES: &str = "\
+Examples:
+  smartline dev                                         a line on this machine, nothing to set up
+  smartline send twilio voice --set From=+14155550142   a signed call to it, and what it answers";
+
+const TEMPLATE: &str = "{before-help}{about}\n\n{usage-heading} {usage}\n\n{all-args}{after-help}";
+
+/// The backend of a phone line: webhooks of Stripe, Twilio and Plivo, verified, kept once and answered.
 #[derive(Debug, Parser)]
+#[command(name = "smartline", version, before_help = EXAMPLES, help_template = TEMPLATE)]
+#[command(after_help = "`smartline COMMAND --help` tells the options of a command.")]
 struct Cli {
     #[command(subcommand)]
     command: Command,
 }
+
 #[derive(Debug, Subcommand)]
 enum Command {
+    Dev(dev::Args),
     Serve(serve::Args),
+    /// Bring the database's schema up to date, as a step of its own before a deploy
     Migrate,
+    Sign(sign::Args),
+    #[command(visible_alias = "trigger")]
+    Send(send::Args),
+    Smoke(smoke::Args),
+    Healthcheck(healthcheck::Args),
+    Docs(docs::Args),
 }
-/// Runs.
-pub fn run() -> ExitCode {
-    let cli = Cli::parse();
-    let runtime = tokio::runtime::Runtime::new().expect("rt");
-    let r = runtime.block_on(async {
-        match cli.command {
-            Command::Serve(a) => serve::run(a).await,
-            Command::Migrate => migrate::run().await,
+
+/// The exit code of a command that either fails or succeeds.
+fn done((): ()) -> ExitCode {
+    ExitCode::SUCCESS
+}
+
+impl Command {
+    async fn run(self) -> Result<ExitCode, Error> {
+        match self {
+            Self::Dev(args) => dev::run(args).await.map(done),
+            Self::Serve(args) => serve::run(args).await.map(done),
+            Self::Migrate => migrate::run().await.map(done),
+            Self::Docs(args) => docs::run(&args).map(done),
+            Self::Sign(args) => sign::run(&args, &SystemClock),
+            Self::Send(args) => send::run(args, &SystemClock).await,
+            Self::Smoke(args) => smoke::run(args, &SystemClock).await,
+            Self::Healthcheck(args) => healthcheck::run(args).await,
         }
-    });
-    match r {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(e) => e.report(),
+    }
+}
+
+/// Reads the command line, runs one command and tells how it went.
+#[must_use]
+pub fn run() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(fault) => {
+            let _ = fault.print(); // help is no fault: clap knows which of the two it is
+            return ExitCode::from(u8::try_from(fault.exit_code()).unwrap_or(2));
+        }
+    };
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(cause) => return Error::Failed(format!("cannot start any thread: {cause}")).report(),
+    };
+    runtime.block_on(cli.command.run()).unwrap_or_else(|error| error.report())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn help_begins_with_examples_that_parse() {
+        Cli::command().debug_assert();
+        let help = Cli::command().render_help().to_string();
+        assert!(help.starts_with("Examples:\n  smartline dev"), "{help}");
+        let send = EXAMPLES.lines().last().unwrap().trim().split("   ").next().unwrap();
+        assert!(Cli::try_parse_from(send.split_whitespace()).is_ok(), "{send}");
+    }
+
+    #[test]
+    fn help_fits_a_terminal() {
+        let mut cli = Cli::command();
+        cli.build();
+        for command in cli.get_subcommands_mut() {
+            let help = command.render_long_help().to_string();
+            let wide = help.lines().find(|line| line.len() > 100);
+            assert_eq!(wide, None, "{}", command.get_name());
+        }
+    }
+
+    #[test]
+    fn a_slip_gets_a_suggestion_and_exit_code_2() {
+        for (case, line, hint) in [
+            ("command", &["smartline", "smok"][..], "smoke"),
+            ("provider", &["smartline", "send", "twillio", "voice"], "twilio"),
+            ("endpoint", &["smartline", "sign", "twilio", "voise"], "voice"),
+            (
+                "event type",
+                &["smartline", "send", "stripe", "invoice.payment_faild"],
+                "invoice.payment_failed",
+            ),
+            ("option", &["smartline", "send", "twilio", "sms", "--forged"], "--forge"),
+        ] {
+            let fault = Cli::try_parse_from(line).unwrap_err();
+            assert_eq!(fault.exit_code(), 2, "{case}");
+            assert!(fault.to_string().contains(&format!("'{hint}'")), "{case}: {fault}");
+        }
     }
 }

@@ -16,7 +16,7 @@ use crate::{
     telemetry,
 };
 
-/// What `serve` may be told.
+/// Run the service, with everything from the environment and `.env`
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// Leave the database's schema alone, and wait until `smartline migrate` has brought it up to date

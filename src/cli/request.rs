@@ -1,0 +1,185 @@
+//! A webhook request as a provider would make it: a body of its kind, and the headers that sign it.
+
+use chrono::{DateTime, Utc};
+use secrecy::SecretString;
+use sha2::{Digest as _, Sha256};
+
+use super::error::Error;
+use crate::provider::{Endpoint, Params, Provider, plivo, stripe, twilio};
+
+/// Names and values of a form, in order.
+pub(super) type Fields = [(String, String)];
+
+/// How a body is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Format {
+    /// `application/x-www-form-urlencoded`.
+    Form,
+    /// `application/json`.
+    Json,
+}
+
+/// A request before it is signed.
+#[derive(Clone, Debug)]
+pub(super) struct Draft {
+    /// Which of the seven paths it is for.
+    pub(super) endpoint: Endpoint,
+    /// The URL that is signed, with its query.
+    pub(super) url: String,
+    /// How the body is written.
+    pub(super) format: Format,
+    /// The exact bytes.
+    pub(super) body: Vec<u8>,
+}
+
+/// Header names, in lower case, and their values.
+pub(super) type Headers = Vec<(&'static str, String)>;
+
+impl Draft {
+    /// A request to `endpoint` of the service that is publicly at `origin`.
+    pub(super) fn new(endpoint: Endpoint, origin: &str, format: Format, body: Vec<u8>) -> Self {
+        Self::to_url(endpoint, format!("{origin}{}", endpoint.path()), format, body)
+    }
+
+    /// A request to `url`. Twilio covers a JSON body by its SHA-256 in the query, so that is added to the URL.
+    pub(super) fn to_url(endpoint: Endpoint, mut url: String, format: Format, body: Vec<u8>) -> Self {
+        if endpoint.provider() == Provider::Twilio && format == Format::Json {
+            let separator = if url.contains('?') { '&' } else { '?' };
+            url = format!("{url}{separator}bodySHA256={}", hex(&Sha256::digest(&body)));
+        }
+        Self { endpoint, url, format, body }
+    }
+
+    /// Path and query, as they stand in the request line.
+    pub(super) fn path_and_query(&self) -> &str {
+        let after_scheme = self.url.find("://").map_or(0, |at| at + 3);
+        self.url[after_scheme..].find('/').map_or("/", |slash| &self.url[after_scheme + slash..])
+    }
+
+    /// The value of `Content-Type`.
+    pub(super) fn content_type(&self) -> &'static str {
+        match self.format {
+            Format::Form => "application/x-www-form-urlencoded",
+            Format::Json => "application/json",
+        }
+    }
+
+    /// The headers that sign this request. `at` is when (Stripe), `nonce` makes it single (Plivo).
+    ///
+    /// # Errors
+    /// [`Error::Usage`] where Plivo could not sign the body: JSON that is no object.
+    pub(super) fn sign(
+        &self,
+        secret: &SecretString,
+        at: DateTime<Utc>,
+        nonce: &str,
+    ) -> Result<Headers, Error> {
+        let params = match (self.endpoint.provider(), self.format) {
+            (Provider::Stripe, _) | (Provider::Twilio, Format::Json) => Params::default(),
+            (_, Format::Form) => Params::from_form(&self.body),
+            (Provider::Plivo, Format::Json) => Params::from_json(&self.body).ok_or_else(|| {
+                Error::Usage("the body is no JSON object, and Plivo signs nothing else".into())
+            })?,
+        };
+        Ok(match self.endpoint.provider() {
+            Provider::Stripe => vec![(stripe::HEADER, stripe::sign(secret, at, &self.body))],
+            Provider::Twilio => vec![(twilio::HEADER, twilio::sign(secret, &self.url, &params))],
+            Provider::Plivo => vec![
+                (plivo::V3, plivo::sign_v3(secret, &self.url, &params, nonce)),
+                (plivo::V3_NONCE, nonce.to_owned()),
+            ],
+        })
+    }
+}
+
+/// Writes a form. A plus of a value stays a plus, so it is escaped.
+pub(super) fn form(fields: &Fields) -> Vec<u8> {
+    form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish().into_bytes()
+}
+
+/// Writes a JSON object whose members are texts.
+pub(super) fn json(fields: &Fields) -> Vec<u8> {
+    let members = fields.iter().map(|(name, value)| (name.clone(), value.as_str().into()));
+    serde_json::Value::Object(members.collect()).to_string().into_bytes()
+}
+
+/// Lower-case hexadecimal.
+pub(super) fn hex(bytes: &[u8]) -> String {
+    let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
+    digits.filter_map(|digit| char::from_digit(digit.into(), 16)).collect()
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use axum::http::{HeaderMap, HeaderValue, Method, header::CONTENT_TYPE};
+
+    use super::*;
+    use crate::provider::{Received, Reject, Unsigned, plivo::Plivo, stripe::Stripe, twilio::Twilio, verify};
+
+    /// Asks the service's own verification whether a signed draft is genuine.
+    pub(in crate::cli) fn verified(
+        draft: &Draft,
+        headers: &Headers,
+        secret: &SecretString,
+        at: DateTime<Utc>,
+    ) -> Result<(), Reject> {
+        let mut map = HeaderMap::new();
+        map.insert(CONTENT_TYPE, HeaderValue::from_static(draft.content_type()));
+        for (name, value) in headers {
+            map.insert(*name, value.parse().unwrap());
+        }
+        let origin = draft.url.strip_suffix(draft.path_and_query()).unwrap();
+        let received = Received {
+            endpoint: draft.endpoint,
+            method: Method::POST,
+            origins: [origin.to_owned()].into(),
+            path_and_query: draft.path_and_query().to_owned(),
+            headers: map,
+            body: draft.body.clone().into(),
+            at,
+            unsigned: Unsigned::Refused,
+        };
+        judge(secret, received)
+    }
+
+    /// Runs [`verify`] for whichever provider the endpoint is of.
+    pub(in crate::cli) fn judge(secret: &SecretString, received: Received) -> Result<(), Reject> {
+        let secrets = vec![secret.clone()];
+        match received.endpoint.provider() {
+            Provider::Stripe => verify(&Stripe { secrets }, received).map(drop),
+            Provider::Twilio => {
+                verify(&Twilio { tokens: secrets, accounts: vec![], apps: vec![] }, received).map(drop)
+            }
+            Provider::Plivo => verify(&Plivo { tokens: secrets, accounts: vec![] }, received).map(drop),
+        }
+    }
+
+    #[test]
+    fn every_kind_of_draft_verifies_and_no_other_secret_does() {
+        let at = DateTime::from_timestamp(1_760_000_000, 0).unwrap();
+        let (secret, other) = (SecretString::from("secret"), SecretString::from("other"));
+        let fields = [("From", "+14155550142"), ("Body", "a+b & c='d'"), ("Empty", ""), ("ž", "🐎")]
+            .map(|(name, value)| (name.to_owned(), value.to_owned()));
+        for endpoint in Endpoint::ALL {
+            for (format, body) in [(Format::Form, form(&fields)), (Format::Json, json(&fields))] {
+                for query in ["", "?t=abc&b=1%2B1&a="] {
+                    let url = format!("https://line.example.com{}{query}", endpoint.path());
+                    let draft = Draft::to_url(endpoint, url, format, body.clone());
+                    let headers = draft.sign(&secret, at, "nonce").unwrap();
+                    let case = format!("{endpoint} {format:?} {query}");
+                    assert_eq!(verified(&draft, &headers, &secret, at), Ok(()), "{case}");
+                    assert!(verified(&draft, &headers, &other, at).is_err(), "{case}");
+                }
+            }
+        }
+        let list = Draft::new(Endpoint::PlivoAnswer, "https://a.example", Format::Json, b"[1]".to_vec());
+        assert!(list.sign(&secret, at, "nonce").is_err());
+    }
+
+    #[test]
+    fn a_plus_is_a_plus() {
+        let fields = [("From".to_owned(), "+1 555".to_owned())];
+        assert_eq!(form(&fields), b"From=%2B1+555");
+        assert_eq!(json(&fields), br#"{"From":"+1 555"}"#);
+    }
+}
