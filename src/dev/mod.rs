@@ -1,2 +1,0 @@
-//! dev
-pub(crate) mod database;
