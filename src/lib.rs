@@ -34,5 +34,9 @@ mod telemetry;
 pub use app::{App, AppError};
 pub use cli::run;
 pub use config::{Config, Environment, Faults};
+pub use dev::{
+    error::StartError,
+    postgres::{PrivateOptions, PrivatePostgres},
+};
 pub use domain::clock::Clock;
 pub use http::state::{Door, Limits};

@@ -31,7 +31,8 @@ pub(crate) fn start(filter: Option<&str>, readable: bool) {
         Ok(filter) => (filter, None),
         Err(error) => (EnvFilter::new(DEFAULT), Some(error)),
     };
-    let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
+    let logs =
+        tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
     let terminal = std::io::stderr().is_terminal();
     let started = if readable || terminal {
         logs.with_ansi(terminal).event_format(Readable).try_init()

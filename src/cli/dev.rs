@@ -11,6 +11,7 @@ use tokio::net::TcpListener;
 
 use super::{
     error::{Error, note, print},
+    known::DATA_DIR,
     serve::{run_beside, stop_signal},
 };
 use crate::{
@@ -30,7 +31,7 @@ use crate::{
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// Folder for the database and the throw-away secrets; made where it is missing, used again next time
-    #[arg(long, default_value = ".smartline")]
+    #[arg(long, value_name = "DIR", default_value = DATA_DIR)]
     data_dir: PathBuf,
     /// Port to listen on, on loopback [default: PORT, else 8080]
     #[arg(long)]
@@ -39,6 +40,9 @@ pub(super) struct Args {
     #[arg(long, value_name = "NAME")]
     database_only: Option<String>,
 }
+
+/// Where `script/server` unpacks PostgreSQL's programs if the system has no package manager for it.
+const CACHE: &str = ".cache/postgres";
 
 /// The database's name in the private cluster.
 const DATABASE: &str = "smartline";
@@ -111,9 +115,9 @@ async fn private_postgres(
     name: &str,
 ) -> Result<PrivatePostgres, Error> {
     let options = PrivateOptions {
-        data_dir: data_dir.join("postgres"),
-        durable: true,
-        programs: environment.get("SMARTLINE_POSTGRES").map(PathBuf::from),
+        programs: environment.get("SMARTLINE_POSTGRES_BIN").map(PathBuf::from),
+        caches: vec![PathBuf::from(CACHE)],
+        ..PrivateOptions::new(data_dir.join("postgres"))
     };
     let private = PrivatePostgres::start(options).await.map_err(Error::because)?;
     private.ensure_database(name).await.map_err(Error::because)?;
@@ -138,7 +142,8 @@ async fn serve(
 ) -> Result<(), Error> {
     let secrets = DevSecrets::of(data_dir, address).map_err(Error::because)?;
     let config = Config::dev(url, address, secrets.environment()).map_err(Error::because)?;
-    let app = App::with(config, Arc::new(SystemClock), Door::Dev, Limits::default()).map_err(Error::because)?;
+    let app =
+        App::with(config, Arc::new(SystemClock), Door::Dev, Limits::default()).map_err(Error::because)?;
     let ready = async {
         app.prepare(true).await?;
         welcome(address, data_dir, private);

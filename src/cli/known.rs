@@ -9,13 +9,10 @@ use std::{
 use secrecy::SecretString;
 
 use super::error::{Error, note};
-use crate::{config::Environment, provider::Provider};
+use crate::{config::Environment, dev::secrets, provider::Provider};
 
 /// Where `dev` keeps its things, unless told otherwise.
-const DATA_DIR: &str = ".smartline";
-
-/// The file in `dev`'s folder that holds its throw-away secrets and its public URL.
-const DEV_FILE: &str = "dev.env";
+pub(super) const DATA_DIR: &str = ".smartline";
 
 /// Where secrets come from.
 #[derive(Debug, clap::Args)]
@@ -60,7 +57,7 @@ impl Known {
         let file = |environment: Environment, path: &Path| {
             environment.and_file(path).map_err(|fault| Error::Failed(fault.to_string()))
         };
-        let dev_file = options.data_dir.join(DEV_FILE);
+        let dev_file = options.data_dir.join(secrets::FILE);
         let own = file(Environment::of_process(), Path::new(".env"))?;
         let dev = file(Environment::default(), &dev_file)?;
         Ok(Self { given: Environment::default(), own, dev, dev_file })
@@ -197,7 +194,7 @@ mod tests {
     #[test]
     fn a_later_dev_is_read_from_its_folder() {
         let folder = tempfile::tempdir().unwrap();
-        std::fs::write(folder.path().join(DEV_FILE), "PLIVO_AUTH_TOKEN=made-by-dev\n").unwrap();
+        std::fs::write(folder.path().join(secrets::FILE), "PLIVO_AUTH_TOKEN=made-by-dev\n").unwrap();
         let known = Known::read(&Options { data_dir: folder.path().to_owned() }).unwrap();
         assert_eq!(known.dev.get("PLIVO_AUTH_TOKEN"), Some("made-by-dev"));
     }

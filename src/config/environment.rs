@@ -11,7 +11,7 @@ pub struct Environment {
 /// A `.env` file that cannot be read.
 #[derive(Debug, thiserror::Error)]
 #[error("{file} cannot be read at line {line}: write NAME=value, and quote a value that holds blanks or #")]
-pub struct DotenvError {
+pub(crate) struct DotenvError {
     file: String,
     /// Which line, from 1; its text may be a secret and is not told.
     line: usize,

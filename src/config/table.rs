@@ -147,7 +147,7 @@ pub(crate) const VARIABLES: &[Variable] = &[
         default: "info",
     },
     Variable {
-        name: "SMARTLINE_POSTGRES",
+        name: "SMARTLINE_POSTGRES_BIN",
         needed_for: "dev, where PostgreSQL's programs are in an unusual place",
         about: "The folder that holds initdb and postgres.",
         example: "/usr/lib/postgresql/17/bin",

@@ -10,7 +10,7 @@ pub trait Clock: Send + Sync + 'static {
 
 /// The machine's own clock; made once, in `cli`.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct SystemClock;
+pub(crate) struct SystemClock;
 
 impl Clock for SystemClock {
     #[expect(clippy::disallowed_methods, reason = "the one place that asks the system for the time")]

@@ -58,7 +58,7 @@ impl IntoResponse for Error {
         let mut problem = Problem::from(self.code());
         let mut headers = HeaderMap::new();
         match &self {
-            Self::Rejected(endpoint, Reject::Missing) => {
+            Self::Rejected(endpoint, Reject::Missing | Reject::Outsider(_)) => {
                 problem.more.insert("hint".to_owned(), hint(*endpoint).into());
             }
             Self::RateLimited { retry_after, .. } => {

@@ -107,17 +107,24 @@ fn endpoint(parts: &Parts) -> Endpoint {
 
 /// Whether a program of this machine sent the request, and neither a tunnel nor a web page did: the peer and the Host
 /// are loopback, nothing forwarded it, and no browser sent it for another site.
-fn is_local(parts: &Parts) -> bool {
-    let peer = parts.extensions.get::<Peer>().is_some_and(|peer| is_loopback(peer.0.ip()));
+fn local(parts: &Parts) -> Result<(), Reject> {
     let headers = &parts.headers;
+    let peer = parts.extensions.get::<Peer>().is_some_and(|peer| is_loopback(peer.0.ip()));
     let forwarded = headers.keys().any(|name| {
         let name = name.as_str();
         name.starts_with("x-forwarded") || FORWARDING.contains(&name)
     });
-    peer && !forwarded
-        && has_loopback_host(headers)
-        && parts.uri.authority().is_none()
-        && is_no_web_page(headers)
+    for (holds, otherwise) in [
+        (peer, "it comes from another machine"),
+        (!forwarded, "a proxy or tunnel forwarded it"),
+        (parts.uri.authority().is_none() && has_loopback_host(headers), "its Host is not this machine"),
+        (is_no_web_page(headers), "a web page sent it"),
+    ] {
+        if !holds {
+            return Err(Reject::Outsider(otherwise));
+        }
+    }
+    Ok(())
 }
 
 /// Headers that proxies and tunnels add, besides `X-Forwarded-…`.

@@ -22,7 +22,7 @@ use chrono::{DateTime, Utc};
 
 pub(crate) use answer::Answer;
 pub(crate) use endpoint::{Endpoint, Provider};
-pub(crate) use key::{DedupeKey, Identity};
+pub(crate) use key::Identity;
 pub(crate) use params::Params;
 
 /// A provider that signs its requests.
@@ -178,6 +178,9 @@ pub(crate) enum Reject {
     /// No signature header came.
     #[error("no signature header")]
     Missing,
+    /// No signature header came, and `dev` does not take it for one of this machine's own.
+    #[error("no signature header, and {0}")]
+    Outsider(&'static str),
     /// The signed time is too far from now.
     #[error("signed {age} s ago, allowed are 300 s either way")]
     Stale {
@@ -202,7 +205,7 @@ impl Reject {
     /// The stable public code.
     pub(crate) fn code(&self) -> &'static str {
         match self {
-            Self::Missing => "signature_missing",
+            Self::Missing | Self::Outsider(_) => "signature_missing",
             Self::Stale { .. } => "timestamp_out_of_tolerance",
             Self::Mismatch(_) => "signature_mismatch",
             Self::Account(_) => "account_mismatch",
