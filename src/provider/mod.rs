@@ -11,6 +11,8 @@ mod mac;
 mod params;
 pub(crate) mod plivo;
 pub(crate) mod stripe;
+#[cfg(test)]
+mod testing;
 pub(crate) mod twilio;
 mod xml;
 
