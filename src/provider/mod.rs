@@ -14,6 +14,8 @@ pub(crate) mod stripe;
 #[cfg(test)]
 mod testing;
 pub(crate) mod twilio;
+#[cfg(test)]
+mod vectors;
 mod xml;
 
 use std::{fmt, sync::Arc};
