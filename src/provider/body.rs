@@ -7,9 +7,10 @@ use super::{Endpoint, Params, Received, Reject};
 /// The kinds of body that a signature can cover.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
-    /// GET: every parameter is in the query.
+    /// No body: every parameter is in the query. A POST without a body is signed like a GET, so it is read like one;
+    /// otherwise a recorded GET would make a second event.
     Query,
-    /// A form, possibly empty.
+    /// A form with at least one field.
     Form,
     /// JSON.
     Json,
@@ -18,8 +19,8 @@ pub(super) enum Kind {
 /// Tells the kind of body.
 ///
 /// # Errors
-/// [`Reject::MediaType`] for anything else: otherwise a body of a type that is not read would ride on the signature of
-/// an empty one.
+/// [`Reject::MediaType`] for anything else: otherwise a body that is not read would ride on the signature of an empty
+/// one.
 pub(super) fn kind(received: &Received) -> Result<Kind, Reject> {
     if received.method == Method::GET {
         return if received.body.is_empty() {
@@ -35,18 +36,28 @@ pub(super) fn kind(received: &Received) -> Result<Kind, Reject> {
     }
     let Some(content_type) = first else {
         return if received.body.is_empty() {
-            Ok(Kind::Form)
+            Ok(Kind::Query)
         } else {
             Err(Reject::MediaType("a body without Content-Type"))
         };
     };
     let essence = content_type.to_str().unwrap_or("").split(';').next().unwrap_or("").trim();
     if essence.eq_ignore_ascii_case("application/x-www-form-urlencoded") {
-        Ok(Kind::Form)
+        form(&received.body)
     } else if essence.eq_ignore_ascii_case("application/json") {
         Ok(Kind::Json)
     } else {
         Err(Reject::MediaType("the body is neither a form nor JSON"))
+    }
+}
+
+fn form(body: &[u8]) -> Result<Kind, Reject> {
+    if body.is_empty() {
+        Ok(Kind::Query)
+    } else if body.iter().all(|byte| *byte == b'&') {
+        Err(Reject::MediaType("a form body without a field, which no signature covers"))
+    } else {
+        Ok(Kind::Form)
     }
 }
 

@@ -19,6 +19,12 @@ pub(crate) struct Identity {
 /// Longest part that is shown as it is, in bytes; a longer one is shown as its digest.
 const LONGEST_PART: usize = 120;
 
+/// Longest id in the parts of a [`Identity::plain`], in bytes: Twilio's have 34, Plivo's 36.
+const LONGEST_ID: usize = 40;
+
+/// Longest other part of one: the position token has 56.
+const LONGEST_WORD: usize = 64;
+
 impl Identity {
     /// Makes the identity from its parts, the provider's own id first. Empty parts count, so leave out what is absent.
     pub(crate) fn new(provider: Provider, parts: &[&str]) -> Self {
@@ -30,24 +36,42 @@ impl Identity {
         let shown: Vec<String> = parts.iter().map(|part| shown(part)).collect();
         Self { external_id: shown.join(":"), key: DedupeKey(key) }
     }
+
+    /// The same for parts that come out of a form: `None` unless each is a plain short word.
+    ///
+    /// Twilio and Plivo sign names and values without anything between them, so whoever recorded a request can let one
+    /// value swallow the fields after it and still hold a good signature. Such a value is long or has a `+` in it, and
+    /// must not make a new event of the old one.
+    pub(super) fn plain(provider: Provider, parts: &[&str]) -> Option<Self> {
+        let (id, rest) = parts.split_first()?;
+        let plain = is_plain(id, LONGEST_ID) && rest.iter().all(|part| is_plain(part, LONGEST_WORD));
+        plain.then(|| Self::new(provider, parts))
+    }
 }
 
-/// The identity of a request that names no resource: its path and its parameters, whatever their order.
-pub(super) fn of_content(received: &Received, params: &Params) -> Identity {
-    let mut parts = vec![received.endpoint.name().as_bytes()];
-    let query = Params::from_query(received.query());
-    for (name, value) in query.sorted().into_iter().chain(params.sorted()) {
-        parts.extend([name.as_bytes(), value.as_bytes()]);
-    }
+/// The identity of a request that names no resource, or an odd one: a digest of what its signature covers, as one text,
+/// so that neither order nor moved boundaries make another event. An odd `id` is shown beside the digest.
+pub(super) fn of_content(received: &Received, params: &Params, covered: &str, id: Option<&str>) -> Identity {
+    let mut parts = vec![b"content", received.endpoint.name().as_bytes(), covered.as_bytes()];
     if params.is_empty() {
         parts.push(&received.body); // genuine but unreadable: still not the same as another
     }
     let digest = mac::hex(&mac::digest(&parts));
-    Identity::new(received.endpoint.provider(), &["digest", &digest])
+    let identity = Identity::new(received.endpoint.provider(), &["digest", &digest]);
+    match id {
+        Some(id) => Identity { external_id: format!("{}:{}", shown(id), identity.external_id), ..identity },
+        None => identity,
+    }
 }
 
-fn shown(part: &str) -> String {
-    if part.len() > LONGEST_PART {
+fn is_plain(part: &str, longest: usize) -> bool {
+    part.len() <= longest && part.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.:=".contains(&byte))
+}
+
+/// A provider's text as it may stand in an index and on a page: one that is very long, or holds control characters
+/// (PostgreSQL takes no NUL), is told by its digest.
+pub(super) fn shown(part: &str) -> String {
+    if part.len() > LONGEST_PART || part.contains(char::is_control) {
         format!("sha256={}", mac::hex(&mac::digest(&[part.as_bytes()])[..16]))
     } else {
         part.to_owned()
@@ -72,5 +96,27 @@ mod tests {
         }
         let long = Identity::new(Provider::Twilio, &[&"x".repeat(1_000_000)]);
         assert!(long.external_id.len() < 60);
+        let control = Identity::new(Provider::Stripe, &["evt_\0"]);
+        assert!(control.external_id.starts_with("sha256="));
+    }
+
+    #[test]
+    fn a_part_that_swallowed_another_is_not_plain() {
+        for (case, parts, plain) in [
+            ("Twilio's id", ["CAc93bf9a243a391a65da5b60116ee9a5c", "voice", ""], true),
+            ("Plivo's id", ["2e3f209d-4f2b-b346-67dd-e08e3c9585f1", "Event=Hangup", ""], true),
+            ("odd but short", ["test-call-uuid", "voice", ""], true),
+            (
+                "an id and the next field",
+                ["CAc93bf9a243a391a65da5b60116ee9a5cCallStatusringing", "voice", ""],
+                false,
+            ),
+            ("a state and a number", ["CA1", "completedCalled+14155550142", ""], false),
+            ("a long word", ["CA1", "voice", &"t".repeat(65)], false),
+            ("NUL", ["CA\01", "voice", ""], false),
+        ] {
+            assert_eq!(Identity::plain(Provider::Twilio, &parts).is_some(), plain, "{case}");
+        }
+        assert_eq!(Identity::plain(Provider::Twilio, &[]), None);
     }
 }

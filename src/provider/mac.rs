@@ -7,10 +7,17 @@ use sha1::Sha1;
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 
+/// Why making an HMAC cannot fail. Should that ever change, a stop is safe; a made-up code would be one to guess.
+const ANY_LENGTH: &str = "HMAC takes a key of any length";
+
+/// The secrets that can vouch for anything, each with its place: a blank one is known to everybody.
+pub(crate) fn usable(secrets: &[SecretString]) -> impl Iterator<Item = (usize, &SecretString)> {
+    secrets.iter().enumerate().filter(|(_, secret)| !secret.expose_secret().trim().is_empty())
+}
+
 /// HMAC-SHA256 over the parts, one after the other.
 pub(crate) fn hmac_sha256(key: &[u8], parts: &[&[u8]]) -> [u8; 32] {
-    // HMAC takes a key of any length, so this cannot fail; an empty code would match nothing.
-    let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(key) else { return [0; 32] };
+    let mut mac = Hmac::<Sha256>::new_from_slice(key).expect(ANY_LENGTH);
     for part in parts {
         mac.update(part);
     }
@@ -19,9 +26,7 @@ pub(crate) fn hmac_sha256(key: &[u8], parts: &[&[u8]]) -> [u8; 32] {
 
 /// HMAC-SHA1 over the parts, as standard base64 with padding: 28 characters.
 pub(crate) fn hmac_sha1_base64(key: &SecretString, parts: &[&[u8]]) -> String {
-    let Ok(mut mac) = Hmac::<Sha1>::new_from_slice(key.expose_secret().as_bytes()) else {
-        return String::new();
-    };
+    let mut mac = Hmac::<Sha1>::new_from_slice(key.expose_secret().as_bytes()).expect(ANY_LENGTH);
     for part in parts {
         mac.update(part);
     }

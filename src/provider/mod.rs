@@ -11,7 +11,11 @@ pub(crate) mod mac;
 mod params;
 pub(crate) mod plivo;
 pub(crate) mod stripe;
+#[cfg(test)]
+mod testing;
 pub(crate) mod twilio;
+#[cfg(test)]
+mod vectors;
 mod xml;
 
 use std::{fmt, sync::Arc};

@@ -2,6 +2,7 @@
 //!
 //! Source: Plivo docs, "Voice request parameters", "Message status callbacks".
 
+use super::signature;
 use crate::provider::{Endpoint, Envelope, Identity, Params, Provider, Received, key};
 
 /// What tells two requests about one call apart, besides its position: each is there only where it means something.
@@ -22,21 +23,21 @@ pub(super) fn envelope(received: &Received, params: &Params) -> Envelope {
     let message = params.first_of(&["MessageUUID"]);
     let (kind, identity) = match (received.endpoint, call, message) {
         (Endpoint::PlivoSms, _, Some(id)) if is_delivery_report(params) => {
-            ("plivo.message.status", Some(report(params, id)))
+            ("plivo.message.status", report(params, id))
         }
-        (Endpoint::PlivoSms, _, Some(id)) => {
-            ("plivo.sms", Some(Identity::new(Provider::Plivo, &[id, "sms"])))
-        }
+        (Endpoint::PlivoSms, _, Some(id)) => ("plivo.sms", Identity::plain(Provider::Plivo, &[id, "sms"])),
         (Endpoint::PlivoSms, ..) => ("plivo.sms", None),
         (Endpoint::PlivoHangup, Some(id), _) => inform(received, params, id),
         (Endpoint::PlivoHangup, ..) => ("plivo.hangup", None),
-        (_, Some(id), _) => ("plivo.answer", Some(answer(received, id))),
+        (_, Some(id), _) => ("plivo.answer", answer(received, id)),
         _ => ("plivo.answer", None),
     };
+    let subject = call.or(message);
     Envelope {
-        identity: identity.unwrap_or_else(|| key::of_content(received, params)),
+        identity: identity
+            .unwrap_or_else(|| key::of_content(received, params, &signature::covered(received), subject)),
         kind: kind.to_owned(),
-        subject: call.or(message).map(str::to_owned),
+        subject: subject.map(key::shown),
         occurred_at: None, // Plivo's times name no zone
     }
 }
@@ -47,15 +48,15 @@ pub(crate) fn is_delivery_report(params: &Params) -> bool {
 }
 
 /// A call asks once for each position.
-fn answer(received: &Received, call: &str) -> Identity {
+fn answer(received: &Received, call: &str) -> Option<Identity> {
     let position = received.token().unwrap_or_default();
-    Identity::new(Provider::Plivo, &[call, "answer", &position])
+    Identity::plain(Provider::Plivo, &[call, "answer", &position])
 }
 
-fn report(params: &Params, message: &str) -> Identity {
+fn report(params: &Params, message: &str) -> Option<Identity> {
     let part = |name| params.get(name).unwrap_or_default();
     let parts = [message, "status", part("Status"), part("Sequence"), part("PartInfo")];
-    Identity::new(Provider::Plivo, &parts)
+    Identity::plain(Provider::Plivo, &parts)
 }
 
 fn inform(received: &Received, params: &Params, call: &str) -> (&'static str, Option<Identity>) {
@@ -71,5 +72,8 @@ fn inform(received: &Received, params: &Params, call: &str) -> (&'static str, Op
     let mut parts = vec![call, kind];
     parts.extend(told.iter().map(String::as_str));
     parts.push(&position);
-    (kind, Some(Identity::new(Provider::Plivo, &parts)))
+    (kind, Identity::plain(Provider::Plivo, &parts))
 }
+
+#[cfg(test)]
+mod tests;

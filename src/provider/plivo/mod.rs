@@ -2,6 +2,8 @@
 
 mod callback;
 mod signature;
+#[cfg(test)]
+mod tests;
 pub(crate) mod xml;
 
 use secrecy::SecretString;
@@ -36,7 +38,7 @@ impl Webhook for Plivo {
     /// A subaccount's request names its own id and its parent's; one of them must be ours.
     fn account(&self, params: &Params) -> Result<Vec<Flag>, Reject> {
         let named: Vec<&str> =
-            ["AuthID", "ParentAuthID"].into_iter().filter_map(|name| params.get(name)).collect();
+            ["AuthID", "ParentAuthID"].into_iter().filter_map(|name| params.first_of(&[name])).collect();
         let ours = named.iter().any(|id| self.accounts.iter().any(|account| account == id));
         match named.first() {
             Some(id) if !self.accounts.is_empty() && !ours => {

@@ -57,25 +57,23 @@ pub(super) fn check(tokens: &[SecretString], received: &Received) -> Result<Proo
 fn check_v3(tokens: &[SecretString], received: &Received, kind: Kind) -> Result<Proof, Reject> {
     let nonce = single(&received.headers, V3_NONCE)?;
     let given = signatures(&received.headers, [V3, MA_V3])?;
-    let params = match kind {
-        Kind::Query => Params::default(),
-        Kind::Form => Params::from_form(&received.body),
-        Kind::Json => Params::from_json(&received.body)
-            .ok_or(Reject::Mismatch("a JSON body that is no object, which V3 cannot cover"))?,
-    };
-    matching(tokens, received, &given, |origin| {
-        let url = format!("{origin}{}", received.path_and_query);
-        v3_text(&url, &params, nonce)
-    })
+    let fields = fields(received, kind);
+    if kind == Kind::Json && fields.is_empty() {
+        return Err(Reject::Mismatch("a JSON body that is no object with members, which V3 cannot cover"));
+    }
+    let text = v3_text(&received.path_and_query, &fields, nonce);
+    matching(tokens, received, &given, &text)
 }
 
 fn check_v2(tokens: &[SecretString], received: &Received) -> Result<Proof, Reject> {
     let nonce = single(&received.headers, V2_NONCE)?;
     let given = signatures(&received.headers, [V2, MA_V2])?;
     let path = received.path_and_query.split('?').next().unwrap_or("");
-    let proof = matching(tokens, received, &given, |origin| format!("{origin}{path}{nonce}"))?;
+    let text = format!("{path}{nonce}");
+    let proof = matching(tokens, received, &given, &text)?;
     let claim = Nonce {
-        nonce: mac::digest(&[b"plivo-v2", path.as_bytes(), nonce.as_bytes()]),
+        // Over the text as it is signed: a slash moved from the path to the nonce must not make a nonce of its own.
+        nonce: mac::digest(&[b"plivo-v2", text.as_bytes()]),
         rest: mac::digest(&[
             received.method.as_str().as_bytes(),
             received.query().as_bytes(),
@@ -88,6 +86,21 @@ fn check_v2(tokens: &[SecretString], received: &Received) -> Result<Proof, Rejec
 /// The value of the V3 header for a request to `url`; a GET has its parameters in the query.
 pub(crate) fn sign_v3(token: &SecretString, url: &str, params: &Params, nonce: &str) -> String {
     mac::hmac_sha256_base64(token, &[v3_text(url, params, nonce).as_bytes()])
+}
+
+/// What V3 covers besides origin and nonce.
+pub(super) fn covered(received: &Received) -> String {
+    let fields = body::kind(received).map(|kind| fields(received, kind)).unwrap_or_default();
+    v3_text(&received.path_and_query, &fields, "")
+}
+
+/// The parameters that do not stand in the query; none where the body cannot be read.
+fn fields(received: &Received, kind: Kind) -> Params {
+    match kind {
+        Kind::Query => Params::default(),
+        Kind::Form => Params::from_form(&received.body),
+        Kind::Json => Params::from_json(&received.body).unwrap_or_default(),
+    }
 }
 
 /// What V3 covers: the URL, its query decoded and sorted, the parameters, the nonce.
@@ -108,17 +121,16 @@ fn v3_text(url: &str, params: &Params, nonce: &str) -> String {
     }
 }
 
-/// Finds the token and origin that made one of the given signatures.
+/// Finds the token and origin that made one of the given signatures over origin and text.
 fn matching(
     tokens: &[SecretString],
     received: &Received,
     given: &[&str],
-    text: impl Fn(&str) -> String,
+    text: &str,
 ) -> Result<Proof, Reject> {
     for (origin, base) in received.origins.iter().enumerate() {
-        let text = text(base);
-        for (index, token) in tokens.iter().enumerate() {
-            let expected = mac::hmac_sha256_base64(token, &[text.as_bytes()]);
+        for (index, token) in mac::usable(tokens) {
+            let expected = mac::hmac_sha256_base64(token, &[base.as_bytes(), text.as_bytes()]);
             if given.iter().any(|given| mac::same(&expected, given)) {
                 let signed_by = SignedBy::Secret { variable: "PLIVO_AUTH_TOKEN", index };
                 return Ok(Proof { signed_by, origin, nonce: None });
@@ -140,16 +152,22 @@ fn signatures<'h>(headers: &'h HeaderMap, names: [&str; 2]) -> Result<Vec<&'h st
     Ok(all)
 }
 
-/// The one value of a nonce header.
+/// The one value of a nonce header. Nothing in the signed text tells where the nonce begins, so it may hold none of the
+/// characters that the text is built with: else a recorded V3 text would pass as path and nonce of V2, with any body,
+/// and the last parameter's tail as part of the nonce. Plivo sends digits; UUID, hex and base64 would pass too.
 fn single<'h>(headers: &'h HeaderMap, name: &str) -> Result<&'h str, Reject> {
     let mut lines = headers.get_all(name).iter();
     match (lines.next(), lines.next()) {
         (Some(line), None) => line
             .to_str()
             .ok()
-            .filter(|nonce| !nonce.is_empty())
-            .ok_or(Reject::Mismatch("the nonce header is empty or not ASCII")),
+            .filter(|nonce| !nonce.is_empty() && nonce.bytes().all(of_nonce))
+            .ok_or(Reject::Mismatch("the nonce header is empty or holds a character that no nonce has")),
         (None, _) => Err(Reject::Mismatch("the nonce header is missing")),
         (Some(_), Some(_)) => Err(Reject::Mismatch("more than one nonce header")),
     }
+}
+
+fn of_nonce(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"-_+/=".contains(&byte)
 }

@@ -2,6 +2,8 @@
 
 mod event;
 mod signature;
+#[cfg(test)]
+mod tests;
 
 use secrecy::SecretString;
 

@@ -27,7 +27,7 @@ pub(super) fn check(secrets: &[SecretString], received: &Received) -> Result<Pro
     if age.saturating_abs() > TOLERANCE {
         return Err(Reject::Stale { age });
     }
-    for (index, secret) in secrets.iter().enumerate() {
+    for (index, secret) in mac::usable(secrets) {
         let expected = code(secret, signature.time, &received.body);
         if signature.v1.iter().any(|given| mac::same(&expected, given)) {
             let signed_by = SignedBy::Secret { variable: "STRIPE_WEBHOOK_SECRET", index };

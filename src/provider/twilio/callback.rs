@@ -4,6 +4,7 @@
 
 use chrono::{DateTime, Utc};
 
+use super::signature;
 use crate::provider::{Endpoint, Envelope, Identity, Params, Provider, Received, key};
 
 /// Names of a message's SID; the later two are older copies of the first.
@@ -51,10 +52,12 @@ pub(super) fn envelope(received: &Received, params: &Params) -> Envelope {
         Endpoint::TwilioStatus => status(received, params),
         _ => ("twilio.voice", voice(received, params)),
     };
+    let subject = params.first_of(&["CallSid"]).or_else(|| params.first_of(&MESSAGE_SID));
     Envelope {
-        identity: identity.unwrap_or_else(|| key::of_content(received, params)),
+        identity: identity
+            .unwrap_or_else(|| key::of_content(received, params, &signature::covered(received), subject)),
         kind: kind.to_owned(),
-        subject: params.first_of(&["CallSid"]).or_else(|| params.first_of(&MESSAGE_SID)).map(str::to_owned),
+        subject: subject.map(key::shown),
         occurred_at: params.get("Timestamp").and_then(time),
     }
 }
@@ -64,14 +67,14 @@ fn voice(received: &Received, params: &Params) -> Option<Identity> {
     let call = params.first_of(&["CallSid"])?;
     let position = received.token().unwrap_or_default();
     let step = if params.get("ErrorUrl").is_some() { "voice-fallback" } else { "voice" };
-    Some(Identity::new(Provider::Twilio, &[call, step, &position]))
+    Identity::plain(Provider::Twilio, &[call, step, &position])
 }
 
 fn message(received: &Received, params: &Params) -> Option<Identity> {
     let sid = params.first_of(&MESSAGE_SID)?;
     let step = if params.get("ErrorUrl").is_some() { "sms-fallback" } else { "sms" };
     let position = received.token().unwrap_or_default();
-    Some(Identity::new(Provider::Twilio, &[sid, step, &position]))
+    Identity::plain(Provider::Twilio, &[sid, step, &position])
 }
 
 fn status(received: &Received, params: &Params) -> (&'static str, Option<Identity>) {
@@ -82,7 +85,7 @@ fn status(received: &Received, params: &Params) -> (&'static str, Option<Identit
         let position = received.token().unwrap_or_default();
         let order = params.first_of(family.order).unwrap_or_default();
         let parts = [sid, family.kind, status, order, &position];
-        return (family.kind, Some(Identity::new(Provider::Twilio, &parts)));
+        return (family.kind, Identity::plain(Provider::Twilio, &parts));
     }
     ("twilio.status", None)
 }
@@ -94,3 +97,6 @@ fn time(text: &str) -> Option<DateTime<Utc>> {
         .ok()
         .map(|at| at.to_utc())
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,6 +2,8 @@
 
 mod callback;
 mod signature;
+#[cfg(test)]
+mod tests;
 pub(crate) mod twiml;
 
 use secrecy::SecretString;
@@ -35,7 +37,7 @@ impl Webhook for Twilio {
     }
 
     fn account(&self, params: &Params) -> Result<Vec<Flag>, Reject> {
-        if let Some(named) = params.get("AccountSid")
+        if let Some(named) = params.first_of(&["AccountSid"])
             && !self.accounts.is_empty()
             && !self.accounts.iter().any(|account| account == named)
         {
