@@ -30,13 +30,13 @@ use crate::{
 /// Run a line on this machine, with a database of its own; takes unsigned requests from loopback
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// Folder for the database and the throw-away secrets; made where it is missing, used again next time
+    /// Folder for the database and the secrets; used again next time
     #[arg(long, value_name = "DIR", default_value = DATA_DIR)]
     data_dir: PathBuf,
     /// Port to listen on, on loopback [default: PORT, else 8080]
     #[arg(long)]
     port: Option<u16>,
-    /// Only run the private PostgreSQL, with an empty database of this name for `serve`, and print its URL
+    /// Only run PostgreSQL, with a database of this name for `serve`, and print its URL
     #[arg(long, value_name = "NAME")]
     database_only: Option<String>,
 }

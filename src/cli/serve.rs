@@ -19,7 +19,7 @@ use crate::{
 /// Run the service, with everything from the environment and `.env`
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// Leave the database's schema alone, and wait until `smartline migrate` has brought it up to date
+    /// Leave the schema alone, and wait until `smartline migrate` has brought it up to date
     #[arg(long)]
     no_migrate: bool,
 }

@@ -68,12 +68,13 @@ async fn admit<W: Configured>(parts: &Parts, body: Body, state: &State) -> Resul
         // A small compressed body can be a large one; and what is signed is the body as it was.
         return Err(Error::Refused(Code::UnsupportedMediaType, "a compressed body".to_owned()));
     }
-    let unsigned =
-        if state.door == Door::Dev && is_local(parts) { Unsigned::Labelled } else { Unsigned::Refused };
     let has_signature = W::SIGNATURE_HEADERS.iter().any(|name| parts.headers.contains_key(*name));
-    if !has_signature && unsigned == Unsigned::Refused {
-        return Err(Error::Rejected(endpoint, Reject::Missing)); // its body is not worth reading
-    }
+    let unsigned = match state.door {
+        _ if has_signature => Ok(Unsigned::Refused),
+        Door::Dev => local(parts).map(|()| Unsigned::Labelled),
+        Door::Serve => Err(Reject::Missing),
+    };
+    let unsigned = unsigned.map_err(|reject| Error::Rejected(endpoint, reject))?; // its body is not worth reading
     let body = read(body, state.limits.body_bytes, state.limits.body).await?;
     let received = Received {
         endpoint,

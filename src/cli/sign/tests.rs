@@ -46,7 +46,7 @@ fn a_pasted_command_arrives_as_signed() {
         &["twilio", "status"],
         &["plivo", "answer", "-d", "From=14155550142", "--url", "https://a.example:8443"],
         &["plivo", "hangup", "--json", "--data-raw", r#"{"From": "1", "n": [1, 2]}"#],
-        &["plivo", "sms", "--data-raw", "Text=a%20b+c&Text=%2f", "--nonce", "12 34"],
+        &["plivo", "sms", "--data-raw", "Text=a%20b+c&Text=%2f", "--nonce", "12-34"],
         &["stripe", "--data-raw", "{\n  \"id\": \"evt_1\", \"name\": \"O'Hara\"\n}\n"],
     ] {
         let args = args(words);
