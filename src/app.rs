@@ -107,7 +107,7 @@ impl App {
             match self.try_prepare(migrate).await {
                 Ok(true) => return Ok(()),
                 Ok(false) if !told => {
-                    tracing::warn!("the database lacks migrations: run `smartline migrate`")
+                    tracing::warn!("the database lacks migrations: run `smartline migrate`");
                 }
                 Err(AppError::Migrate(error)) if db::is_away(&error) => {
                     if !told {

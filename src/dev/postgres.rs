@@ -49,12 +49,13 @@ pub struct PrivateOptions {
 impl PrivateOptions {
     /// A durable server in `data_dir`, with programs from `PATH` or the usual places.
     #[must_use]
+    #[expect(clippy::disallowed_methods, reason = "PATH is the system's own setting, not one of ours")]
     pub fn new(data_dir: impl Into<PathBuf>) -> Self {
         Self {
             data_dir: data_dir.into(),
             durable: true,
             programs: None,
-            search_path: std::env::var_os("PATH"), // the system's own setting, not one of ours
+            search_path: std::env::var_os("PATH"),
             caches: Vec::new(),
         }
     }

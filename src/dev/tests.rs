@@ -1,5 +1,7 @@
 //! The supervisor with real servers: each test starts at least one.
 
+#![expect(clippy::disallowed_methods, reason = "tests are told by the environment where the programs are")]
+
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};

@@ -113,7 +113,7 @@ mod tests {
             ),
             ("a state and a number", ["CA1", "completedCalled+14155550142", ""], false),
             ("a long word", ["CA1", "voice", &"t".repeat(65)], false),
-            ("NUL", ["CA\01", "voice", ""], false),
+            ("NUL", ["CA\u{0}1", "voice", ""], false),
         ] {
             assert_eq!(Identity::plain(Provider::Twilio, &parts).is_some(), plain, "{case}");
         }

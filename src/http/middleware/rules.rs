@@ -37,16 +37,12 @@ pub(in crate::http) async fn https(Extract(state): Extract<State>, request: Requ
     }
     let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
     let origin = state.origins.iter().find(|origin| origin.starts_with("https://"));
-    match (Endpoint::of_path(request.uri().path()), origin) {
-        (None, Some(origin)) => {
-            let location = [(header::LOCATION, format!("{origin}{path}"))];
-            (StatusCode::PERMANENT_REDIRECT, location).into_response()
-        }
-        _ => {
-            let cause = "the proxy says that it came by http".to_owned();
-            Error::Refused(Code::HttpsRequired, cause).into_response()
-        }
+    if let (None, Some(origin)) = (Endpoint::of_path(request.uri().path()), origin) {
+        let location = [(header::LOCATION, format!("{origin}{path}"))];
+        return (StatusCode::PERMANENT_REDIRECT, location).into_response();
     }
+    let cause = "the proxy says that it came by http".to_owned();
+    Error::Refused(Code::HttpsRequired, cause).into_response()
 }
 
 /// Refuses, or only reports, a source that is not on the provider's list.
