@@ -1,2 +1,2 @@
 //! SmartLine.
-fn main() {}
+fn main(){}
