@@ -16,7 +16,7 @@ use super::{
     request::{Draft, Headers},
     samples::{Assignment, Mark, STRIPE_TYPES, Sample, Story},
     sign::{fresh, provider_parser},
-    target::Target,
+    target::{self, Target},
     verdict::Expected,
 };
 use crate::{
@@ -56,7 +56,7 @@ pub(super) struct Args {
     /// What happens
     #[arg(value_parser = what_parser(), hide_possible_values = true, long_help = WHAT)]
     what: String,
-    /// Where to send to, as scheme, host and port [default: `PUBLIC_URL`, else port 8080 here]
+    /// Where to send to, as scheme, host and port [default: this machine, where `dev` listens]
     #[arg(long, value_name = "URL")]
     to: Option<String>,
     /// The public URL to sign for [default: `PUBLIC_URL`, else where it is sent to]
@@ -112,7 +112,9 @@ pub(super) async fn run(args: Args, clock: &dyn Clock) -> Result<ExitCode, Error
         }
         return Ok(ExitCode::SUCCESS);
     }
-    let (target, known) = Target::settle(args.to.as_deref(), args.public_url.as_deref(), known)?;
+    let here = target::on_this_machine(&known);
+    let to = args.to.as_deref().unwrap_or(&here); // made-up events reach another machine only when told to
+    let (target, known) = Target::settle(Some(to), args.public_url.as_deref(), known)?;
     let secret = if args.forge { SecretString::from("forged") } else { known.need_secret(args.provider)? };
     let trial = Trial { args: &args, endpoint, target: &target, known: &known, secret: &secret, clock };
     let all_right = trial.run(&mut io::stdout()).await?;

@@ -53,6 +53,11 @@ impl Target {
     }
 }
 
+/// Where a service on this machine listens: the public URL that leads here, as `dev` leaves one, else port 8080.
+pub(super) fn on_this_machine(known: &Known) -> String {
+    known.list("PUBLIC_URL").into_iter().find(|url| is_local(url)).unwrap_or(LOCAL).to_owned()
+}
+
 /// Checks an origin and cuts its trailing slash; what is left stays as written, since it is signed that way.
 ///
 /// # Errors
@@ -98,6 +103,17 @@ mod tests {
             let (target, known) = Target::settle(to, None, Known::only([]).and_dev(dev)).unwrap();
             assert_eq!((target.origin.as_str(), target.public.as_str()), (sent, signed), "{case}");
             assert_eq!(known.secret(Provider::Plivo).is_some(), secret, "{case}");
+        }
+    }
+
+    #[test]
+    fn made_up_events_stay_here() {
+        for (case, variable, here) in [
+            ("nothing known", "", LOCAL),
+            ("production", "https://line.example.com", LOCAL),
+            ("where dev listens", "http://127.0.0.1:9,http://localhost:9", "http://127.0.0.1:9"),
+        ] {
+            assert_eq!(on_this_machine(&Known::only([("PUBLIC_URL", variable)])), here, "{case}");
         }
     }
 
