@@ -10,6 +10,8 @@ mod key;
 pub(crate) mod mac;
 mod params;
 pub(crate) mod plivo;
+#[cfg(test)]
+mod properties;
 pub(crate) mod stripe;
 #[cfg(test)]
 mod testing;
