@@ -5,7 +5,7 @@ use secrecy::SecretString;
 use sha2::{Digest as _, Sha256};
 
 use super::error::Error;
-use crate::provider::{Endpoint, Params, Provider, plivo, stripe, twilio};
+use crate::provider::{Endpoint, Params, Provider, mac, plivo, stripe, twilio};
 
 /// Names and values of a form, in order.
 pub(super) type Fields = [(String, String)];
@@ -45,7 +45,7 @@ impl Draft {
     pub(super) fn to_url(endpoint: Endpoint, mut url: String, format: Format, body: Vec<u8>) -> Self {
         if endpoint.provider() == Provider::Twilio && format == Format::Json {
             let separator = if url.contains('?') { '&' } else { '?' };
-            url = format!("{url}{separator}bodySHA256={}", hex(&Sha256::digest(&body)));
+            url = format!("{url}{separator}bodySHA256={}", mac::hex(&Sha256::digest(&body)));
         }
         Self { endpoint, url, format, body }
     }
@@ -101,12 +101,6 @@ pub(super) fn form(fields: &Fields) -> Vec<u8> {
 pub(super) fn json(fields: &Fields) -> Vec<u8> {
     let members = fields.iter().map(|(name, value)| (name.clone(), value.as_str().into()));
     serde_json::Value::Object(members.collect()).to_string().into_bytes()
-}
-
-/// Lower-case hexadecimal.
-pub(super) fn hex(bytes: &[u8]) -> String {
-    let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
-    digits.filter_map(|digit| char::from_digit(digit.into(), 16)).collect()
 }
 
 #[cfg(test)]

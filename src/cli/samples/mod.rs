@@ -12,7 +12,7 @@ use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
 use super::request::{self, Format};
-use crate::provider::Endpoint;
+use crate::provider::{Endpoint, mac};
 
 pub(super) use set::Assignment;
 
@@ -118,7 +118,7 @@ impl Story {
             Mark::None => "",
             Mark::Smoke => "736d6f6b65",
         };
-        let digits = request::hex(&self.digest(what));
+        let digits = mac::hex(&self.digest(what));
         mark.chars().chain(digits.chars()).take(length).collect()
     }
 
