@@ -6,7 +6,11 @@
 
 mod dependencies;
 mod deploy;
+mod endpoints;
 mod floors;
+mod house;
+mod sign;
+mod wire;
 
 /// The text of a file of the project; `path` counts from the folder of `Cargo.toml`.
 fn project_file(path: &str) -> String {
