@@ -4,11 +4,14 @@
 
 #![expect(clippy::unwrap_used, reason = "a helper of a test may panic as a test may")]
 
+mod calls;
 mod dependencies;
 mod deploy;
+mod duplicates;
 mod endpoints;
 mod floors;
 mod house;
+mod methods;
 mod sign;
 mod wire;
 
