@@ -9,6 +9,7 @@ use axum::{
 };
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use hyper::body::Body as _;
 
 use super::{
     error::Error,
@@ -91,11 +92,14 @@ async fn admit<W: Configured>(parts: &Parts, body: Body, state: &State) -> Resul
 
 /// The whole body, within one deadline and one size.
 async fn read(body: Body, largest: usize, longest: Duration) -> Result<Bytes, Error> {
+    let too_large = || Error::Refused(Code::BodyTooLarge, format!("the body is larger than {largest} bytes"));
+    // Not waited for where its Content-Length says so.
+    if usize::try_from(body.size_hint().lower()).map_or(true, |announced| announced > largest) {
+        return Err(too_large());
+    }
     match tokio::time::timeout(longest, Limited::new(body, largest).collect()).await {
         Ok(Ok(collected)) => Ok(collected.to_bytes()),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => {
-            Err(Error::Refused(Code::BodyTooLarge, format!("the body is larger than {largest} bytes")))
-        }
+        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large()),
         Ok(Err(error)) => Err(Error::Refused(Code::BadRequest, format!("the body broke off: {error}"))),
         Err(_) => Err(Error::Refused(Code::BodyTimeout, format!("no whole body after {longest:?}"))),
     }

@@ -1,4 +1,4 @@
-//! Rules that hold before any signature is looked at: one way to frame a body, https, listed sources.
+//! Rules that hold before any signature is looked at: https, listed sources.
 
 use axum::{
     extract::{Request, State as Extract},
@@ -16,17 +16,6 @@ use crate::{
     },
     provider::Endpoint,
 };
-
-/// Refuses a request whose end could be read in two ways: proxies and servers that differ on it can be made to take a
-/// body for a request.
-pub(in crate::http) async fn framing(request: Request, next: Next) -> Response {
-    let headers = request.headers();
-    if headers.contains_key(header::TRANSFER_ENCODING) && headers.contains_key(header::CONTENT_LENGTH) {
-        let cause = "both Content-Length and Transfer-Encoding".to_owned();
-        return Error::Refused(Code::BadRequest, cause).into_response();
-    }
-    next.run(request).await
-}
 
 /// Where a trusted proxy says that the request came by http: refuses it on hook paths, since a redirect would lose the
 /// POST, and redirects the others. A direct request says nothing and passes.
