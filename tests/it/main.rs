@@ -4,12 +4,14 @@
 
 #![expect(clippy::unwrap_used, reason = "a helper of a test may panic as a test may")]
 
+mod bodies;
 mod calls;
 mod dependencies;
 mod deploy;
 mod duplicates;
 mod endpoints;
 mod floors;
+mod framing;
 mod house;
 mod methods;
 mod sign;
