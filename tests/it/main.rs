@@ -8,12 +8,15 @@ mod bodies;
 mod calls;
 mod dependencies;
 mod deploy;
+mod dev_door;
 mod duplicates;
 mod endpoints;
 mod floors;
 mod framing;
 mod house;
 mod methods;
+mod nonces;
+mod refusals;
 mod sign;
 mod wire;
 
