@@ -1,6 +1,7 @@
 //! A running service for one test: the real router on a real socket, with a database, a clock and secrets of its own.
 
 mod cluster;
+mod gate;
 mod panics;
 
 use std::collections::BTreeMap;
@@ -18,7 +19,8 @@ use uuid::Uuid;
 
 use crate::wire::{Ask, Connection, Reply};
 
-pub(crate) use cluster::{Database, administer, cluster};
+pub(crate) use cluster::{Database, cluster};
+pub(crate) use gate::Gate;
 
 /// What the providers call. Nobody answers there, so whatever verifies was built from the configuration.
 pub(crate) const ORIGIN: &str = "https://line.example.com";
@@ -66,6 +68,8 @@ pub(crate) struct Plan {
     limits: Limits,
     /// Whether the database is made ready before the first request.
     prepare: bool,
+    /// Whether the way to the database can be shut.
+    gated: bool,
 }
 
 impl Plan {
@@ -81,7 +85,7 @@ impl Plan {
             ("PLIVO_AUTH_ID", PLIVO_ACCOUNT.to_owned()),
         ]);
         let limits = Limits { drain: Duration::from_secs(5), ..Limits::default() };
-        Self { variables, door: Door::Serve, limits, prepare: true }
+        Self { variables, door: Door::Serve, limits, prepare: true, gated: false }
     }
 
     /// Sets a variable; an empty value is as good as none.
@@ -106,6 +110,11 @@ impl Plan {
         Self { prepare: false, ..self }
     }
 
+    /// A way to the database that can be shut.
+    pub(crate) fn gated(self) -> Self {
+        Self { gated: true, ..self }
+    }
+
     /// The service, not yet listening.
     pub(crate) fn app(mut self, database_url: &str, clock: Arc<SetClock>) -> App {
         self.variables.entry("DATABASE_URL").or_insert_with(|| database_url.to_owned());
@@ -123,6 +132,7 @@ pub(crate) struct House {
     pub(crate) db: PgPool,
     pub(crate) app: Arc<App>,
     pub(crate) database: Database,
+    gate: Option<Gate>,
     serving: JoinSet<()>,
     guard: Guard,
 }
@@ -138,8 +148,13 @@ impl House {
         panics::watch();
         let clock = Arc::new(SetClock::default());
         let database = Database::migrated().await;
+        let gate = if plan.gated { Some(Gate::open().await) } else { None };
+        let url = match &gate {
+            Some(gate) => gate.url(&database.name).await,
+            None => database.url().await,
+        };
         let prepare = plan.prepare;
-        let app = Arc::new(plan.app(&database.url().await, Arc::clone(&clock)));
+        let app = Arc::new(plan.app(&url, Arc::clone(&clock)));
         if prepare {
             app.prepare(true).await.unwrap();
         }
@@ -148,7 +163,12 @@ impl House {
         let mut serving = JoinSet::new();
         let service = Arc::clone(&app);
         serving.spawn(async move { service.serve(listener, std::future::pending()).await });
-        Self { address, clock, db: database.pool().await, app, database, serving, guard: Guard }
+        Self { address, clock, db: database.pool().await, app, database, gate, serving, guard: Guard }
+    }
+
+    /// The way to the database of a gated house.
+    pub(crate) fn gate(&mut self) -> &mut Gate {
+        self.gate.as_mut().unwrap()
     }
 
     /// Sends a request on a connection of its own and reads the answer.

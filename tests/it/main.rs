@@ -11,13 +11,16 @@ mod deploy;
 mod dev_door;
 mod duplicates;
 mod endpoints;
+mod faults;
 mod floors;
 mod framing;
 mod house;
 mod methods;
+mod migrations;
 mod nonces;
 mod refusals;
 mod sign;
+mod statements;
 mod wire;
 
 /// The text of a file of the project; `path` counts from the folder of `Cargo.toml`.

@@ -1,0 +1,270 @@
+//! When something fails: a caller always hears something, what can come again is asked to, and nothing is
+//! acknowledged that is not kept.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+
+use crate::endpoints::samples;
+use crate::house::{Database, House, Plan, SetClock, eventually};
+use crate::wire::{Ask, Reply};
+
+/// Longest time that a caller waits for an answer.
+const CALLERS_PATIENCE: Duration = Duration::from_secs(3);
+
+fn short_answers(limit: Duration) -> Plan {
+    Plan::new().limits(|limits| limits.answer = limit)
+}
+
+/// Sends the good request of every endpoint and asserts the answer of a service that cannot keep it.
+async fn assert_safe_everywhere(house: &House) {
+    for sample in samples() {
+        let started = Instant::now();
+        let reply = house.ask(&sample.signed()).await;
+        let took = started.elapsed();
+        assert!(took < CALLERS_PATIENCE, "{}: {took:?}", sample.endpoint);
+        match sample.endpoint {
+            "twilio/voice" | "plivo/answer" => assert_apology(&reply),
+            "twilio/sms" | "plivo/sms" => {
+                assert_eq!(reply.verbs(), Vec::<String>::new(), "rather silent than twice")
+            }
+            _ => assert_comes_again(&reply),
+        }
+        let forged = house.ask(&sample.ask).await;
+        assert_eq!(forged.status, 401, "{}: nothing gets in meanwhile", sample.endpoint);
+    }
+}
+
+fn assert_apology(reply: &Reply) {
+    let words = reply.text();
+    assert!(words.contains("Sorry, we cannot take your call right now. Please leave a message"), "{words}");
+    assert_eq!(reply.verbs()[1..], ["Record", "Redirect"]);
+}
+
+fn assert_comes_again(reply: &Reply) {
+    assert_eq!((reply.status, reply.code().as_str()), (503, "unavailable"));
+    assert_eq!(reply.header("retry-after"), Some("5"));
+}
+
+/// Waits until `path` answers with that status and word.
+async fn assert_health(house: &House, path: &str, status: u16, word: &str) {
+    eventually(&format!("{path} {status} {word}"), || async {
+        let reply = house.ask(&Ask::get(path)).await;
+        (reply.status == status && reply.json()["status"] == json!(word)).then_some(())
+    })
+    .await;
+}
+
+fn call(id: &str) -> Ask {
+    Ask::post("/webhooks/twilio/voice").form(&[("CallSid", id)]).by_twilio()
+}
+
+fn payment(id: &str) -> Ask {
+    Ask::post("/webhooks/stripe").json(format!(r#"{{"id":"{id}"}}"#)).by_stripe()
+}
+
+#[tokio::test]
+async fn while_the_database_is_away_callers_hear_something_and_the_rest_comes_again() {
+    let mut house = House::build(short_answers(Duration::from_millis(200)).gated()).await;
+    assert_health(&house, "/healthz", 200, "ok").await;
+    assert_health(&house, "/readyz", 200, "ready").await;
+    assert_eq!(house.ask(&payment("evt_before")).await.status, 200);
+
+    house.gate().shut().await;
+    assert_safe_everywhere(&house).await;
+    assert_health(&house, "/healthz", 200, "degraded").await;
+    assert_health(&house, "/readyz", 503, "the database does not answer").await;
+
+    house.gate().reopen().await;
+    assert_health(&house, "/readyz", 200, "ready").await;
+    assert_health(&house, "/healthz", 200, "ok").await;
+    for sample in samples() {
+        let reply = house.ask(&sample.signed()).await;
+        assert_eq!(reply.status, 200, "{}", sample.endpoint);
+    }
+    assert_eq!(house.events().await.len(), 8, "each once, when it came again");
+    house.close().await;
+}
+
+#[tokio::test]
+async fn with_the_limits_of_the_field_a_caller_waits_less_than_three_seconds() {
+    let mut house = House::build(Plan::new().gated()).await;
+    house.gate().shut().await;
+    let started = Instant::now();
+    assert_apology(&house.ask(&call("CA1")).await);
+    assert!(started.elapsed() < CALLERS_PATIENCE, "{:?}", started.elapsed());
+    house.close().await;
+}
+
+#[tokio::test]
+async fn cut_connections_are_replaced() {
+    let house = House::open().await;
+    let cut = "SELECT count(pg_terminate_backend(pid, 5000)) FROM pg_stat_activity
+               WHERE datname = current_database() AND application_name = 'smartline'";
+    for number in 0..3 {
+        assert_eq!(house.ask(&payment(&format!("evt_{number}"))).await.status, 200);
+        let count: i64 = sqlx::query_scalar(cut).fetch_one(&house.db).await.unwrap();
+        assert!(count > 0, "there was one to cut");
+    }
+    assert_eq!(house.ask(&call("CA1")).await.verbs(), ["Say", "Record", "Redirect"]);
+    house.close().await;
+}
+
+#[tokio::test]
+async fn a_locked_table_is_waited_for_until_the_deadline_and_no_longer() {
+    let limit = Duration::from_millis(200);
+    let house = House::build(short_answers(limit)).await;
+    let mut lock = house.db.begin().await.unwrap();
+    sqlx::query("LOCK TABLE event_keys").execute(&mut *lock).await.unwrap();
+    let started = Instant::now();
+    let reply = house.ask(&call("CA1")).await;
+    assert_apology(&reply);
+    assert!(started.elapsed() >= limit, "it was waited for");
+    assert!(started.elapsed() < CALLERS_PATIENCE, "{:?}", started.elapsed());
+    assert_comes_again(&house.ask(&payment("evt_1")).await);
+    assert_health(&house, "/healthz", 200, "ok").await;
+    lock.rollback().await.unwrap();
+
+    // It may have been kept after all when the lock was gone; asked again, the caller goes on.
+    assert_eq!(house.ask(&call("CA1")).await.verbs(), ["Say", "Record", "Redirect"]);
+    assert_eq!(house.ask(&payment("evt_1")).await.status, 200);
+    assert_eq!(house.events().await.len(), 2);
+    house.close().await;
+}
+
+#[tokio::test]
+async fn more_calls_than_connections_are_all_answered_while_the_database_stalls() {
+    let house = House::build(short_answers(Duration::from_millis(300))).await;
+    let mut lock = house.db.begin().await.unwrap();
+    sqlx::query("LOCK TABLE event_keys").execute(&mut *lock).await.unwrap();
+    let mut calls = tokio::task::JoinSet::new();
+    for number in 0..60 {
+        let (ask, address) = (call(&format!("CA{number}")), house.address);
+        calls.spawn(async move { crate::wire::Connection::open(address).await.ask(&ask).await });
+    }
+    let started = Instant::now();
+    for reply in calls.join_all().await {
+        assert_apology(&reply);
+    }
+    assert!(started.elapsed() < CALLERS_PATIENCE, "{:?}", started.elapsed());
+    lock.rollback().await.unwrap();
+    house.close().await;
+}
+
+#[tokio::test]
+async fn a_database_that_takes_no_writes_is_as_good_as_away() {
+    let house = House::open().await;
+    let months = |months: u64| Duration::from_secs(months * 31 * 24 * 3600);
+    // Beyond the partitions that were made ahead, an event has no place.
+    house.clock.advance(months(6));
+    let at = crate::house::NOW + i64::try_from(months(6).as_secs()).unwrap();
+    assert_comes_again(&house.ask(&payment("evt_1").by_stripe_at(at)).await);
+    assert_apology(&house.ask(&call("CA1")).await);
+    house.assert_nothing_kept().await;
+    house.app.prepare(true).await.unwrap();
+    assert_eq!(house.ask(&payment("evt_1").by_stripe_at(at)).await.status, 200);
+
+    let cut = "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity
+               WHERE datname = current_database() AND application_name = 'smartline'";
+    for (setting, kept) in [("on", false), ("off", true)] {
+        let name = &house.database.name;
+        let alter = format!("ALTER DATABASE {name} SET default_transaction_read_only = {setting}");
+        let alter = sqlx::AssertSqlSafe(format!("SET default_transaction_read_only = off; {alter}"));
+        sqlx::raw_sql(alter).execute(&house.db).await.unwrap();
+        sqlx::query(cut).execute(&house.db).await.unwrap();
+        let reply = house.ask(&payment("evt_2").by_stripe_at(at)).await;
+        if kept {
+            assert_eq!(reply.status, 200);
+        } else {
+            assert_comes_again(&reply);
+        }
+    }
+    house.close().await;
+}
+
+#[tokio::test]
+async fn a_database_that_is_away_at_the_start_is_waited_for() {
+    let plan = short_answers(Duration::from_millis(200)).unprepared().gated();
+    let mut house = House::build(plan).await;
+    house.gate().shut().await;
+    let app = Arc::clone(&house.app);
+    let mut preparing = std::pin::pin!(app.prepare(true));
+    let meanwhile = async {
+        assert_apology(&house.ask(&call("CA1")).await);
+        assert_health(&house, "/healthz", 200, "degraded").await;
+        assert_health(&house, "/readyz", 503, "the database does not answer").await;
+    };
+    tokio::select! {
+        ended = preparing.as_mut() => panic!("it does not wait: {ended:?}"),
+        () = meanwhile => {}
+    }
+    house.gate().reopen().await;
+    preparing.await.unwrap();
+    assert_health(&house, "/readyz", 200, "ready").await;
+    assert_eq!(house.ask(&call("CA1")).await.verbs(), ["Say", "Record", "Redirect"]);
+    house.close().await;
+}
+
+#[tokio::test]
+async fn a_database_that_lacks_migrations_is_waited_for_when_serve_may_not_migrate() {
+    let empty = Database::empty().await;
+    let plan = Plan::new().set("DATABASE_URL", empty.url().await).unprepared();
+    let house = House::build(plan).await;
+    let app = Arc::clone(&house.app);
+    let mut preparing = std::pin::pin!(app.prepare(false));
+    let meanwhile = async {
+        assert_health(&house, "/readyz", 503, "migrations are missing").await;
+        assert_apology(&house.ask(&call("CA1")).await);
+        assert_comes_again(&house.ask(&payment("evt_1")).await);
+    };
+    tokio::select! {
+        ended = preparing.as_mut() => panic!("it does not wait: {ended:?}"),
+        () = meanwhile => {}
+    }
+    // `smartline migrate`, by another hand.
+    let other = Plan::new().app(&empty.url().await, Arc::new(SetClock::default()));
+    other.prepare(true).await.unwrap();
+    preparing.await.unwrap();
+    assert_health(&house, "/readyz", 200, "ready").await;
+    assert_eq!(house.ask(&payment("evt_1")).await.status, 200);
+    house.close().await;
+    empty.remove().await;
+}
+
+#[tokio::test]
+async fn what_is_in_flight_at_the_end_is_finished() {
+    let house = House::open().await;
+    let mut idle = house.connect().await;
+    assert_eq!(idle.ask(&Ask::get("/healthz")).await.status, 200);
+    let mut half = house.connect().await;
+    let bytes = payment("evt_1").bytes(house.address);
+    half.send(&bytes[..bytes.len() - 1]).await;
+    // What came first was read first: after this answer the half request is in flight.
+    assert_eq!(house.ask(&Ask::get("/healthz")).await.status, 200);
+
+    house.app.stop();
+    idle.hung_up().await;
+    eventually("no new connections", || async {
+        tokio::net::TcpStream::connect(house.address).await.is_err().then_some(())
+    })
+    .await;
+    half.send(&bytes[bytes.len() - 1..]).await;
+    let reply = half.reply().await.unwrap();
+    assert_eq!((reply.status, reply.text()), (200, r#"{"received":true}"#));
+    half.hung_up().await;
+    assert_eq!(house.event().await.external_id, "evt_1");
+    house.close().await;
+}
+
+#[tokio::test]
+async fn a_stuck_client_does_not_hold_up_the_end() {
+    let house = House::build(Plan::new().limits(|limits| limits.drain = Duration::from_millis(100))).await;
+    let mut stuck = house.connect().await;
+    let bytes = payment("evt_1").bytes(house.address);
+    stuck.send(&bytes[..bytes.len() - 1]).await;
+    assert_eq!(house.ask(&Ask::get("/healthz")).await.status, 200);
+    let started = Instant::now();
+    house.close().await;
+    assert!(started.elapsed() < Duration::from_secs(5), "{:?}", started.elapsed());
+}
