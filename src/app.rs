@@ -131,10 +131,13 @@ impl App {
         if migrate {
             db::migrate(&self.db).await?;
         }
-        if self.state.presence.look(&self.db).await != db::State::Ready {
+        let presence = &self.state.presence;
+        if matches!(presence.look(&self.db).await, db::State::Away | db::State::Outdated) {
             return Ok(false);
         }
         inbox::partitions::ensure(&self.db, self.clock.now()).await.map_err(away)?;
+        presence.prepared();
+        presence.look(&self.db).await;
         Ok(true)
     }
 

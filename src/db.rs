@@ -4,7 +4,7 @@ use std::{
     str::FromStr,
     sync::{
         Arc,
-        atomic::{AtomicU8, Ordering},
+        atomic::{AtomicBool, AtomicU8, Ordering},
     },
     time::Duration,
 };
@@ -101,7 +101,13 @@ pub(crate) fn is_connection_loss(error: &sqlx::Error) -> bool {
 
 /// What is known of the database, for the health pages: written by one task, read without waiting.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Presence(Arc<AtomicU8>);
+pub(crate) struct Presence(Arc<Seen>);
+
+#[derive(Debug, Default)]
+struct Seen {
+    state: AtomicU8,
+    prepared: AtomicBool,
+}
 
 /// The states of the database.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -110,24 +116,33 @@ pub(crate) enum State {
     Away,
     /// It answers, and lacks migrations.
     Outdated,
-    /// It answers and is migrated.
+    /// It is migrated, but may lack room for events: this process has not seen to that yet.
+    Unprepared,
+    /// It answers, is migrated and prepared.
     Ready,
 }
 
 impl Presence {
     /// What was last seen; `Away` before the first look.
     pub(crate) fn state(&self) -> State {
-        match self.0.load(Ordering::Relaxed) {
-            2 => State::Ready,
+        match self.0.state.load(Ordering::Relaxed) {
+            3 => State::Ready,
+            2 => State::Unprepared,
             1 => State::Outdated,
             _ => State::Away,
         }
     }
 
+    /// From now on a migrated database is ready: there is room for events in it.
+    pub(crate) fn prepared(&self) {
+        self.0.prepared.store(true, Ordering::Relaxed);
+    }
+
     /// Looks at the database and remembers what it saw.
     pub(crate) async fn look(&self, pool: &PgPool) -> State {
         let state = match tokio::time::timeout(ACQUIRE, is_migrated(pool)).await {
-            Ok(Ok(true)) => State::Ready,
+            Ok(Ok(true)) if self.0.prepared.load(Ordering::Relaxed) => State::Ready,
+            Ok(Ok(true)) => State::Unprepared,
             Ok(Ok(false)) => State::Outdated,
             Ok(Err(sqlx::Error::Database(error))) if error.code().as_deref() == Some("42P01") => {
                 State::Outdated
@@ -137,9 +152,10 @@ impl Presence {
         let code = match state {
             State::Away => 0,
             State::Outdated => 1,
-            State::Ready => 2,
+            State::Unprepared => 2,
+            State::Ready => 3,
         };
-        self.0.store(code, Ordering::Relaxed);
+        self.0.state.store(code, Ordering::Relaxed);
         state
     }
 }

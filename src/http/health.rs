@@ -17,6 +17,7 @@ pub(super) async fn readyz(Extract(state): Extract<State>) -> impl IntoResponse 
     let (status, word) = match state.presence.look(&state.db).await {
         db::State::Ready => (StatusCode::OK, "ready"),
         db::State::Outdated => (StatusCode::SERVICE_UNAVAILABLE, "migrations are missing"),
+        db::State::Unprepared => (StatusCode::SERVICE_UNAVAILABLE, "the database is being prepared"),
         db::State::Away => (StatusCode::SERVICE_UNAVAILABLE, "the database does not answer"),
     };
     (status, Json(json!({"status": word})))
