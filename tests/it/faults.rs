@@ -27,7 +27,7 @@ async fn assert_safe_everywhere(house: &House) {
         match sample.endpoint {
             "twilio/voice" | "plivo/answer" => assert_apology(&reply),
             "twilio/sms" | "plivo/sms" => {
-                assert_eq!(reply.verbs(), Vec::<String>::new(), "rather silent than twice")
+                assert_eq!(reply.verbs(), Vec::<String>::new(), "rather silent than twice");
             }
             _ => assert_comes_again(&reply),
         }

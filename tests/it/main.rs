@@ -15,6 +15,7 @@ mod faults;
 mod floors;
 mod framing;
 mod house;
+mod logs;
 mod methods;
 mod migrations;
 mod nonces;

@@ -53,7 +53,7 @@ async fn an_event_lands_in_its_month() {
     assert_eq!(house.ask(&event("evt_now", NOW)).await.status, 200);
     // 2026-12-01 00:00 UTC, less a millisecond, and on the dot.
     let to_december = 1_796_083_200 - NOW;
-    let until = Duration::from_secs(u64::try_from(to_december).unwrap()) - Duration::from_millis(1);
+    let until = Duration::from_millis(u64::try_from(to_december * 1000 - 1).unwrap());
     house.clock.advance(until);
     assert_eq!(house.ask(&event("evt_last", NOW + to_december)).await.status, 200);
     house.clock.advance(Duration::from_millis(1));

@@ -75,7 +75,7 @@ impl Ask {
     pub(crate) fn bytes(&self, address: SocketAddr) -> Vec<u8> {
         let has = |name: &str| self.headers.iter().any(|(given, _)| given.eq_ignore_ascii_case(name));
         let mut head = format!("{} {} HTTP/1.1\r\n", self.method, self.target);
-        let mut add = |name: &str, value: &str| head.push_str(&format!("{name}: {value}\r\n"));
+        let mut add = |name: &str, value: &str| head.extend([name, ": ", value, "\r\n"]);
         if !has("Host") {
             add("Host", &address.to_string());
         }
@@ -194,11 +194,11 @@ impl Connection {
         let (mut reader, mut writer) = self.stream.split();
         let send = async {
             let _ = writer.write_all(bytes).await; // refused early, which the answer tells
-            std::future::pending().await
+            std::future::pending::<()>().await;
         };
         tokio::select! {
             reply = read_reply(&mut reader, &mut self.rest, has_body) => reply.expect("an answer"),
-            () = send => unreachable!(),
+            () = send => unreachable!("it waits for ever"),
         }
     }
 

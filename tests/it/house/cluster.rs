@@ -38,6 +38,7 @@ pub(crate) async fn cluster() -> &'static Cluster {
 }
 
 /// Starts a server that need not survive a power cut. Each test process that runs at the same time has its own.
+#[expect(clippy::disallowed_methods, reason = "the tests' own way to PostgreSQL, as script/test names it")]
 async fn start() -> PrivatePostgres {
     let mut number = 1;
     loop {
