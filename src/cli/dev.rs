@@ -27,7 +27,7 @@ use crate::{
     telemetry,
 };
 
-/// Run a line on this machine, with a database of its own; takes unsigned requests from loopback
+/// Run a line on this machine, with a database of its own, that takes unsigned requests
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// Folder for the database and the secrets; used again next time

@@ -58,8 +58,8 @@ fn spell(pairs: &[(String, String)], choices: &[u8]) -> String {
                 (0..128, byte) if byte.is_ascii_alphanumeric() || b"-._~!'()*/:@?;,$".contains(&byte) => {
                     out.push(char::from(byte));
                 }
-                (0..192, byte) => out += &format!("%{byte:02x}"),
-                (_, byte) => out += &format!("%{byte:02X}"),
+                (0..192, byte) => out.extend(format!("%{byte:02x}").chars()),
+                (_, byte) => out.extend(format!("%{byte:02X}").chars()),
             }
             out
         })
