@@ -123,10 +123,10 @@ catalogue! {
     } {
         "Only unsigned requests to `smartline dev` are held to this; a genuine one is kept as it is."
     }
-    BadRequest "bad_request" 400 "The request is ambiguous" {
-        "The request has both Content-Length and Transfer-Encoding."
+    BadRequest "bad_request" 400 "The body broke off" {
+        "The connection ended, or a chunk could not be read, before the body was whole."
     } {
-        "Such a request can be read in two ways, which attackers use against proxies. No provider sends one."
+        "Look at the network between the provider and the service. The provider sends the request again."
     }
     RateLimited "rate_limited" 429 "Too many refused requests" {
         "Too many requests from this address were refused. Correctly signed ones are never limited."

@@ -20,7 +20,8 @@ const CONNECTIONS: usize = 8192;
 /// Files that the process needs besides connections: the database, the listener, the standard streams.
 const OTHER_FILES: usize = 128;
 
-/// Largest head of a request, in bytes; hyper answers 431 beyond it.
+/// Largest head of a request, in bytes; hyper answers 431 when its buffer has grown to this and holds no whole head. It
+/// reads ahead, so a head of up to twice the size may still pass.
 const HEAD_BYTES: usize = 32 * 1024;
 
 /// Most headers of a request.

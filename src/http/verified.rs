@@ -9,6 +9,7 @@ use axum::{
 };
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use hyper::body::Body as _;
 
 use super::{
     error::Error,
@@ -91,6 +92,10 @@ async fn admit<W: Configured>(parts: &Parts, body: Body, state: &State) -> Resul
 
 /// The whole body, within one deadline and one size.
 async fn read(body: Body, largest: usize, longest: Duration) -> Result<Bytes, Error> {
+    if body.size_hint().lower() > largest as u64 {
+        let cause = format!("the announced body is larger than {largest} bytes");
+        return Err(Error::Refused(Code::BodyTooLarge, cause));
+    }
     match tokio::time::timeout(longest, Limited::new(body, largest).collect()).await {
         Ok(Ok(collected)) => Ok(collected.to_bytes()),
         Ok(Err(error)) if error.is::<LengthLimitError>() => {

@@ -2,7 +2,7 @@
 
 use axum::{
     extract::{Request, State as Extract},
-    http::{StatusCode, header},
+    http::{HeaderValue, StatusCode, header},
     middleware::Next,
     response::{IntoResponse as _, Response},
 };
@@ -17,15 +17,16 @@ use crate::{
     provider::Endpoint,
 };
 
-/// Refuses a request whose end could be read in two ways: proxies and servers that differ on it can be made to take a
-/// body for a request.
+/// Ends the connection after a chunked request. One that had a `Content-Length` as well can be read in two ways, and
+/// what follows it may be a request that somebody hid from a proxy; hyper drops the length before we could see it, so no
+/// request is ever read after a chunked one. Providers send a length.
 pub(in crate::http) async fn framing(request: Request, next: Next) -> Response {
-    let headers = request.headers();
-    if headers.contains_key(header::TRANSFER_ENCODING) && headers.contains_key(header::CONTENT_LENGTH) {
-        let cause = "both Content-Length and Transfer-Encoding".to_owned();
-        return Error::Refused(Code::BadRequest, cause).into_response();
+    let chunked = request.headers().contains_key(header::TRANSFER_ENCODING);
+    let mut response = next.run(request).await;
+    if chunked {
+        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
-    next.run(request).await
+    response
 }
 
 /// Where a trusted proxy says that the request came by http: refuses it on hook paths, since a redirect would lose the
