@@ -34,9 +34,6 @@ mod telemetry;
 pub use app::{App, AppError};
 pub use cli::run;
 pub use config::{Config, Environment, Faults};
-pub use dev::{
-    error::StartError,
-    postgres::{PrivateOptions, PrivatePostgres},
-};
+pub use dev::{error::StartError, options::PrivateOptions, postgres::PrivatePostgres};
 pub use domain::clock::Clock;
 pub use http::state::{Door, Limits};

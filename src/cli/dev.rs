@@ -17,11 +17,7 @@ use super::{
 use crate::{
     app::App,
     config::{Config, Environment},
-    dev::{
-        database,
-        postgres::{PrivateOptions, PrivatePostgres},
-        secrets::DevSecrets,
-    },
+    dev::{database, options::PrivateOptions, postgres::PrivatePostgres, secrets::DevSecrets},
     domain::clock::SystemClock,
     http::state::{Door, Limits},
     telemetry,
