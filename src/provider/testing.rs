@@ -3,6 +3,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    fmt::Write as _,
     sync::Arc,
 };
 
@@ -117,7 +118,7 @@ pub(super) fn encode(pairs: &[(String, String)]) -> String {
             if byte.is_ascii_alphanumeric() {
                 out.push(char::from(byte));
             } else {
-                out += &format!("%{byte:02X}");
+                write!(out, "%{byte:02X}").unwrap();
             }
             out
         })
@@ -189,7 +190,10 @@ pub(super) fn sha256_hex(body: &[u8]) -> String {
 }
 
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    bytes.iter().fold(String::new(), |mut out, byte| {
+        write!(out, "{byte:02x}").unwrap();
+        out
+    })
 }
 
 /// HMAC as RFC 2104 writes it, for hashes with blocks of 64 bytes.
