@@ -145,14 +145,19 @@ impl App {
         let router = http::router(self.state.clone());
         let server = http::server::serve(listener, router, self.limits.head, self.stop.clone());
         let mut server = std::pin::pin!(server);
-        tokio::select! {
-            () = server.as_mut() => {}
-            () = stop => tracing::info!("stopping: requests in flight may finish"),
-        }
+        // Without connections it ends at once when told to stop, and must not be asked again.
+        let ended = tokio::select! {
+            () = server.as_mut() => true,
+            () = self.stop.cancelled() => false,
+            () = stop => false,
+        };
+        tracing::info!("stopping: requests in flight may finish");
         self.stop.cancel();
         self.tasks.close();
         let drained = tokio::time::timeout(self.limits.drain, async {
-            server.await;
+            if !ended {
+                server.await;
+            }
             self.tasks.wait().await;
         });
         if drained.await.is_err() {

@@ -14,7 +14,7 @@ use axum::{
     Router,
     handler::Handler,
     http::Method,
-    middleware::{from_fn, from_fn_with_state},
+    middleware::from_fn_with_state,
     routing::{MethodFilter, MethodRouter, get, on},
 };
 use tower_http::catch_panic::CatchPanicLayer;
@@ -45,7 +45,6 @@ pub(crate) fn router(state: State) -> Router {
         .method_not_allowed_fallback(error::method_not_allowed)
         .layer(from_fn_with_state(state.clone(), middleware::allow_list))
         .layer(from_fn_with_state(state.clone(), middleware::https))
-        .layer(from_fn(middleware::framing))
         .layer(CatchPanicLayer::custom(error::panicked))
         .layer(from_fn_with_state(state.clone(), middleware::refusals))
         .layer(from_fn_with_state(state.clone(), middleware::client_address))

@@ -123,10 +123,10 @@ catalogue! {
     } {
         "Only unsigned requests to `smartline dev` are held to this; a genuine one is kept as it is."
     }
-    BadRequest "bad_request" 400 "The body broke off" {
-        "The connection ended, or a chunk could not be read, before the body was whole."
+    BadRequest "bad_request" 400 "The body is framed wrongly" {
+        "The body is not framed as its Transfer-Encoding says, or broke off."
     } {
-        "Look at the network between the provider and the service. The provider sends the request again."
+        "No provider sends such a body. Look at the network between the provider and the service."
     }
     RateLimited "rate_limited" 429 "Too many refused requests" {
         "Too many requests from this address were refused. Correctly signed ones are never limited."

@@ -20,8 +20,7 @@ const CONNECTIONS: usize = 8192;
 /// Files that the process needs besides connections: the database, the listener, the standard streams.
 const OTHER_FILES: usize = 128;
 
-/// Largest head of a request, in bytes; hyper answers 431 when its buffer has grown to this and holds no whole head. It
-/// reads ahead, so a head of up to twice the size may still pass.
+/// Largest head of a request, in bytes; hyper answers 431 beyond it, or beyond twice as much where it comes in one go.
 const HEAD_BYTES: usize = 32 * 1024;
 
 /// Most headers of a request.
@@ -82,6 +81,8 @@ async fn connection(
         request.extensions_mut().insert(Peer(peer));
         router.clone().oneshot(request)
     });
+    // A request with both Content-Length and Transfer-Encoding could be read in two ways: hyper reads the chunks, drops
+    // the length and closes the connection after the answer, so that nothing behind it is taken for a request.
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(head) // also bounds how long a kept-alive connection may idle

@@ -92,15 +92,14 @@ async fn admit<W: Configured>(parts: &Parts, body: Body, state: &State) -> Resul
 
 /// The whole body, within one deadline and one size.
 async fn read(body: Body, largest: usize, longest: Duration) -> Result<Bytes, Error> {
-    if body.size_hint().lower() > largest as u64 {
-        let cause = format!("the announced body is larger than {largest} bytes");
-        return Err(Error::Refused(Code::BodyTooLarge, cause));
+    let too_large = || Error::Refused(Code::BodyTooLarge, format!("the body is larger than {largest} bytes"));
+    // Not waited for where its Content-Length says so.
+    if usize::try_from(body.size_hint().lower()).map_or(true, |announced| announced > largest) {
+        return Err(too_large());
     }
     match tokio::time::timeout(longest, Limited::new(body, largest).collect()).await {
         Ok(Ok(collected)) => Ok(collected.to_bytes()),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => {
-            Err(Error::Refused(Code::BodyTooLarge, format!("the body is larger than {largest} bytes")))
-        }
+        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large()),
         Ok(Err(error)) => Err(Error::Refused(Code::BadRequest, format!("the body broke off: {error}"))),
         Err(_) => Err(Error::Refused(Code::BodyTimeout, format!("no whole body after {longest:?}"))),
     }

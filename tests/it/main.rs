@@ -4,10 +4,22 @@
 
 #![expect(clippy::unwrap_used, reason = "a helper of a test may panic as a test may")]
 
+mod bodies;
+mod calls;
 mod corpus;
 mod dependencies;
 mod deploy;
+mod dev_door;
+mod duplicates;
+mod endpoints;
 mod floors;
+mod framing;
+mod house;
+mod methods;
+mod nonces;
+mod refusals;
+mod sign;
+mod wire;
 
 /// The text of a file of the project; `path` counts from the folder of `Cargo.toml`.
 fn project_file(path: &str) -> String {

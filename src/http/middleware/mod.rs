@@ -8,4 +8,4 @@ mod rules;
 pub(super) use client::{client_address, said_by_proxy};
 pub(super) use log::{security_headers, trace};
 pub(super) use refusals::refusals;
-pub(super) use rules::{allow_list, framing, https};
+pub(super) use rules::{allow_list, https};

@@ -1,8 +1,8 @@
-//! Rules that hold before any signature is looked at: one way to frame a body, https, listed sources.
+//! Rules that hold before any signature is looked at: https, listed sources.
 
 use axum::{
     extract::{Request, State as Extract},
-    http::{HeaderValue, StatusCode, header},
+    http::{StatusCode, header},
     middleware::Next,
     response::{IntoResponse as _, Response},
 };
@@ -16,18 +16,6 @@ use crate::{
     },
     provider::Endpoint,
 };
-
-/// Ends the connection after a chunked request. One that had a `Content-Length` as well can be read in two ways, and
-/// what follows it may be a request that somebody hid from a proxy; hyper drops the length before we could see it, so no
-/// request is ever read after a chunked one. Providers send a length.
-pub(in crate::http) async fn framing(request: Request, next: Next) -> Response {
-    let chunked = request.headers().contains_key(header::TRANSFER_ENCODING);
-    let mut response = next.run(request).await;
-    if chunked {
-        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
-    }
-    response
-}
 
 /// Where a trusted proxy says that the request came by http: refuses it on hook paths, since a redirect would lose the
 /// POST, and redirects the others. A direct request says nothing and passes.
