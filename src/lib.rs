@@ -7,7 +7,7 @@
 //!
 //! | floor | rooms |
 //! |---|---|
-//! | 5 | `cli` a file per command · `dev` what only development needs · `app` builds, runs and ends the service |
+//! | 5 | `cli` a file per command · `dev` what only development needs · `app` builds, runs and ends the service · `fuzzing` |
 //! | 4 | `http` the edge: every path on one page, the gate, the endpoints |
 //! | 3 | `lines` what a number says to a call or a text; pure |
 //! | 2 | `inbox` every verified event, once, with the answer that was given |
@@ -23,6 +23,8 @@ mod config;
 mod db;
 mod dev;
 mod domain;
+#[doc(hidden)]
+pub mod fuzzing;
 #[cfg(test)]
 mod generated;
 mod http;
@@ -34,9 +36,6 @@ mod telemetry;
 pub use app::{App, AppError};
 pub use cli::run;
 pub use config::{Config, Environment, Faults};
-pub use dev::{
-    error::StartError,
-    postgres::{PrivateOptions, PrivatePostgres},
-};
+pub use dev::{error::StartError, options::PrivateOptions, postgres::PrivatePostgres};
 pub use domain::clock::Clock;
 pub use http::state::{Door, Limits};

@@ -18,8 +18,8 @@ use tracing_subscriber::{
 
 use crate::domain::clock::{Clock as _, SystemClock};
 
-/// The filter where none is set.
-const DEFAULT: &str = "info";
+/// The filter where none is set. PostgreSQL's notices ("already exists, skipping") are nobody's news.
+const DEFAULT: &str = "info,sqlx=warn";
 
 /// Starts logging to standard error for the life of the process; a second call changes nothing. `filter` is a level or
 /// a list such as `info,sqlx=debug`; one that cannot be read gives the default, and says so.
@@ -40,7 +40,7 @@ pub(crate) fn start(filter: Option<&str>, readable: bool) {
         logs.json().flatten_event(true).with_current_span(false).with_span_list(false).try_init()
     };
     if let (Ok(()), Some(error)) = (started, fault) {
-        tracing::warn!(%error, "SMARTLINE_LOG cannot be read; logging at level {DEFAULT}");
+        tracing::warn!(%error, "SMARTLINE_LOG cannot be read; logging by {DEFAULT}");
     }
 }
 

@@ -2,7 +2,7 @@
 #
 # SMARTLINE_POSTGRES_BIN names a folder with initdb and postgres; then nothing is searched or installed.
 
-# The oldest version that is taken, and the places, are those of src/dev/find.rs; a test compares them.
+# The oldest version that is taken, and the places, are those of src/dev/; a test compares them.
 postgres_oldest=14
 
 # The server programs as a Python wheel, for whoever has neither root nor a package manager.

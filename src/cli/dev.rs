@@ -17,17 +17,13 @@ use super::{
 use crate::{
     app::App,
     config::{Config, Environment},
-    dev::{
-        database,
-        postgres::{PrivateOptions, PrivatePostgres},
-        secrets::DevSecrets,
-    },
+    dev::{database, options::PrivateOptions, postgres::PrivatePostgres, secrets::DevSecrets},
     domain::clock::SystemClock,
     http::state::{Door, Limits},
     telemetry,
 };
 
-/// Run a line on this machine, with a database of its own; takes unsigned requests from loopback
+/// Run a line on this machine, with a database of its own, that takes unsigned requests
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// Folder for the database and the secrets; used again next time

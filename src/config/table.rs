@@ -144,7 +144,7 @@ pub(crate) const VARIABLES: &[Variable] = &[
         needed_for: "more or fewer log lines",
         about: "A level (error, warn, info, debug) or a filter such as `info,sqlx=debug`.",
         example: "info",
-        default: "info",
+        default: "info,sqlx=warn",
     },
     Variable {
         name: "SMARTLINE_POSTGRES_BIN",

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::find;
+use super::install;
 
 /// How many lines of a log an error quotes.
 const QUOTED_LINES: usize = 12;
@@ -15,7 +15,7 @@ pub enum StartError {
     /// No folder on this machine has usable programs.
     #[error(
         "PostgreSQL {} or newer (its programs initdb and postgres) was not found: {advice}{}",
-        find::OLDEST,
+        install::OLDEST,
         unfit.iter().flat_map(|reason| ["\n  not usable: ", reason]).collect::<String>()
     )]
     NoPrograms {

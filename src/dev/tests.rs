@@ -18,7 +18,8 @@ use super::account::Account;
 use super::database::{ClaimError, claim, is_dev};
 use super::error::StartError;
 use super::find;
-use super::postgres::{PrivateOptions, PrivatePostgres, serves};
+use super::options::PrivateOptions;
+use super::postgres::{PrivatePostgres, serves};
 
 /// Where [`hold_a_server`] is told the data folder.
 const HELD: &str = "SMARTLINE_TEST_HELD_DATA_DIR";

@@ -19,7 +19,7 @@ pub(crate) struct Identity {
 /// Longest part that is shown as it is, in bytes; a longer one is shown as its digest.
 const LONGEST_PART: usize = 120;
 
-/// Longest id in the parts of a [`Identity::plain`], in bytes: Twilio's have 34, Plivo's 36.
+/// Longest id in the parts of an [`Identity::plain`], in bytes: Twilio's have 34, Plivo's 36.
 const LONGEST_ID: usize = 40;
 
 /// Longest other part of one: the position token has 56.
@@ -113,7 +113,7 @@ mod tests {
             ),
             ("a state and a number", ["CA1", "completedCalled+14155550142", ""], false),
             ("a long word", ["CA1", "voice", &"t".repeat(65)], false),
-            ("NUL", ["CA\u{0}1", "voice", ""], false),
+            ("NUL", ["CA\0", "voice", ""], false),
         ] {
             assert_eq!(Identity::plain(Provider::Twilio, &parts).is_some(), plain, "{case}");
         }

@@ -1,6 +1,8 @@
 //! What holds for every request, not only for the listed ones: a change of the signed text, the signature or the secret
 //! is refused, and what is not signed changes nothing. `testing` makes the signatures.
 
+use std::fmt::Write as _;
+
 use chrono::DateTime;
 use proptest::{collection::vec, prelude::*, sample::Index};
 use secrecy::SecretString;
@@ -58,8 +60,8 @@ fn spell(pairs: &[(String, String)], choices: &[u8]) -> String {
                 (0..128, byte) if byte.is_ascii_alphanumeric() || b"-._~!'()*/:@?;,$".contains(&byte) => {
                     out.push(char::from(byte));
                 }
-                (0..192, byte) => out += &format!("%{byte:02x}"),
-                (_, byte) => out += &format!("%{byte:02X}"),
+                (0..192, byte) => write!(out, "%{byte:02x}").unwrap(),
+                (_, byte) => write!(out, "%{byte:02X}").unwrap(),
             }
             out
         })

@@ -118,7 +118,7 @@ pub(super) fn encode(pairs: &[(String, String)]) -> String {
             if byte.is_ascii_alphanumeric() {
                 out.push(char::from(byte));
             } else {
-                let _ = write!(out, "%{byte:02X}");
+                write!(out, "%{byte:02X}").unwrap();
             }
             out
         })
@@ -190,9 +190,9 @@ pub(super) fn sha256_hex(body: &[u8]) -> String {
 }
 
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
+    bytes.iter().fold(String::new(), |mut out, byte| {
+        write!(out, "{byte:02x}").unwrap();
+        out
     })
 }
 

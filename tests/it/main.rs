@@ -6,6 +6,7 @@
 
 mod bodies;
 mod calls;
+mod corpus;
 mod dependencies;
 mod deploy;
 mod dev_door;

@@ -1,5 +1,7 @@
 //! Edge cases of Stripe's header, case by case.
 
+use std::fmt::Display;
+
 use crate::provider::{
     Endpoint, Received, Reject, SignedBy, Unsigned,
     testing::{NOW, get, post, secrets, stripe, stripe_v1, verdict},
@@ -17,8 +19,7 @@ fn signed(body: &[u8], header: &str) -> Received {
 }
 
 /// `v1` of the secret for [`BODY`] at `time`.
-#[expect(clippy::needless_pass_by_value, reason = "numbers and texts read alike at the call")]
-fn v1(secret: &str, time: impl ToString) -> String {
+fn v1(secret: &str, time: impl Display) -> String {
     stripe_v1(secret, &time.to_string(), BODY.as_bytes())
 }
 

@@ -1,0 +1,291 @@
+//! One function for each parser of strangers' bytes. Each takes any bytes, must not panic, and asserts what always
+//! holds. `fuzz/` drives them with random input, `tests/it/corpus.rs` with the committed inputs.
+//!
+//! Inputs of several parts are lines: the first ones are headers or a query, what is left is the body. A new parser
+//! gets a function here, a line in [`TARGETS`], a file in `fuzz/fuzz_targets` and inputs in `fuzz/corpus`.
+
+use std::{collections::BTreeSet, fmt::Write as _, sync::Arc};
+
+use axum::http::{HeaderMap, HeaderValue, Method, header::CONTENT_TYPE};
+use bytes::Bytes;
+use chrono::{DateTime, Utc};
+use secrecy::SecretString;
+use sha2::{Digest as _, Sha256};
+
+use crate::{
+    domain::phone::Phone,
+    lines::token::{Position, TokenKeys},
+    provider::{
+        Endpoint, Envelope, Params, Received, Reject, Unsigned, Webhook,
+        plivo::{self, Plivo},
+        stripe::{self, Stripe},
+        twilio::{self, Twilio},
+        verify,
+    },
+};
+
+/// What takes the bytes.
+pub type Target = fn(&[u8]);
+
+/// Every target by name.
+pub const TARGETS: [(&str, Target); 10] = [
+    ("params", params),
+    ("phone", phone),
+    ("plivo_callback", plivo_callback),
+    ("plivo_v2", plivo_v2),
+    ("plivo_v3", plivo_v3),
+    ("position_token", position_token),
+    ("stripe_event", stripe_event),
+    ("stripe_signature", stripe_signature),
+    ("twilio_callback", twilio_callback),
+    ("twilio_signature", twilio_signature),
+];
+
+/// The secret of every provider here: random bytes do not hit upon its codes.
+const SECRET: &str = "a secret that no input knows";
+const ORIGIN: &str = "https://line.example";
+const NOW: i64 = 1_760_000_000;
+const FORM: &str = "application/x-www-form-urlencoded";
+const JSON: &str = "application/json";
+
+fn at() -> DateTime<Utc> {
+    DateTime::from_timestamp(NOW, 0).unwrap_or_default()
+}
+
+/// Header line, body.
+pub fn stripe_signature(bytes: &[u8]) {
+    let (header, body) = line(bytes);
+    let provider = Stripe { secrets: vec![SECRET.into()] };
+    let request = || post(Endpoint::Stripe, JSON, body);
+    if let Some(received) = with(request(), stripe::HEADER, header) {
+        refused(&provider, received);
+    }
+    // Beside a good signature the input can spoil it only by another `t`.
+    let own = stripe::sign(&SecretString::from(SECRET), request().at, body);
+    if let Some(received) = with(request(), stripe::HEADER, &[own.as_bytes(), b",", header].concat()) {
+        let text = String::from_utf8_lossy(header);
+        let another = text.split(',').any(|element| element.trim().starts_with("t="));
+        let ascii = header.iter().all(|byte| matches!(byte, b'\t' | b' '..=b'~'));
+        assert_eq!(verify(&provider, received).is_ok(), ascii && !another);
+    }
+}
+
+/// A token; it may be of the right form, but no input knows the key.
+pub fn position_token(bytes: &[u8]) {
+    let keys = TokenKeys::new(&[SecretString::from(SECRET)]);
+    let text = String::from_utf8_lossy(bytes);
+    assert!(keys.open(&text, "CA1", at()).is_err());
+    let position = Position { flow_version: 0, step: 2, edge: 0, attempt: 0, turn: 1 };
+    let own = keys.sign(&position, &text, at());
+    assert_eq!(keys.open(&own, &text, at()), Ok(position), "a call may be named in any way");
+}
+
+/// A body.
+pub fn stripe_event(bytes: &[u8]) {
+    named::<Stripe>(&post(Endpoint::Stripe, JSON, bytes));
+}
+
+/// Header line, query line, body.
+pub fn twilio_signature(bytes: &[u8]) {
+    let (header, rest) = line(bytes);
+    let (query, body) = line(rest);
+    let provider = Twilio { tokens: vec![SECRET.into()], accounts: Vec::new(), apps: Vec::new() };
+    let form = asked(post(Endpoint::TwilioVoice, FORM, body), query);
+    let json = asked(post(Endpoint::TwilioStatus, JSON, body), query);
+    let get = Received { method: Method::GET, ..asked(post(Endpoint::TwilioSms, FORM, b""), query) };
+    for received in [form.clone(), json, get] {
+        if let Some(received) = with(received, twilio::HEADER, header) {
+            refused(&provider, received);
+        }
+    }
+    let token = SecretString::from(SECRET);
+    if has_field(body) {
+        let own = twilio::sign(&token, &url(&form), &Params::from_form(body));
+        taken(&provider, with(form, twilio::HEADER, own.as_bytes()));
+    }
+    let mut signed = String::from("bodySHA256=");
+    for byte in Sha256::digest(body) {
+        let _ = write!(signed, "{byte:02x}");
+    }
+    let query = format!("{signed}&{}", String::from_utf8_lossy(query));
+    let json = asked(post(Endpoint::TwilioVoice, JSON, body), query.as_bytes());
+    let own = twilio::sign(&token, &url(&json), &Params::default());
+    taken(&provider, with(json, twilio::HEADER, own.as_bytes()));
+}
+
+/// Signature line, nonce line, query line, body.
+pub fn plivo_v3(bytes: &[u8]) {
+    const NONCE: &str = "05429567804466091622";
+    let (header, rest) = line(bytes);
+    let (nonce, rest) = line(rest);
+    let (query, body) = line(rest);
+    let provider = plivo();
+    let form = asked(post(Endpoint::PlivoAnswer, FORM, body), query);
+    let json = asked(post(Endpoint::PlivoSms, JSON, body), query);
+    let get = Received { method: Method::GET, ..asked(post(Endpoint::PlivoHangup, FORM, b""), query) };
+    for received in [&form, &json, &get] {
+        for name in [plivo::V3, "x-plivo-signature-ma-v3"] {
+            let signed = with(received.clone(), name, header);
+            if let Some(received) = signed.and_then(|received| with(received, plivo::V3_NONCE, nonce)) {
+                refused(&provider, received);
+            }
+        }
+    }
+    let from_form = has_field(body).then(|| (form, Params::from_form(body)));
+    let from_json = Params::from_json(body).filter(|params| !params.is_empty()).map(|params| (json, params));
+    for (received, params) in [from_form, from_json, Some((get, Params::default()))].into_iter().flatten() {
+        let own = plivo::sign_v3(&SecretString::from(SECRET), &url(&received), &params, NONCE);
+        let list = [header, b", ", own.as_bytes()].concat();
+        let ascii = header.iter().all(|byte| matches!(byte, b'\t' | b' '..=b'~'));
+        let signed = with(received, plivo::V3, if ascii { &list } else { own.as_bytes() });
+        taken(&provider, signed.and_then(|received| with(received, plivo::V3_NONCE, NONCE.as_bytes())));
+    }
+}
+
+/// Signature line, nonce line, body.
+pub fn plivo_v2(bytes: &[u8]) {
+    let (header, rest) = line(bytes);
+    let (nonce, body) = line(rest);
+    for endpoint in [Endpoint::PlivoSms, Endpoint::PlivoAnswer] {
+        for name in ["x-plivo-signature-v2", "x-plivo-signature-ma-v2"] {
+            let signed = with(post(endpoint, FORM, body), name, header);
+            if let Some(received) =
+                signed.and_then(|received| with(received, "x-plivo-signature-v2-nonce", nonce))
+            {
+                refused(&plivo(), received);
+            }
+        }
+    }
+}
+
+/// A form, a query or a JSON object: what was read can be written and is read again alike.
+pub fn params(bytes: &[u8]) {
+    let read = Params::from_form(bytes);
+    let mut form = form_urlencoded::Serializer::new(String::new());
+    form.extend_pairs(read.sorted());
+    assert_eq!(Params::from_query(&form.finish()).sorted(), read.sorted());
+    assert_eq!(read.is_empty(), !has_field(bytes));
+
+    if let Some(read) = Params::from_json(bytes) {
+        let members: Vec<String> = read
+            .sorted()
+            .into_iter()
+            .map(|(name, value)| format!("{}:{}", serde_json::json!(name), serde_json::json!(value)))
+            .collect();
+        let again = Params::from_json(format!("{{{}}}", members.join(",")).as_bytes());
+        assert_eq!(again.map(|again| again.sorted() == read.sorted()), Some(true));
+        assert!(read.sorted().iter().all(|(name, _)| read.get(name).is_some()));
+    }
+}
+
+/// One letter for the endpoint, query line, body.
+pub fn twilio_callback(bytes: &[u8]) {
+    callback::<Twilio>(bytes, [Endpoint::TwilioVoice, Endpoint::TwilioStatus, Endpoint::TwilioSms]);
+}
+
+/// One letter for the endpoint, query line, body.
+pub fn plivo_callback(bytes: &[u8]) {
+    callback::<Plivo>(bytes, [Endpoint::PlivoAnswer, Endpoint::PlivoHangup, Endpoint::PlivoSms]);
+}
+
+/// A phone number as text.
+pub fn phone(bytes: &[u8]) {
+    let phone = Phone::read(&String::from_utf8_lossy(bytes));
+    assert_eq!(Phone::read(phone.as_str()), phone, "reading twice changes nothing");
+    if phone.is_full_number() {
+        assert_eq!(Phone::read(phone.without_plus()), phone, "with and without plus it is one number");
+        assert!((8..=16).contains(&phone.as_str().len()) && phone.as_str().starts_with('+'));
+    }
+}
+
+fn plivo() -> Plivo {
+    Plivo { tokens: vec![SECRET.into()], accounts: Vec::new() }
+}
+
+fn callback<W: Webhook<Message = Params>>(bytes: &[u8], endpoints: [Endpoint; 3]) {
+    let (first, rest) = bytes.split_first().unwrap_or((&b'a', b""));
+    let (query, body) = line(rest);
+    let endpoint = endpoints[usize::from(*first) % endpoints.len()];
+    named::<W>(&asked(post(endpoint, JSON, body), query));
+    let get = Received { method: Method::GET, ..asked(post(endpoint, FORM, b""), query) };
+    named::<W>(&get);
+
+    let form = asked(post(endpoint, FORM, body), query);
+    let given = named::<W>(&form);
+    let params = Params::from_form(body);
+    let fields = params.sorted();
+    let names: BTreeSet<&str> = fields.iter().map(|(name, _)| *name).collect();
+    if names.len() == fields.len() && has_field(body) {
+        let mut turned = form_urlencoded::Serializer::new(String::new());
+        turned.extend_pairs(fields.into_iter().rev());
+        let turned = Received { body: turned.finish().into(), ..form };
+        assert_eq!(named::<W>(&turned), given, "the order of fields is not signed and means nothing");
+    }
+}
+
+/// The envelope, which can be stored and is the same each time.
+fn named<W: Webhook>(received: &Received) -> Envelope {
+    let envelope = W::envelope(received, &W::read(received));
+    assert_eq!(envelope, W::envelope(received, &W::read(received)));
+    let texts = [Some(&envelope.identity.external_id), Some(&envelope.kind), envelope.subject.as_ref()];
+    for text in texts.into_iter().flatten() {
+        assert!(text.len() <= 800 && !text.contains(char::is_control), "{text:?} fits no index");
+    }
+    assert!(!envelope.identity.external_id.is_empty() && !envelope.kind.is_empty());
+    envelope
+}
+
+fn refused<W: Webhook>(provider: &W, received: Received) {
+    match verify(provider, received) {
+        Ok(_) => panic!("bytes without the secret were taken for genuine"),
+        Err(Reject::Malformed(_) | Reject::Account(_)) => {
+            panic!("refused for what comes after the signature")
+        }
+        Err(_) => {}
+    }
+}
+
+/// `None` is an input that fits no header.
+fn taken<W: Webhook>(provider: &W, received: Option<Received>) {
+    if let Some(reject) = received.and_then(|received| verify(provider, received).err()) {
+        panic!("genuine, but refused: {reject}");
+    }
+}
+
+fn has_field(form: &[u8]) -> bool {
+    form.iter().any(|byte| *byte != b'&')
+}
+
+/// The first line without its end, and what follows.
+fn line(bytes: &[u8]) -> (&[u8], &[u8]) {
+    let mut parts = bytes.splitn(2, |byte| *byte == b'\n');
+    (parts.next().unwrap_or_default(), parts.next().unwrap_or_default())
+}
+
+fn post(endpoint: Endpoint, content_type: &'static str, body: &[u8]) -> Received {
+    Received {
+        endpoint,
+        method: Method::POST,
+        origins: Arc::from([ORIGIN.to_owned()]),
+        path_and_query: endpoint.path().to_owned(),
+        headers: HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static(content_type))]),
+        body: Bytes::copy_from_slice(body),
+        at: at(),
+        unsigned: Unsigned::Refused,
+    }
+}
+
+fn asked(mut received: Received, query: &[u8]) -> Received {
+    received.path_and_query = format!("{}?{}", received.path_and_query, String::from_utf8_lossy(query));
+    received
+}
+
+/// With one more header; `None` where HTTP allows no such value.
+fn with(mut received: Received, name: &'static str, value: &[u8]) -> Option<Received> {
+    received.headers.append(name, HeaderValue::from_bytes(value).ok()?);
+    Some(received)
+}
+
+fn url(received: &Received) -> String {
+    format!("{ORIGIN}{}", received.path_and_query)
+}
