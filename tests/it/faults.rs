@@ -121,8 +121,9 @@ async fn a_locked_table_is_waited_for_until_the_deadline_and_no_longer() {
     let reply = house.ask(&call("CA1")).await;
     assert_apology(&reply);
     assert!(started.elapsed() >= limit, "it was waited for");
-    assert!(started.elapsed() < CALLERS_PATIENCE, "{:?}", started.elapsed());
     assert_comes_again(&house.ask(&payment("evt_1")).await);
+    // Long before the database itself would give up, which is after 2.5 s.
+    assert!(started.elapsed() < Duration::from_millis(1500), "{:?}", started.elapsed());
     assert_health(&house, "/healthz", 200, "ok").await;
     lock.rollback().await.unwrap();
 
