@@ -17,7 +17,7 @@ use sqlx::{
 };
 
 /// Every migration, embedded in the binary.
-static MIGRATOR: Migrator = sqlx::migrate!();
+const MIGRATOR: Migrator = sqlx::migrate!();
 
 /// Most connections of one process. One insert per request reaches its plateau with 16 to 32.
 const CONNECTIONS: u32 = 16;
@@ -51,14 +51,17 @@ pub(crate) fn pool_with(options: PgConnectOptions) -> PgPool {
         .connect_lazy_with(options)
 }
 
-/// Brings the schema up to date; several processes may do so at once, one at a time will.
+/// Brings the schema up to date; several processes may do so at once, one at a time will. Migrations that only a later
+/// release knows are left alone: each runs beside the previous binary, which must come back up after a crash or a
+/// rollback.
 ///
 /// # Errors
-/// When the database is away, or knows a migration that this binary does not.
+/// When the database is away, or a migration fails or was changed after it had been applied.
 pub(crate) async fn migrate(pool: &PgPool) -> Result<(), MigrateError> {
+    let migrator = Migrator { ignore_missing: true, ..MIGRATOR };
     let mut connection = pool.acquire().await?;
     sqlx::query("SET statement_timeout = 0").execute(&mut *connection).await?;
-    let result = MIGRATOR.run(&mut *connection).await;
+    let result = migrator.run(&mut *connection).await;
     connection.close().await?; // its settings are not the pool's
     result
 }

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
-use serde_json::Value;
+use serde_json::value::RawValue;
 
 /// Names and values in the order in which they came. Invalid UTF-8 reads as U+FFFD.
 #[derive(Clone, Default, PartialEq, Eq)]
@@ -20,7 +20,7 @@ impl Params {
         Self::from_form(query.as_bytes())
     }
 
-    /// Reads a JSON object by flattening its top level: text as it is, everything else as its JSON text.
+    /// Reads a JSON object by flattening its top level: text as it is, everything else as its JSON text, to the letter.
     /// `None` where the body is no JSON object.
     pub(crate) fn from_json(body: &[u8]) -> Option<Self> {
         serde_json::from_slice::<Members>(body).ok().map(|members| Self(members.0))
@@ -76,16 +76,45 @@ impl<'de> Deserialize<'de> for Members {
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Members, A::Error> {
                 let mut members = Vec::new();
-                while let Some((name, value)) = map.next_entry::<String, Value>()? {
-                    let text = match value {
-                        Value::String(text) => text,
-                        other => other.to_string(),
-                    };
+                while let Some((name, value)) = map.next_entry::<String, &RawValue>()? {
+                    let text = serde_json::from_str(value.get()).unwrap_or_else(|_| value.get().to_owned());
                     members.push((name, text));
                 }
                 Ok(Members(members))
             }
         }
         deserializer.deserialize_map(List)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn json_is_flattened_to_the_letter() {
+        let digits = "9".repeat(400);
+        let deep = format!("{}{}", "[".repeat(50_000), "]".repeat(50_000));
+        for (case, value, expected) in [
+            ("text", r#""a\u0041\n""#, "aA\n"),
+            ("number", "1.50", "1.50"),
+            ("400 digits", digits.as_str(), digits.as_str()),
+            ("truth", "true", "true"),
+            ("nothing", "null", "null"),
+            ("object", r#"{"b": 1}"#, r#"{"b": 1}"#),
+            ("nested deep", deep.as_str(), deep.as_str()),
+            ("half a surrogate pair", r#""\ud800""#, r#""\ud800""#),
+        ] {
+            let params = Params::from_json(format!(r#"{{"x": {value}, "x": "again"}}"#).as_bytes()).unwrap();
+            let both = vec![("x", expected), ("x", "again")];
+            assert_eq!(
+                params.0.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect::<Vec<_>>(),
+                both,
+                "{case}"
+            );
+        }
+        for odd in ["", "[]", "\"x\"", "{", "{} {}"] {
+            assert!(Params::from_json(odd.as_bytes()).is_none(), "{odd}");
+        }
     }
 }

@@ -140,13 +140,12 @@ async fn json_is_taken_from_twilio_with_its_digest_and_from_plivo_by_its_members
 
     let plivo = |body: &str| Ask::post("/webhooks/plivo/answer?a=b").json(body);
     let good =
-        plivo(r#"{"From":"14155550100","To":14155550199,"CallUUID":"u1","Nested":{"b":[1, 2]},"No":null}"#);
+        plivo(r#"{"From":"14155550100","To":14155550199,"CallUUID":"u1","Nested":{"b":[1,2]},"No":null}"#);
     let reply = assert_kept(&house, "Plivo", &good.clone().by_plivo()).await;
     assert_eq!(reply.verbs(), ["Speak", "Record", "Redirect"]);
     let mut tampered = good.by_plivo();
     tampered.body =
-        br#"{"From":"14155550100","To":14155550199,"CallUUID":"u2","Nested":{"b":[1, 2]},"No":null}"#
-            .to_vec();
+        br#"{"From":"14155550100","To":14155550199,"CallUUID":"u2","Nested":{"b":[1,2]},"No":null}"#.to_vec();
     assert_eq!(house.ask(&tampered).await.code(), "signature_mismatch");
     for (case, body) in [("a list", "[1]"), ("no members", "{}"), ("no JSON", "{")] {
         let ask = plivo("{\"x\":1}").by_plivo().json(body);
