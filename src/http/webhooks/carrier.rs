@@ -104,3 +104,6 @@ async fn answer<W: Carrier>(
     let outcome = Outcome { label: "safe_document", cause: Some(cause), ..keep::outcome_of(delivery) };
     Ok(keep::respond(safe(), outcome))
 }
+
+#[cfg(test)]
+mod tests;

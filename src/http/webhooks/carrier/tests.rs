@@ -1,0 +1,110 @@
+//! What a caller gets when our own code fails. No story from outside can make it fail, so the failure is handed in.
+
+use std::sync::Arc;
+
+use axum::{
+    body::to_bytes,
+    http::{HeaderMap, Method, StatusCode},
+};
+use chrono::{DateTime, Utc};
+use secrecy::SecretString;
+use tokio_util::sync::CancellationToken;
+
+use super::*;
+use crate::{
+    config::{AllowLists, Providers, Proxy},
+    db::{self, Presence},
+    domain::{clock::Clock, verb},
+    http::{
+        limiter::FailureLimiter,
+        state::{Door, Keys, Limits, Shared},
+    },
+    inbox::rejections::Rejections,
+    provider::{Endpoint, Received, Unsigned, twilio::Twilio, verify},
+};
+
+struct SetClock;
+
+impl Clock for SetClock {
+    fn now(&self) -> DateTime<Utc> {
+        DateTime::from_timestamp(1_760_000_000, 0).unwrap()
+    }
+}
+
+fn keys() -> TokenKeys {
+    TokenKeys::new(&[SecretString::from("throw-away")])
+}
+
+/// A state whose database is nowhere: nothing here may need it.
+fn state() -> State {
+    let url = SecretString::from("postgres://nobody@127.0.0.1:9/nothing");
+    let db = db::pool(&url).unwrap();
+    let clock: Arc<dyn Clock> = Arc::new(SetClock);
+    State::new(Shared {
+        db: db.clone(),
+        presence: Presence::default(),
+        clock: Arc::clone(&clock),
+        origins: ["https://line.example".to_owned()].into(),
+        providers: Providers::default(),
+        token_keys: Keys { twilio: keys(), plivo: keys() },
+        door: Door::Dev,
+        proxy: Proxy::None,
+        allow: AllowLists::default(),
+        failures: FailureLimiter::new(clock),
+        rejections: Rejections::new(db, CancellationToken::new()).0,
+        limits: Limits::default(),
+        https: true,
+    })
+}
+
+fn call() -> Verified<Twilio> {
+    let provider = Twilio { tokens: vec!["throw-away".into()], accounts: Vec::new(), apps: Vec::new() };
+    let received = Received {
+        endpoint: Endpoint::TwilioVoice,
+        method: Method::POST,
+        origins: ["https://line.example".to_owned()].into(),
+        path_and_query: Endpoint::TwilioVoice.path().to_owned(),
+        headers: HeaderMap::new(),
+        body: Bytes::new(),
+        at: SetClock.now(),
+        unsigned: Unsigned::Labelled,
+    };
+    verify(&provider, received).unwrap()
+}
+
+/// The answer to a call whose flow does `decide`, and the cause in its log line.
+async fn answered(decide: impl FnOnce() -> Decision) -> (StatusCode, String, String) {
+    let safe = || Answer::xml("<Response><Say>Sorry.</Say></Response>");
+    let response = answer(&state(), &call(), decide, safe).await.unwrap();
+    let outcome = response.extensions().get::<Outcome>().unwrap();
+    assert_eq!(outcome.label, "safe_document");
+    let cause = outcome.cause.clone().unwrap();
+    let status = response.status();
+    let body = to_bytes(response.into_body(), 1 << 16).await.unwrap();
+    (status, String::from_utf8(body.to_vec()).unwrap(), cause)
+}
+
+#[tokio::test]
+async fn a_flow_that_panics_leaves_the_caller_the_safe_document() {
+    let (status, body, cause) = answered(|| panic!("a bug in a flow")).await;
+    assert_eq!((status, cause.as_str()), (StatusCode::OK, "panic: a bug in a flow"));
+    assert_eq!(body, "<Response><Say>Sorry.</Say></Response>");
+}
+
+#[tokio::test]
+async fn a_document_that_is_too_long_is_not_sent() {
+    let text = || {
+        let link = verb::Link { purpose: verb::Purpose::Continue, token: "t".repeat(70_000) };
+        vec![Verb::Redirect(link)]
+    };
+    assert_eq!(Twilio::render(&text(), "https://line.example"), None);
+    let (status, body, _) = answered(|| Decision { verbs: text(), cause: None }).await;
+    assert_eq!(status, StatusCode::OK);
+    assert_eq!(body, "<Response><Say>Sorry.</Say></Response>");
+}
+
+#[test]
+fn even_without_anything_there_is_a_goodbye() {
+    let goodbye = Twilio::render(&flow::goodbye(), "").unwrap();
+    assert!(goodbye.ends_with("<Hangup/></Response>"), "{goodbye}");
+}
