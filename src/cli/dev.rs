@@ -13,6 +13,7 @@ use super::{
     error::{Error, note, print},
     known::DATA_DIR,
     serve::{run_beside, stop_signal},
+    shell,
 };
 use crate::{
     app::App,
@@ -58,7 +59,11 @@ pub(super) async fn run(args: Args) -> Result<(), Error> {
     })?;
     let address = listener.local_addr().map_err(Error::because)?;
     let (url, private) = database_of(&args.data_dir, &environment).await?;
-    let result = serve(&args.data_dir, listener, address, url, private.is_some()).await;
+    let database = match &private {
+        Some(private) => format!("a private PostgreSQL in {}", private.data_dir().display()),
+        None => "the database of DATABASE_URL".to_owned(),
+    };
+    let result = serve(&args.data_dir, listener, address, url, &database).await;
     if let Some(private) = private {
         private.stop().await;
     }
@@ -134,7 +139,7 @@ async fn serve(
     listener: TcpListener,
     address: SocketAddr,
     url: SecretString,
-    private: bool,
+    database: &str,
 ) -> Result<(), Error> {
     let secrets = DevSecrets::of(data_dir, address).map_err(Error::because)?;
     let config = Config::dev(url, address, secrets.environment()).map_err(Error::because)?;
@@ -142,28 +147,41 @@ async fn serve(
         App::with(config, Arc::new(SystemClock), Door::Dev, Limits::default()).map_err(Error::because)?;
     let ready = async {
         app.prepare(true).await?;
-        welcome(address, data_dir, private);
+        welcome(address, data_dir, database);
         Ok(())
     };
     run_beside(&app, listener, ready).await
 }
 
 /// What a newcomer may do now. Printed once the port is bound and the database ready, so every command works.
-fn welcome(address: SocketAddr, data_dir: &Path, private: bool) {
-    let database = if private { "a private PostgreSQL in" } else { "your DATABASE_URL; secrets are in" };
+fn welcome(address: SocketAddr, data_dir: &Path, database: &str) {
+    let folder = if data_dir == Path::new(DATA_DIR) {
+        String::new()
+    } else {
+        format!(" --data-dir {}", shell::quote(&data_dir.display().to_string()))
+    };
     let text = format!(
-        "SmartLine {version}, dev mode: {database} {folder}\n\
+        "SmartLine {version}, dev mode: {database}\n\
          Listening on http://{address}, for this machine alone. Unsigned requests are taken and labelled.\n\n\
          Call it, text it, pay it:\n\n\
          curl -X POST http://{address}/webhooks/twilio/voice -d \"From=+14155550142\" -d \"To=+14155550199\" -d \"CallSid=CA1\"\n\n\
          curl -X POST http://{address}/webhooks/plivo/sms -d \"From=14155550142\" -d \"To=14155550199\" -d \"MessageUUID=1\" -d \"Text=Hello\"\n\n\
          curl -X POST http://{address}/webhooks/stripe -H \"Content-Type: application/json\" -d '{{\"id\": \"evt_1\", \"type\": \"invoice.payment_succeeded\"}}'\n\n\
-         Signed ones, from another terminal: smartline send twilio voice   (or stripe invoice.payment_failed, …)\n\
-         Ctrl-C stops.\n",
+         Or with real signatures, from another terminal in this folder:\n\n\
+         {program} send{folder} stripe invoice.payment_failed\n\n\
+         Each request shows below. Ctrl-C stops.\n",
         version = env!("CARGO_PKG_VERSION"),
-        folder = data_dir.display(),
+        program = program(),
     );
     if print(&text).is_err() {
         note(&text);
     }
+}
+
+/// This program as a shell finds it: it need not be on the PATH.
+fn program() -> String {
+    let file = std::env::current_exe().unwrap_or_else(|_| PathBuf::from("smartline"));
+    let here = std::env::current_dir().unwrap_or_default();
+    let shown = file.strip_prefix(&here).map_or(file.clone(), |below| Path::new(".").join(below));
+    shell::quote(&shown.display().to_string())
 }
