@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::process::{Output, Stdio};
+use std::sync::atomic::{AtomicU16, Ordering};
 
 use serde_json::Value;
 use tokio::net::TcpListener;
@@ -48,8 +49,17 @@ async fn terminate(service: Child) -> Output {
     service.wait_with_output().await.unwrap()
 }
 
+/// An address that nobody listens on. Below the range from which the system gives ports to the other tests, so that
+/// none of them takes it before the program does.
 async fn free_port() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap()
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let first = 20_000 + u16::try_from(std::process::id() % 1000).unwrap() * 10;
+    loop {
+        let address = SocketAddr::from(([127, 0, 0, 1], first + NEXT.fetch_add(1, Ordering::Relaxed)));
+        if TcpListener::bind(address).await.is_ok() {
+            return address;
+        }
+    }
 }
 
 async fn ready(address: SocketAddr) {
@@ -136,7 +146,9 @@ async fn run(level: &str) -> (Vec<Reply>, String) {
             ("SMARTLINE_LOG", level),
         ],
     );
-    let service = command.spawn().unwrap();
+    // Into a file: a pipe that nobody reads is full at 64 KiB, and the program would wait for ever.
+    let log = tempfile::NamedTempFile::new().unwrap();
+    let service = command.stderr(log.reopen().unwrap()).spawn().unwrap();
     ready(address).await;
     let mut replies = Vec::new();
     for ask in requests() {
@@ -146,7 +158,7 @@ async fn run(level: &str) -> (Vec<Reply>, String) {
     assert!(output.status.success(), "{output:?}");
     assert_eq!(String::from_utf8_lossy(&output.stdout), "");
     database.remove().await;
-    (replies, String::from_utf8(output.stderr).unwrap())
+    (replies, std::fs::read_to_string(log.path()).unwrap())
 }
 
 #[tokio::test]
