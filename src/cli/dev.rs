@@ -52,7 +52,13 @@ pub(super) async fn run(args: Args) -> Result<(), Error> {
     if let Some(name) = &args.database_only {
         return only_database(&args.data_dir, &environment, name).await;
     }
-    let port = args.port.or_else(|| environment.get("PORT")?.parse().ok()).unwrap_or(8080);
+    let port = match (args.port, environment.get("PORT")) {
+        (Some(port), _) => port,
+        (None, None) => 8080,
+        (None, Some(text)) => text.parse().map_err(|_| {
+            Error::Failed("PORT is no port: write a number from 1 to 65535, or use --port".to_owned())
+        })?,
+    };
     let address = SocketAddr::new(Ipv4Addr::LOCALHOST.into(), port);
     let listener = TcpListener::bind(address).await.map_err(|error| {
         Error::Failed(format!("cannot listen on {address}: {error}; choose another port with --port"))
@@ -94,19 +100,16 @@ async fn database_of(
     data_dir: &Path,
     environment: &Environment,
 ) -> Result<(SecretString, Option<PrivatePostgres>), Error> {
-    if environment.get("DATABASE_URL").is_some() {
-        let url = Config::database_url(environment).map_err(Error::because)?;
-        let pool = crate::db::pool(&url).map_err(Error::because)?;
-        database::claim(&pool).await.map_err(Error::because)?;
-        pool.close().await;
-        return Ok((url, None));
-    }
-    let private = private_postgres(data_dir, environment, DATABASE).await?;
-    let url = SecretString::from(private.url(DATABASE));
+    let (url, private) = if environment.get("DATABASE_URL").is_some() {
+        (Config::database_url(environment).map_err(Error::because)?, None)
+    } else {
+        let private = private_postgres(data_dir, environment, DATABASE).await?;
+        (SecretString::from(private.url(DATABASE)), Some(private))
+    };
     let pool = crate::db::pool(&url).map_err(Error::because)?;
     database::claim(&pool).await.map_err(Error::because)?;
     pool.close().await;
-    Ok((url, Some(private)))
+    Ok((url, private))
 }
 
 /// A private cluster in `data_dir` that has the database `name`.

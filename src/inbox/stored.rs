@@ -11,7 +11,7 @@ pub(super) fn text(text: &str) -> String {
 const CREDENTIALS: [&str; 4] = ["authorization", "cookie", "proxy-authorization", "x-api-key"];
 
 /// Headers whose values help to explain a refusal and hold nobody's data.
-const TELLING: [&str; 14] = [
+const TELLING: [&str; 15] = [
     "content-encoding",
     "content-length",
     "content-type",
@@ -23,6 +23,7 @@ const TELLING: [&str; 14] = [
     "x-plivo-signature-ma-v2",
     "x-plivo-signature-ma-v3",
     "x-plivo-signature-v2",
+    "x-plivo-signature-v2-nonce",
     "x-plivo-signature-v3",
     "x-plivo-signature-v3-nonce",
     "x-twilio-signature",

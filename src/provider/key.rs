@@ -10,7 +10,7 @@ pub(crate) struct DedupeKey(pub(crate) [u8; 16]);
 /// A name for an event, in a readable form and as a key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Identity {
-    /// Contains the provider's own id: `evt_1…`, `CA1…:voice:t=…`.
+    /// Contains the provider's own id: `evt_1…`, `CA1…:voice:AQAA…`.
     pub(crate) external_id: String,
     /// Hash of its parts, each with its length.
     pub(crate) key: DedupeKey,
@@ -26,7 +26,8 @@ const LONGEST_ID: usize = 40;
 const LONGEST_WORD: usize = 64;
 
 impl Identity {
-    /// Makes the identity from its parts, the provider's own id first. Empty parts count, so leave out what is absent.
+    /// Makes the identity from its parts, the provider's own id first. Each has its place, an absent
+    /// one is empty.
     pub(crate) fn new(provider: Provider, parts: &[&str]) -> Self {
         let mut bytes: Vec<&[u8]> = vec![provider.name().as_bytes()];
         bytes.extend(parts.iter().map(|part| part.as_bytes()));

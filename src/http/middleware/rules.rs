@@ -2,13 +2,14 @@
 
 use axum::{
     extract::{Request, State as Extract},
-    http::{StatusCode, header},
+    http::{HeaderMap, StatusCode, header},
     middleware::Next,
     response::{IntoResponse as _, Response},
 };
 
 use super::said_by_proxy;
 use crate::{
+    config::Proxy,
     http::{
         error::Error,
         problem::Code,
@@ -20,8 +21,7 @@ use crate::{
 /// Where a trusted proxy says that the request came by http: refuses it on hook paths, since a redirect would lose the
 /// POST, and redirects the others. A direct request says nothing and passes.
 pub(in crate::http) async fn https(Extract(state): Extract<State>, request: Request, next: Next) -> Response {
-    let proto = said_by_proxy(state.proxy, request.headers(), "x-forwarded-proto", "x-forwarded-proto");
-    if !proto.is_some_and(|proto| proto.eq_ignore_ascii_case("http")) {
+    if !came_by_http(state.proxy, request.headers()) {
         return next.run(request).await;
     }
     let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
@@ -32,6 +32,16 @@ pub(in crate::http) async fn https(Extract(state): Extract<State>, request: Requ
     }
     let cause = "the proxy says that it came by http".to_owned();
     Error::Refused(Code::HttpsRequired, cause).into_response()
+}
+
+/// Whether a trusted proxy says so. Most proxies write one word over what was there, so where there are fewer words than
+/// proxies the nearest proxy's counts.
+fn came_by_http(proxy: Proxy, headers: &HeaderMap) -> bool {
+    const PROTO: &str = "x-forwarded-proto";
+    let nearest = if proxy == Proxy::None { Proxy::None } else { Proxy::Hops(1) };
+    said_by_proxy(proxy, headers, PROTO, PROTO)
+        .or_else(|| said_by_proxy(nearest, headers, PROTO, PROTO))
+        .is_some_and(|proto| proto.eq_ignore_ascii_case("http"))
 }
 
 /// Refuses, or only reports, a source that is not on the provider's list.
@@ -52,4 +62,29 @@ pub(in crate::http) async fn allow_list(
         tracing::warn!(%client, path = request.uri().path(), "the source is not on the provider's list");
     }
     next.run(request).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_trusted_proxy_tells_of_http() {
+        for (case, proxy, proto, http) in [
+            ("nobody is trusted", Proxy::None, Some("http"), false),
+            ("nothing is said", Proxy::Hops(1), None, false),
+            ("one proxy", Proxy::Hops(1), Some("http"), true),
+            ("one proxy, by https", Proxy::Hops(1), Some("https"), false),
+            ("invented on the left", Proxy::Hops(1), Some("http, https"), false),
+            ("two proxies, a word each", Proxy::Hops(2), Some("http, https"), true),
+            ("two proxies, one word", Proxy::Hops(2), Some("http"), true),
+            ("Render", Proxy::Render, Some("http"), true),
+        ] {
+            let mut headers = HeaderMap::new();
+            if let Some(proto) = proto {
+                headers.insert("x-forwarded-proto", proto.parse().unwrap());
+            }
+            assert_eq!(came_by_http(proxy, &headers), http, "{case}");
+        }
+    }
 }

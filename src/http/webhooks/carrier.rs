@@ -41,8 +41,9 @@ pub(super) async fn answer_call<W: Carrier>(state: &State, delivery: &Verified<W
     let call = W::call(delivery);
     let now = delivery.received().at;
     let safe = || {
-        let verbs = flow::safe_document(W::keys(state), &call.id, now);
-        let document = catch_unwind(AssertUnwindSafe(|| W::render(&verbs, delivery.origin())));
+        let document = catch_unwind(AssertUnwindSafe(|| {
+            W::render(&flow::safe_document(W::keys(state), &call.id, now), delivery.origin())
+        }));
         let goodbye = || W::render(&flow::goodbye(), "").unwrap_or_else(|| EMPTY.to_owned());
         Answer::xml(document.ok().flatten().unwrap_or_else(goodbye))
     };
