@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use sqlx::{PgPool, migrate::MigrateError};
+use sqlx::{PgPool, migrate::MigrateError, postgres::PgConnectOptions};
 use tokio::net::TcpListener;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -15,7 +15,7 @@ use crate::{
         limiter::FailureLimiter,
         state::{Door, Keys, Limits, Shared, State},
     },
-    inbox::{self, rejections::Rejections},
+    inbox::{self, Intake, SpoolPlan, rejections::Rejections},
     lines::token::TokenKeys,
 };
 
@@ -32,10 +32,14 @@ const SWEEP: Duration = Duration::from_secs(30);
 pub struct App {
     state: State,
     db: PgPool,
+    database: PgConnectOptions,
+    spool: SpoolPlan,
     clock: Arc<dyn Clock>,
     limits: Limits,
     tasks: TaskTracker,
     stop: CancellationToken,
+    /// Done when no request is in flight any more.
+    drained: CancellationToken,
 }
 
 /// Why the service could not go on.
@@ -69,8 +73,9 @@ impl App {
     /// # Errors
     /// When the database's URL cannot be read.
     pub fn with(config: Config, clock: Arc<dyn Clock>, door: Door, limits: Limits) -> Result<Self, AppError> {
-        let db = db::pool(&config.database_url).map_err(|_| AppError::Url)?;
-        let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
+        let database = db::options(&config.database_url).map_err(|_| AppError::Url)?;
+        let db = db::pool(database.clone());
+        let (tasks, stop, drained) = <(TaskTracker, CancellationToken, CancellationToken)>::default();
         let (rejections, writing) = Rejections::new(db.clone(), stop.clone());
         tasks.spawn(writing);
         let providers = &config.providers;
@@ -81,6 +86,7 @@ impl App {
         let https = config.is_https();
         let state = State::new(Shared {
             db: db.clone(),
+            intake: Intake::new(limits.waiting),
             presence: Presence::default(),
             clock: Arc::clone(&clock),
             origins: config.origins,
@@ -94,7 +100,12 @@ impl App {
             limits,
             https,
         });
-        Ok(Self { state, db, clock, limits, tasks, stop })
+        let spool = SpoolPlan {
+            directory: config.spool_dir,
+            most_bytes: limits.spool_bytes,
+            unsigned: door == Door::Dev,
+        };
+        Ok(Self { state, db, database, spool, clock, limits, tasks, stop, drained })
     }
 
     /// Waits for the database and brings it up to date (or, without `migrate`, waits until somebody has).
@@ -137,6 +148,7 @@ impl App {
         }
         inbox::partitions::ensure(&self.db, self.clock.now()).await.map_err(away)?;
         presence.prepared();
+        self.state.intake.open();
         presence.look(&self.db).await;
         Ok(true)
     }
@@ -145,6 +157,7 @@ impl App {
     /// at most the drain limit.
     pub async fn serve(&self, listener: TcpListener, stop: impl Future<Output = ()>) {
         self.start_upkeep();
+        self.start_intake().await;
         let router = http::router(self.state.clone());
         let server = http::server::serve(listener, router, self.limits.head, self.stop.clone());
         let mut server = std::pin::pin!(server);
@@ -161,6 +174,7 @@ impl App {
             if !ended {
                 server.await;
             }
+            self.drained.cancel();
             self.tasks.wait().await;
         });
         if drained.await.is_err() {
@@ -174,6 +188,15 @@ impl App {
     /// Makes [`serve`](Self::serve) end.
     pub fn stop(&self) {
         self.stop.cancel();
+    }
+
+    /// Starts what keeps deliveries; the writer goes on until those in flight are answered.
+    async fn start_intake(&self) {
+        let (stop, end) = (self.stop.clone(), self.drained.clone());
+        let (writer, drain) =
+            inbox::workers(&self.state.intake, &self.database, self.limits.commit, self.spool.clone()).await;
+        self.tasks.spawn(writer.run(end));
+        self.tasks.spawn(drain.run(stop));
     }
 
     /// Starts what is done now and then; each ends when the service stops.
@@ -198,10 +221,7 @@ impl App {
         self.every(UPKEEP, move || {
             let (db, now) = (db.clone(), clock.now());
             async move {
-                let done = async {
-                    inbox::partitions::ensure(&db, now).await?;
-                    inbox::forget_answers(&db, now).await
-                };
+                let done = async { inbox::partitions::ensure(&db, now).await };
                 if let Err(error) = done.await {
                     tracing::warn!(%error, "upkeep failed; it is tried again in an hour");
                 }

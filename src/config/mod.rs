@@ -12,9 +12,11 @@ mod tests;
 use std::{
     fmt,
     net::{IpAddr, Ipv4Addr, SocketAddr},
+    path::PathBuf,
     sync::Arc,
 };
 
+use chrono::Days;
 use ipnet::IpNet;
 use secrecy::SecretString;
 
@@ -24,6 +26,9 @@ pub use environment::Environment;
 
 /// The port where none is set.
 const DEFAULT_PORT: u16 = 8080;
+
+/// Where the spool lies where nothing is set: in the folder that the service runs in.
+const DEFAULT_SPOOL_DIR: &str = "smartline-spool";
 
 /// Everything that `serve` is told. Secrets do not print.
 #[derive(Debug)]
@@ -40,6 +45,10 @@ pub struct Config {
     pub(crate) proxy: Proxy,
     /// From `SMARTLINE_ALLOW_*`.
     pub(crate) allow: AllowLists,
+    /// From `SMARTLINE_SPOOL_DIR`: where calls wait while the database is away.
+    pub(crate) spool_dir: PathBuf,
+    /// From `SMARTLINE_RETENTION_DAYS`: how long events are kept; none for ever.
+    pub(crate) retention: Option<Days>,
 }
 
 /// The providers that can be verified; a missing one's endpoints answer 503.
@@ -149,9 +158,20 @@ impl Config {
         };
         let providers = reader.providers(!origins.is_empty());
         reader.api_key();
+        let spool_dir = environment.get("SMARTLINE_SPOOL_DIR").unwrap_or(DEFAULT_SPOOL_DIR).into();
+        let retention = reader.retention();
         reader.finish()?;
         let listen = SocketAddr::new(host, port);
-        Ok(Self { database_url, origins: origins.into(), providers, listen, proxy, allow })
+        Ok(Self {
+            database_url,
+            origins: origins.into(),
+            providers,
+            listen,
+            proxy,
+            allow,
+            spool_dir,
+            retention,
+        })
     }
 
     /// The configuration of `dev`: loopback, its own secrets, nothing else from the environment.
@@ -162,13 +182,15 @@ impl Config {
         database_url: SecretString,
         listen: SocketAddr,
         secrets: &Environment,
+        spool_dir: PathBuf,
     ) -> Result<Self, Faults> {
         let mut reader = checks::Reader::new(secrets);
         let origins = reader.origins();
         let providers = reader.providers(!origins.is_empty());
         reader.finish()?;
         let (proxy, allow) = (Proxy::None, AllowLists::default());
-        Ok(Self { database_url, origins: origins.into(), providers, listen, proxy, allow })
+        let origins = origins.into();
+        Ok(Self { database_url, origins, providers, listen, proxy, allow, spool_dir, retention: None })
     }
 
     /// Reads only what `migrate` needs.

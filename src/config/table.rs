@@ -140,6 +140,23 @@ pub(crate) const VARIABLES: &[Variable] = &[
         default: "none: any source",
     },
     Variable {
+        name: "SMARTLINE_SPOOL_DIR",
+        needed_for: "keeping calls while the database is away",
+        about: "A folder for the service alone, made where it is missing: what came while PostgreSQL was away waits \
+                there. It is only as durable as its disk: on a host that throws the disk away at each deploy (Render), \
+                attach one and name a folder on it.",
+        example: "/var/lib/smartline/spool",
+        default: "smartline-spool in the folder that the service runs in",
+    },
+    Variable {
+        name: "SMARTLINE_RETENTION_DAYS",
+        needed_for: "removing old events",
+        about: "Events are kept for so many days, then removed month by month: a month goes when its last day is that \
+                old. What makes a replay known is kept for ever.",
+        example: "400",
+        default: "none: events are kept for ever",
+    },
+    Variable {
         name: "SMARTLINE_LOG",
         needed_for: "more or fewer log lines",
         about: "A level (error, warn, info, debug) or a filter such as `info,sqlx=debug`.",

@@ -154,6 +154,12 @@ catalogue! {
     } {
         "Set the method to POST in the provider's console."
     }
+    Overloaded "overloaded" 503 "Too much at once" {
+        "Nothing was stored. Send it again later."
+    } {
+        "More requests wait to be kept than may: the machine or the database is too small for this load. Calls go first, \
+         and Stripe sends the event again by itself."
+    }
     Unavailable "unavailable" 503 "The event cannot be kept right now" {
         "Nothing was stored. Send it again later."
     } {

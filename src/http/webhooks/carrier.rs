@@ -98,7 +98,7 @@ async fn answer<W: Carrier>(
     let work = AssertUnwindSafe(keep::within(state.limits.answer, work)).catch_unwind();
     let cause = match work.await {
         Ok(Ok((answer, outcome))) => return Ok(keep::respond(answer, outcome)),
-        Ok(Err(Error::Database(error))) => format!("not kept: {error}"),
+        Ok(Err(error @ Error::NotKept(_))) => error.to_string(),
         Ok(Err(refusal)) => return Err(refusal),
         Err(panic) => format!("panic: {}", panic_text(panic.as_ref())),
     };

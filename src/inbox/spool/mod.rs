@@ -25,12 +25,14 @@ mod tests;
 
 use std::collections::VecDeque;
 use std::fs::File;
-use std::io;
-use std::path::Path;
+use std::io::{self, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use uuid::Uuid;
 
+use crate::provider::mac;
 use directory::Directory;
 use disk::{Disk, LocalDisk};
 pub(crate) use error::SpoolError;
@@ -185,6 +187,23 @@ impl Spool {
         let swept = self.sweep(&mut state);
         self.publish(&state);
         swept
+    }
+
+    /// Keeps a record that is of no use in a file of its own, for the owner to look at; tells which. Done again, it is
+    /// the same file.
+    ///
+    /// # Errors
+    /// [`SpoolError::Io`].
+    pub(crate) fn set_aside(&self, record: &[u8]) -> Result<PathBuf, SpoolError> {
+        let name = format!("{}.aside", mac::hex(&mac::digest(&[record])[..16]));
+        let path = self.directory.path().join(name);
+        let file = File::options().write(true).create(true).truncate(true).mode(0o600).open(&path);
+        let written = file.and_then(|mut file| {
+            file.write_all(record)?;
+            file.sync_all()
+        });
+        written.map_err(SpoolError::io("writing", &path))?;
+        Ok(path)
     }
 
     /// What lies there now, without waiting for the disk.

@@ -19,7 +19,7 @@ use crate::{
         limiter::FailureLimiter,
         state::{Door, Keys, Limits, Shared},
     },
-    inbox::rejections::Rejections,
+    inbox::{Intake, rejections::Rejections},
     provider::{Endpoint, Received, Unsigned, twilio::Twilio, verify},
 };
 
@@ -38,10 +38,11 @@ fn keys() -> TokenKeys {
 /// A state whose database is nowhere: nothing here may need it.
 fn state() -> State {
     let url = SecretString::from("postgres://nobody@127.0.0.1:9/nothing");
-    let db = db::pool(&url).unwrap();
+    let db = db::pool(db::options(&url).unwrap());
     let clock: Arc<dyn Clock> = Arc::new(SetClock);
     State::new(Shared {
         db: db.clone(),
+        intake: Intake::new(1),
         presence: Presence::default(),
         clock: Arc::clone(&clock),
         origins: ["https://line.example".to_owned()].into(),

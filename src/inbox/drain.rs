@@ -1,0 +1,170 @@
+//! Looking for a database that is away, and bringing what waited on the disk into it.
+
+use std::{
+    collections::btree_map::{BTreeMap, Entry as Slot},
+    path::PathBuf,
+    sync::Arc,
+    time::Duration,
+};
+
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    entry::Entry,
+    intake::{Intake, Written},
+    ledger::Counted,
+    spool::{Chunk, Spool, SpoolError},
+    writer::{Away, SpoolSlot, Way},
+};
+
+/// How often a database that is away is looked for, and a spool that could not be opened is tried again.
+const LOOK: Duration = Duration::from_millis(250);
+
+/// How often there is a look when all is well; a database that goes away is told of.
+const IDLE: Duration = Duration::from_secs(10);
+
+/// Most events and bytes that are brought in at once.
+const CHUNK: usize = 256;
+const CHUNK_BYTES: usize = 4 << 20;
+
+/// Where the spool lies and what may be brought in from it.
+#[derive(Clone, Debug)]
+pub(crate) struct SpoolPlan {
+    /// The directory.
+    pub(crate) directory: PathBuf,
+    /// Most bytes of all that lies there.
+    pub(crate) most_bytes: u64,
+    /// Whether unsigned events, which only `dev` takes, may be brought into the database.
+    pub(crate) unsigned: bool,
+}
+
+/// Brings the spool into the database, and tells when that takes writes again.
+pub(crate) struct Drain {
+    intake: Intake,
+    way: Way,
+    spool: SpoolSlot,
+    plan: SpoolPlan,
+    told: bool,
+}
+
+impl Drain {
+    pub(super) fn new(intake: Intake, way: Way, spool: SpoolSlot, plan: SpoolPlan) -> Self {
+        Self { intake, way, spool, plan, told: false }
+    }
+
+    /// Works until `end`. What lies in the spool then stays there for the next start.
+    pub(crate) async fn run(mut self, end: CancellationToken) {
+        while !end.is_cancelled() {
+            self.open().await;
+            let idle = if self.intake.is_opened() {
+                match self.step().await {
+                    Ok(0) => self.spool.get().is_some(),
+                    Ok(_) => continue,
+                    Err(_) => false,
+                }
+            } else {
+                true
+            };
+            let wait = if idle { IDLE } else { LOOK };
+            tokio::select! {
+                () = tokio::time::sleep(wait) => {}
+                () = self.intake.went_away(), if idle => {}
+                () = end.cancelled() => {}
+            }
+        }
+    }
+
+    /// Brings one chunk in; tells how many records it had. Without any, asks the database whether it takes writes if it
+    /// did not before.
+    async fn step(&mut self) -> Result<usize, Away> {
+        let chunk = self.on_disk(|spool| spool.oldest(CHUNK, CHUNK_BYTES)).await;
+        let records = chunk.as_ref().map_or(&[][..], Chunk::records);
+        if records.is_empty() && !self.intake.is_away() {
+            return Ok(0);
+        }
+        let (count, mut aside) = (records.len(), Vec::new());
+        let batch = batch(records, self.plan.unsigned, &mut aside);
+        let written = self.way.keep(&batch).await?;
+        if self.intake.set_away(false) {
+            tracing::info!("the database takes writes again");
+        }
+        let Some(chunk) = chunk else { return Ok(0) };
+        for ((entry, _), written) in batch.iter().zip(&written) {
+            if let Written::Nowhere(why) = written {
+                aside.push((why.to_string(), entry.to_record()));
+            }
+        }
+        let removed = self.on_disk(move |spool| {
+            for (why, record) in &aside {
+                let file = spool.set_aside(record)?;
+                tracing::error!(%why, file = %file.display(), "a spooled event cannot be brought in and is set aside");
+            }
+            spool.remove(chunk)
+        });
+        // What could not be removed comes again, and is found to be there already.
+        Ok(if removed.await.is_some() { count } else { 0 })
+    }
+
+    /// Opens the spool, if that is still to be done. Until then calls are answered safely while the database is away.
+    pub(super) async fn open(&mut self) {
+        if self.spool.get().is_some() {
+            return;
+        }
+        let plan = self.plan.clone();
+        let opened = tokio::task::spawn_blocking(move || Spool::open(&plan.directory, plan.most_bytes));
+        match opened.await {
+            Ok(Ok(spool)) => {
+                let held = spool.held();
+                tracing::info!(directory = %self.plan.directory.display(), events = held.records, "the spool is open");
+                let _ = self.spool.set(spool); // nobody else opens it
+            }
+            Ok(Err(error)) if !self.told => {
+                tracing::error!(%error, "without a spool, calls are not kept while the database is away");
+                self.told = true;
+            }
+            _ => {}
+        }
+    }
+
+    /// Does something with the spool on a thread that may wait for the disk. `None` where there is none or it fails.
+    async fn on_disk<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Spool) -> Result<T, SpoolError> + Send + 'static,
+    ) -> Option<T> {
+        let spool = Arc::clone(&self.spool);
+        let done = tokio::task::spawn_blocking(move || spool.get().map(work)).await;
+        match done.ok()?? {
+            Ok(done) => Some(done),
+            Err(error) => {
+                tracing::error!(%error, "the spool could not be drained; it is tried again");
+                None
+            }
+        }
+    }
+}
+
+/// The records as one batch, sorted by key and each key once: what came twice (the first was no longer remembered) is
+/// kept as it came first. What is none of ours goes `aside`.
+fn batch(records: &[Vec<u8>], unsigned: bool, aside: &mut Vec<(String, Vec<u8>)>) -> Vec<Counted> {
+    let mut batch: BTreeMap<_, Counted> = BTreeMap::new();
+    for record in records {
+        let entry = match Entry::from_record(record) {
+            Ok(entry) if unsigned || !entry.is_unsigned() => entry,
+            Ok(_) => {
+                aside.push(("it is unsigned, and only `dev` takes those".to_owned(), record.clone()));
+                continue;
+            }
+            Err(error) => {
+                aside.push((error.to_string(), record.clone()));
+                continue;
+            }
+        };
+        match batch.entry(entry.key) {
+            Slot::Vacant(slot) => {
+                slot.insert((Arc::new(entry), 1));
+            }
+            Slot::Occupied(mut first) => first.get_mut().1 += 1,
+        }
+    }
+    batch.into_values().collect()
+}
