@@ -3,6 +3,7 @@
 mod error;
 mod health;
 pub(crate) mod limiter;
+mod local;
 mod middleware;
 pub(crate) mod problem;
 pub(crate) mod server;
