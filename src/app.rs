@@ -17,6 +17,7 @@ use crate::{
     },
     inbox::{self, rejections::Rejections},
     lines::token::TokenKeys,
+    metrics::Metrics,
 };
 
 /// How often the database is looked at. Health pages may be that stale.
@@ -92,6 +93,8 @@ impl App {
             failures: FailureLimiter::new(Arc::clone(&clock)),
             rejections,
             limits,
+            metrics: Metrics::new(),
+            api_key: config.api_key,
             https,
         });
         Ok(Self { state, db, clock, limits, tasks, stop })

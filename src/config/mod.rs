@@ -3,6 +3,7 @@
 //! [`table::VARIABLES`] is the one list of what may be set; `.env.example` and `docs/configuration.md` are written
 //! from it. Every fault is told at once, each with its variable, what is wrong and the fix, and never with a value.
 
+mod api_key;
 mod checks;
 mod environment;
 pub(crate) mod table;
@@ -20,6 +21,7 @@ use secrecy::SecretString;
 
 use crate::provider::{Provider, plivo::Plivo, stripe::Stripe, twilio::Twilio};
 
+pub(crate) use api_key::ApiKey;
 pub use environment::Environment;
 
 /// The port where none is set.
@@ -40,6 +42,8 @@ pub struct Config {
     pub(crate) proxy: Proxy,
     /// From `SMARTLINE_ALLOW_*`.
     pub(crate) allow: AllowLists,
+    /// From `SMARTLINE_API_KEY`.
+    pub(crate) api_key: Option<ApiKey>,
 }
 
 /// The providers that can be verified; a missing one's endpoints answer 503.
@@ -148,10 +152,10 @@ impl Config {
             plivo: reader.allow_list("SMARTLINE_ALLOW_PLIVO"),
         };
         let providers = reader.providers(!origins.is_empty());
-        reader.api_key();
+        let api_key = reader.api_key();
         reader.finish()?;
         let listen = SocketAddr::new(host, port);
-        Ok(Self { database_url, origins: origins.into(), providers, listen, proxy, allow })
+        Ok(Self { database_url, origins: origins.into(), providers, listen, proxy, allow, api_key })
     }
 
     /// The configuration of `dev`: loopback, its own secrets, nothing else from the environment.
@@ -168,7 +172,7 @@ impl Config {
         let providers = reader.providers(!origins.is_empty());
         reader.finish()?;
         let (proxy, allow) = (Proxy::None, AllowLists::default());
-        Ok(Self { database_url, origins: origins.into(), providers, listen, proxy, allow })
+        Ok(Self { database_url, origins: origins.into(), providers, listen, proxy, allow, api_key: None })
     }
 
     /// Reads only what `migrate` needs.

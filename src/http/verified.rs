@@ -18,8 +18,8 @@ use super::{
     state::{Door, State},
 };
 use crate::provider::{
-    Endpoint, Received, Reject, Unsigned, Verified, Webhook, plivo::Plivo, stripe::Stripe, twilio::Twilio,
-    verify,
+    Endpoint, Received, Reject, SignedBy, Unsigned, Verified, Webhook, plivo::Plivo, stripe::Stripe,
+    twilio::Twilio, verify,
 };
 
 /// A provider whose secrets the state may hold.
@@ -84,7 +84,12 @@ async fn admit<W: Configured>(parts: &Parts, body: Body, state: &State) -> Resul
         at: state.clock.now(),
         unsigned,
     };
-    verify(&*provider, received).map_err(|reject| Error::Rejected(endpoint, reject))
+    let at = received.at;
+    let delivery = verify(&*provider, received).map_err(|reject| Error::Rejected(endpoint, reject))?;
+    if delivery.signed_by() != SignedBy::Nobody {
+        state.metrics.requests.verified(endpoint, at);
+    }
+    Ok(delivery)
 }
 
 /// The whole body, within one deadline and one size.
