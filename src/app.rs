@@ -17,6 +17,7 @@ use crate::{
     },
     inbox::{self, Intake, SpoolPlan, rejections::Rejections},
     lines::token::TokenKeys,
+    metrics::Metrics,
 };
 
 /// How often the database is looked at. Health pages may be that stale.
@@ -98,6 +99,8 @@ impl App {
             failures: FailureLimiter::new(Arc::clone(&clock)),
             rejections,
             limits,
+            metrics: Metrics::new(),
+            api_key: config.api_key,
             https,
         });
         let spool = SpoolPlan {
@@ -193,8 +196,9 @@ impl App {
     /// Starts what keeps deliveries; the writer goes on until those in flight are answered.
     async fn start_intake(&self) {
         let (stop, end) = (self.stop.clone(), self.drained.clone());
-        let (writer, drain) =
-            inbox::workers(&self.state.intake, &self.database, self.limits.commit, self.spool.clone()).await;
+        let Self { state, database, limits, spool, .. } = self;
+        let workers = inbox::workers(&state.intake, database, limits.commit, spool.clone(), &state.metrics);
+        let (writer, drain) = workers.await;
         self.tasks.spawn(writer.run(end));
         self.tasks.spawn(drain.run(stop));
     }

@@ -3,6 +3,7 @@
 //! [`table::VARIABLES`] is the one list of what may be set; `.env.example` and `docs/configuration.md` are written
 //! from it. Every fault is told at once, each with its variable, what is wrong and the fix, and never with a value.
 
+mod api_key;
 mod checks;
 mod environment;
 pub(crate) mod table;
@@ -22,6 +23,7 @@ use secrecy::SecretString;
 
 use crate::provider::{Provider, plivo::Plivo, stripe::Stripe, twilio::Twilio};
 
+pub(crate) use api_key::ApiKey;
 pub use environment::Environment;
 
 /// The port where none is set.
@@ -49,6 +51,8 @@ pub struct Config {
     pub(crate) spool_dir: PathBuf,
     /// From `SMARTLINE_RETENTION_DAYS`: how long events are kept; none for ever.
     pub(crate) retention: Option<Days>,
+    /// From `SMARTLINE_API_KEY`.
+    pub(crate) api_key: Option<ApiKey>,
 }
 
 /// The providers that can be verified; a missing one's endpoints answer 503.
@@ -157,21 +161,13 @@ impl Config {
             plivo: reader.allow_list("SMARTLINE_ALLOW_PLIVO"),
         };
         let providers = reader.providers(!origins.is_empty());
-        reader.api_key();
+        let api_key = reader.api_key();
         let spool_dir = environment.get("SMARTLINE_SPOOL_DIR").unwrap_or(DEFAULT_SPOOL_DIR).into();
         let retention = reader.retention();
         reader.finish()?;
         let listen = SocketAddr::new(host, port);
-        Ok(Self {
-            database_url,
-            origins: origins.into(),
-            providers,
-            listen,
-            proxy,
-            allow,
-            spool_dir,
-            retention,
-        })
+        let origins = origins.into();
+        Ok(Self { database_url, origins, providers, listen, proxy, allow, spool_dir, retention, api_key })
     }
 
     /// The configuration of `dev`: loopback, its own secrets, nothing else from the environment.
@@ -188,9 +184,9 @@ impl Config {
         let origins = reader.origins();
         let providers = reader.providers(!origins.is_empty());
         reader.finish()?;
-        let (proxy, allow) = (Proxy::None, AllowLists::default());
-        let origins = origins.into();
-        Ok(Self { database_url, origins, providers, listen, proxy, allow, spool_dir, retention: None })
+        let (origins, proxy, allow) = (origins.into(), Proxy::None, AllowLists::default());
+        let (retention, api_key) = (None, None);
+        Ok(Self { database_url, origins, providers, listen, proxy, allow, spool_dir, retention, api_key })
     }
 
     /// Reads only what `migrate` needs.

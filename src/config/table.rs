@@ -89,11 +89,11 @@ pub(crate) const VARIABLES: &[Variable] = &[
     },
     Variable {
         name: "SMARTLINE_API_KEY",
-        needed_for: "nothing in this version",
-        about: "The first admin key of the API and console, which are not in this version. The blueprint generates \
-                it, so that it is there when they come; it is taken as it is.",
+        needed_for: "/metrics from other machines",
+        about: "The first admin key: a scraper sends it as `Authorization: Bearer`. The API and console, which are not \
+                in this version, will take it, too. It is taken as it is; the blueprint generates one.",
         example: "",
-        default: "none",
+        default: "none: /metrics answers only this machine",
     },
     Variable {
         name: "HOST",

@@ -71,6 +71,9 @@ impl IntoResponse for Error {
             Self::NotKept(_) => {
                 headers.insert(header::RETRY_AFTER, RETRY_AFTER.into());
             }
+            Self::Refused(Code::KeyRequired, _) => {
+                headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+            }
             Self::Rejected(..) | Self::Refused(..) => {}
         }
         if matches!(problem.code, Code::BodyTooLarge | Code::BodyTimeout | Code::BadRequest) {

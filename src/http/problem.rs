@@ -98,6 +98,12 @@ catalogue! {
     } {
         "Add the account to TWILIO_ACCOUNT_SID or PLIVO_AUTH_ID (commas between), or point that account elsewhere."
     }
+    KeyRequired "key_required" 401 "A key is needed" {
+        "From elsewhere than its own machine, the service shows this to the holder of its key alone."
+    } {
+        "Send SMARTLINE_API_KEY as `Authorization: Bearer …`, or ask from the machine itself, by a loopback address and \
+         past any proxy. The log line of the request names the exact cause, such as a SMARTLINE_API_KEY that is not set."
+    }
     ConfigMissing "config_missing" 503 "The endpoint is not configured" {
         "The secret that this endpoint needs is not set, so nothing can be verified."
     } {
@@ -176,6 +182,11 @@ impl Code {
     /// Its HTTP status.
     pub(crate) fn status(self) -> StatusCode {
         StatusCode::from_u16(self.entry().status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+    }
+
+    /// Whether it says that a signature was missing, wrong or too old.
+    pub(crate) fn is_of_a_signature(self) -> bool {
+        matches!(self, Self::SignatureMissing | Self::SignatureMismatch | Self::TimestampOutOfTolerance)
     }
 
     /// The code that has this name; [`Code::Internal`] for a name that has none.

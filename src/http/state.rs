@@ -6,7 +6,7 @@ use sqlx::PgPool;
 
 use super::{limiter::FailureLimiter, problem::Code};
 use crate::{
-    config::{AllowLists, Providers, Proxy},
+    config::{AllowLists, ApiKey, Providers, Proxy},
     db::Presence,
     domain::{
         clock::Clock,
@@ -14,6 +14,7 @@ use crate::{
     },
     inbox::{Intake, rejections::Rejections},
     lines::token::TokenKeys,
+    metrics::Metrics,
     provider::SignedBy,
 };
 
@@ -36,6 +37,9 @@ pub(crate) struct Shared {
     pub(crate) failures: FailureLimiter,
     pub(crate) rejections: Rejections,
     pub(crate) limits: Limits,
+    pub(crate) metrics: Metrics,
+    /// What opens `/metrics` to other machines.
+    pub(crate) api_key: Option<ApiKey>,
     /// Whether browsers may be told to come by https alone.
     pub(crate) https: bool,
 }

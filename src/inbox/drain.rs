@@ -16,6 +16,7 @@ use super::{
     spool::{Chunk, Spool, SpoolError},
     writer::{Away, SpoolSlot, Way},
 };
+use crate::metrics::{Metrics, SpoolFault};
 
 /// How often a database that is away is looked for, and a spool that could not be opened is tried again.
 const LOOK: Duration = Duration::from_millis(250);
@@ -44,12 +45,13 @@ pub(crate) struct Drain {
     way: Way,
     spool: SpoolSlot,
     plan: SpoolPlan,
+    metrics: Metrics,
     told: bool,
 }
 
 impl Drain {
-    pub(super) fn new(intake: Intake, way: Way, spool: SpoolSlot, plan: SpoolPlan) -> Self {
-        Self { intake, way, spool, plan, told: false }
+    pub(super) fn new(intake: Intake, way: Way, spool: SpoolSlot, plan: SpoolPlan, metrics: Metrics) -> Self {
+        Self { intake, way, spool, plan, metrics, told: false }
     }
 
     /// Works until `end`. What lies in the spool then stays there for the next start.
@@ -94,6 +96,7 @@ impl Drain {
                 aside.push((why.to_string(), entry.to_record()));
             }
         }
+        aside.iter().for_each(|_| self.metrics.spool.failed(SpoolFault::Damaged));
         let removed = self.on_disk(move |spool| {
             for (why, record) in &aside {
                 let file = spool.set_aside(record)?;
@@ -101,6 +104,7 @@ impl Drain {
             }
             spool.remove(chunk)
         });
+        self.metrics.spool.drained(count as u64);
         // What could not be removed comes again, and is found to be there already.
         Ok(if removed.await.is_some() { count } else { 0 })
     }
@@ -131,11 +135,19 @@ impl Drain {
         &self,
         work: impl FnOnce(&Spool) -> Result<T, SpoolError> + Send + 'static,
     ) -> Option<T> {
-        let spool = Arc::clone(&self.spool);
-        let done = tokio::task::spawn_blocking(move || spool.get().map(work)).await;
+        let (spool, metrics) = (Arc::clone(&self.spool), self.metrics.clone());
+        let done = tokio::task::spawn_blocking(move || {
+            let spool = spool.get()?;
+            let done = work(spool);
+            let held = spool.held();
+            metrics.spool.held(held.records, held.bytes);
+            Some(done)
+        });
+        let done = done.await;
         match done.ok()?? {
             Ok(done) => Some(done),
             Err(error) => {
+                self.metrics.spool.failed(SpoolFault::Read);
                 tracing::error!(%error, "the spool could not be drained; it is tried again");
                 None
             }

@@ -24,6 +24,7 @@ pub(crate) use stored::masked;
 pub(crate) use writer::Writer;
 
 use self::writer::{SpoolSlot, Way};
+use crate::metrics::Metrics;
 
 /// What works behind an [`Intake`], with the spool open, so that the first call finds it. A batch that takes `longest`
 /// means that the database is away.
@@ -32,11 +33,12 @@ pub(crate) async fn workers(
     database: &PgConnectOptions,
     longest: Duration,
     plan: SpoolPlan,
+    metrics: &Metrics,
 ) -> (Writer, Drain) {
     let spool = SpoolSlot::default();
     let way = || Way::new(database, longest);
-    let writer = Writer::new(intake.clone(), way(), Arc::clone(&spool));
-    let mut drain = Drain::new(intake.clone(), way(), spool, plan);
+    let writer = Writer::new(intake.clone(), way(), Arc::clone(&spool), metrics.clone());
+    let mut drain = Drain::new(intake.clone(), way(), spool, plan, metrics.clone());
     drain.open().await;
     (writer, drain)
 }

@@ -16,9 +16,12 @@ use super::{
     intake::{Intake, NotKept, Written},
     ledger::{self, Counted, Found, Repeated},
     partitions,
-    spool::Spool,
+    spool::{Spool, SpoolError},
 };
-use crate::db::{self, Fault};
+use crate::{
+    db::{self, Fault},
+    metrics::{BatchEnd, Metrics, SpoolFault},
+};
 
 /// How long a connection is used before it is replaced, so that a database that moved is followed.
 const LIFETIME: Duration = Duration::from_mins(30);
@@ -31,7 +34,18 @@ pub(super) type SpoolSlot = Arc<OnceLock<Spool>>;
 
 /// The database takes no writes; why.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Away(pub(super) Arc<str>);
+pub(super) struct Away {
+    why: Arc<str>,
+    /// Whether it did not answer in time.
+    late: bool,
+}
+
+impl Away {
+    /// It was away before.
+    fn known() -> Self {
+        Self { why: "the database is away".into(), late: false }
+    }
+}
 
 /// A way to the database that mends itself: one connection, made when it is needed, dropped at the first doubt.
 pub(super) struct Way {
@@ -58,11 +72,12 @@ impl Way {
             Ok(Ok(written)) => Ok(written),
             Ok(Err(error)) => {
                 self.connection = None;
-                Err(Away(format!("the database is away: {error}").into()))
+                Err(Away { why: format!("the database is away: {error}").into(), late: false })
             }
             Err(_) => {
                 self.connection = None; // the server ends the statement by itself
-                Err(Away(format!("the database did not answer within {:?}", self.longest).into()))
+                let why = format!("the database did not answer within {:?}", self.longest).into();
+                Err(Away { why, late: true })
             }
         }
     }
@@ -167,15 +182,12 @@ fn parts(batch: &[Counted]) -> Vec<Range<usize>> {
 /// The local disk, for the time that the database is away.
 struct Disk {
     spool: SpoolSlot,
+    metrics: Metrics,
     /// Whether the last try failed: told once, not for each batch.
     failing: bool,
 }
 
 impl Disk {
-    fn new(spool: SpoolSlot) -> Self {
-        Self { spool, failing: false }
-    }
-
     /// Keeps what may be kept here; the rest is kept nowhere, for the reason `away`.
     async fn keep(&mut self, batch: &[Counted], away: &Away) -> Vec<Written> {
         let records: Vec<Vec<u8>> = batch
@@ -187,17 +199,24 @@ impl Disk {
         let nowhere = |why: Arc<str>| Written::Nowhere(NotKept::Away(why));
         let written = |entry: &Arc<Entry>| match &kept {
             Ok(()) if entry.may_be_spooled() => Written::InSpool,
-            Err(why) if entry.may_be_spooled() => nowhere(format!("{}; {why}", away.0).into()),
-            _ => nowhere(Arc::clone(&away.0)),
+            Err(why) if entry.may_be_spooled() => nowhere(format!("{}; {why}", away.why).into()),
+            _ => nowhere(Arc::clone(&away.why)),
         };
         batch.iter().map(|(entry, _)| written(entry)).collect()
     }
 
     async fn append(&mut self, records: Vec<Vec<u8>>) -> Result<(), String> {
-        let spool = Arc::clone(&self.spool);
-        let appended = tokio::task::spawn_blocking(move || match spool.get() {
-            Some(spool) => spool.append(&records).map_err(|error| error.to_string()),
-            None => Err("there is no spool".to_owned()),
+        let (spool, metrics) = (Arc::clone(&self.spool), self.metrics.clone());
+        let appended = tokio::task::spawn_blocking(move || {
+            let spool = spool.get().ok_or("there is no spool")?;
+            let appended = spool.append(&records);
+            let held = spool.held();
+            metrics.spool.held(held.records, held.bytes);
+            appended.map_err(|error| {
+                let full = matches!(error, SpoolError::Full { .. });
+                metrics.spool.failed(if full { SpoolFault::Full } else { SpoolFault::Write });
+                error.to_string()
+            })
         });
         let appended = appended.await.unwrap_or_else(|panic| Err(panic.to_string()));
         match &appended {
@@ -215,11 +234,13 @@ pub(crate) struct Writer {
     intake: Intake,
     way: Way,
     disk: Disk,
+    metrics: Metrics,
 }
 
 impl Writer {
-    pub(super) fn new(intake: Intake, way: Way, spool: SpoolSlot) -> Self {
-        Self { intake, way, disk: Disk::new(spool) }
+    pub(super) fn new(intake: Intake, way: Way, spool: SpoolSlot, metrics: Metrics) -> Self {
+        let disk = Disk { spool, metrics: metrics.clone(), failing: false };
+        Self { intake, way, disk, metrics }
     }
 
     /// Writes batch after batch, until nothing waits any more after `end`. A bug that one batch brings to light costs
@@ -244,13 +265,21 @@ impl Writer {
 
     async fn keep(&mut self, events: &[Counted]) -> Vec<Written> {
         if self.intake.is_away() {
-            return self.disk.keep(events, &Away("the database is away".into())).await;
+            return self.disk.keep(events, &Away::known()).await;
         }
-        match self.way.keep(events).await {
+        let started = Instant::now();
+        let kept = self.way.keep(events).await;
+        let end = match &kept {
+            Ok(_) => BatchEnd::Committed,
+            Err(Away { late: true, .. }) => BatchEnd::TimedOut,
+            Err(_) => BatchEnd::Failed,
+        };
+        self.metrics.intake.batch(events.len(), started.elapsed(), end);
+        match kept {
             Ok(written) => written,
             Err(away) => {
                 if self.intake.set_away(true) {
-                    tracing::error!(why = %away.0, "the database is away: calls are answered and kept on the disk");
+                    tracing::error!(why = %away.why, "the database is away: calls are answered and kept on the disk");
                 }
                 self.disk.keep(events, &away).await
             }

@@ -13,11 +13,12 @@ use std::path::Path;
 use imports::{Imports, ModulePath};
 
 /// Every room and its floor. `lib` is `src/lib.rs`, `main` is `src/main.rs`.
-const FLOORS: [(&str, u8); 22] = [
+const FLOORS: [(&str, u8); 23] = [
     ("domain", 0),
     ("provider", 1),
     ("config", 1),
     ("telemetry", 1),
+    ("metrics", 1),
     ("db", 1),
     ("inbox", 2),
     ("outbox", 2),

@@ -18,6 +18,7 @@ mod framing;
 mod house;
 mod logs;
 mod methods;
+mod metrics;
 mod migrations;
 mod nonces;
 mod refusals;
