@@ -3,9 +3,9 @@
 mod faults;
 mod properties;
 
-use std::fs::{self, File, Permissions};
+use std::fs::{self, DirBuilder, File, Permissions};
 use std::io::Read as _;
-use std::os::unix::fs::{FileExt as _, PermissionsExt as _, symlink};
+use std::os::unix::fs::{DirBuilderExt as _, FileExt as _, PermissionsExt as _, symlink};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
@@ -65,7 +65,7 @@ fn files(directory: &Path) -> Vec<String> {
 /// What a crash leaves: the files as they are now, without any goodbye.
 fn crashed(directory: &Path) -> (TempDir, PathBuf) {
     let (parent, copy) = place();
-    drop(Spool::open(&copy, ROOMY).unwrap());
+    DirBuilder::new().mode(0o700).create(&copy).unwrap();
     for name in files(directory) {
         fs::copy(directory.join(&name), copy.join(&name)).unwrap();
     }
