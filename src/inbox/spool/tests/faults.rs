@@ -246,6 +246,18 @@ fn after_a_crash_or_a_loss_of_power_nothing_promised_is_missed() {
 }
 
 #[test]
+fn what_cannot_be_cut_off_counts_for_the_bound_until_its_segment_goes() {
+    let (_parent, place) = place();
+    // Making, directory, writing, syncing; then writing and cutting off fail.
+    let spool = failing(&place, &Arc::default(), 5..7, Written::All).unwrap();
+    append(&spool, 0..1);
+    assert!(spool.append(&[numbered(1)]).is_err());
+    assert_eq!(spool.held(), Held { records: 1, bytes: 2 * 34 });
+    assert_eq!(drain(&spool), [numbered(0)]);
+    assert_eq!(spool.held(), Held::default());
+}
+
+#[test]
 fn opening_fails_where_the_disk_does_and_harms_nothing() {
     for first in 0.. {
         let (_parent, place) = place();
