@@ -176,6 +176,10 @@ impl Spool {
     /// # Errors
     /// [`SpoolError::Io`] where a file cannot be removed. The records are forgotten by this process all the same, and
     /// each later call tries again to remove the file; the next process may find them.
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "nothing is left to be done with a chunk that was removed"
+    )]
     pub(crate) fn remove(&self, chunk: Chunk) -> Result<(), SpoolError> {
         let Some((name, until)) = chunk.until else { return Ok(()) };
         let mut state = self.state();
@@ -219,7 +223,12 @@ impl Spool {
             Some(file) => file,
             None => self.begin(state)?,
         };
-        let Some(segment) = state.segments.back_mut() else { return Ok(()) };
+        let Some(segment) = state.segments.back_mut() else {
+            // There is one, or `begin` has failed. If that is ever wrong, nothing may be promised.
+            return Err(SpoolError::io("finding a segment in", self.directory.path())(
+                io::ErrorKind::NotFound.into(),
+            ));
+        };
         let mut bytes = Vec::new();
         for record in records {
             let offset = segment.end + bytes.len() as u64;
@@ -292,7 +301,7 @@ impl Spool {
     /// Takes the files of finished segments away.
     fn sweep(&self, state: &mut State) -> Result<(), SpoolError> {
         if state.segments.back().is_some_and(Segment::is_finished) {
-            state.active = None;
+            state.active = None; // an open file would keep its room on the disk
         }
         let directory = self.directory.path();
         let before = state.segments.len();

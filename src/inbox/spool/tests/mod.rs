@@ -3,9 +3,9 @@
 mod faults;
 mod properties;
 
-use std::fs::{self, File, Permissions};
+use std::fs::{self, DirBuilder, File, Permissions};
 use std::io::Read as _;
-use std::os::unix::fs::{FileExt as _, PermissionsExt as _, symlink};
+use std::os::unix::fs::{DirBuilderExt as _, FileExt as _, PermissionsExt as _, symlink};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
@@ -65,7 +65,7 @@ fn files(directory: &Path) -> Vec<String> {
 /// What a crash leaves: the files as they are now, without any goodbye.
 fn crashed(directory: &Path) -> (TempDir, PathBuf) {
     let (parent, copy) = place();
-    drop(Spool::open(&copy, ROOMY).unwrap());
+    DirBuilder::new().mode(0o700).create(&copy).unwrap();
     for name in files(directory) {
         fs::copy(directory.join(&name), copy.join(&name)).unwrap();
     }
@@ -130,6 +130,10 @@ fn the_bound_holds_before_anything_is_written() {
     assert_eq!(drain(&spool), [0, 1, 2].map(numbered));
     append(&spool, 3..6);
     assert_eq!(drain(&spool), [3, 4, 5].map(numbered));
+    drop(spool);
+    let spool = Spool::open(&place, 33).unwrap();
+    assert!(matches!(spool.append(&[numbered(6)]), Err(SpoolError::Full { held: 0, wanted: 34, most: 33 })));
+    assert_eq!(files(&place), Vec::<String>::new());
 }
 
 #[test]
@@ -218,6 +222,17 @@ fn a_file_that_somebody_removed_does_not_stop_the_rest() {
     fs::remove_file(place.join(files(&place).remove(0))).unwrap();
     assert_eq!(drain(&spool), [2, 3].map(numbered));
     assert_eq!(spool.held(), Held::default());
+}
+
+#[test]
+fn a_file_that_became_shorter_is_damaged() {
+    let (_parent, place) = place();
+    let spool = Spool::open(&place, ROOMY).unwrap();
+    append(&spool, 0..3);
+    let segment = files(&place).remove(0);
+    File::options().write(true).open(place.join(&segment)).unwrap().set_len(60).unwrap();
+    assert_eq!(drain(&spool), [numbered(0)]);
+    assert_eq!(files(&place), [format!("{segment}.damaged")], "what is missing was promised");
 }
 
 #[test]
