@@ -96,7 +96,9 @@ impl Drain {
                 aside.push((why.to_string(), entry.to_record()));
             }
         }
-        aside.iter().for_each(|_| self.metrics.spool.failed(SpoolFault::Damaged));
+        for _ in &aside {
+            self.metrics.spool.failed(SpoolFault::Damaged);
+        }
         let removed = self.on_disk(move |spool| {
             for (why, record) in &aside {
                 let file = spool.set_aside(record)?;

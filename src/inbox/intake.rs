@@ -400,3 +400,6 @@ fn duplicate(given: Given, now: DateTime<Utc>) -> Appended {
     let is_fresh = now - given.event.time() < TimeDelta::hours(ANSWER_HOURS);
     Appended::Duplicate(given.event, given.answer.filter(|_| is_fresh))
 }
+
+#[cfg(test)]
+mod tests;
