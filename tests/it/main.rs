@@ -16,6 +16,7 @@ mod faults;
 mod floors;
 mod framing;
 mod house;
+mod intake;
 mod logs;
 mod methods;
 mod metrics;

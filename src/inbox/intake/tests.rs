@@ -218,7 +218,9 @@ async fn one_key_with_two_nonces_goes_to_the_database_twice() {
     let with = |rest: u8| Entry { nonce: Some(Nonce { nonce: [1; 32], rest: [rest; 32] }), ..status(1) };
     let (_, mut one) = intake.waits(with(1));
     let (_, mut same) = intake.waits(with(1));
-    let Entered::Behind(mut behind) = intake.enter(&Arc::new(with(2))) else { panic!("another must go first") };
+    let Entered::Behind(mut behind) = intake.enter(&Arc::new(with(2))) else {
+        panic!("another must go first")
+    };
     let batch = intake.batch();
     intake.finish(&batch, &[NEW]);
     assert!(matches!(one.try_recv().unwrap(), Ok(Appended::New(_))));
