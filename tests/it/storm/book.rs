@@ -147,12 +147,13 @@ impl Book {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Times {
     buckets: Vec<u64>,
-    count: u64,
+    pub(super) count: u64,
     pub(super) longest: Duration,
 }
 
 impl Times {
-    fn note(&mut self, took: Duration) {
+    /// Adds one.
+    pub(super) fn note(&mut self, took: Duration) {
         let bucket = usize::try_from(took.as_millis()).unwrap();
         if self.buckets.len() <= bucket {
             self.buckets.resize(bucket + 1, 0);

@@ -5,11 +5,12 @@
 //! is stored that was not sent, and all acknowledging answers to one delivery are the same. Calls and texts that got the
 //! safe answer may be stored or not: nothing was promised.
 //!
-//! The tests here are the short form. SIGKILL does not test the disk:
-//! what is written and not yet flushed survives the end of a process. For a power cut PostgreSQL's fsync stands in, and the
-//! host's disk.
+//! The tests here are the short form; `script/chaos` runs [`chaos`] for a million events. SIGKILL does not test the disk:
+//! what is written and not yet flushed survives the end of a process. For a power cut PostgreSQL's fsync stands in, and
+//! the host's disk.
 
 mod book;
+mod chaos;
 
 mod count;
 mod delivery;
@@ -19,11 +20,14 @@ mod kills;
 mod line;
 mod load;
 mod postgres;
+mod proxy;
 
 mod random;
+mod report;
 
 mod server;
 mod slow;
+mod statements;
 
 use std::time::Duration;
 

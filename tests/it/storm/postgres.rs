@@ -62,6 +62,12 @@ impl Postgres {
         self.server().connect_options(DATABASE).connect().await.unwrap()
     }
 
+    /// The server's version.
+    pub(super) async fn version(&self) -> String {
+        let mut connection = self.connect().await;
+        sqlx::query_scalar("SHOW server_version").fetch_one(&mut connection).await.unwrap()
+    }
+
     /// Ends the server without any order, and returns when it is gone.
     pub(super) async fn crash(&mut self, how: Crash) {
         let pid_file = self.server().data_dir().join("cluster/postmaster.pid");
