@@ -12,6 +12,14 @@ use crate::house::private_options;
 /// The service's database.
 const DATABASE: &str = "storm";
 
+/// Recovery begins with a flush of the whole cluster: on Linux one call for the file system in place of one for each of
+/// 1,300 files, which takes seconds on a busy disk.
+const QUICK_RECOVERY: &str = if cfg!(target_os = "linux") {
+    "ALTER SYSTEM SET recovery_init_sync_method = 'syncfs'"
+} else {
+    "ALTER SYSTEM RESET recovery_init_sync_method"
+};
+
 /// Longest wait until a signalled server is gone.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -40,12 +48,11 @@ impl Postgres {
         let server = PrivatePostgres::start(options.clone()).await.unwrap();
         let url = server.url(DATABASE);
         let mut admin = server.connect_options("postgres").connect().await.unwrap();
-        let reset = format!(
-            "ALTER SYSTEM RESET ALL; SELECT pg_reload_conf(); DROP DATABASE IF EXISTS {DATABASE} WITH (FORCE); \
-             CREATE DATABASE {DATABASE}"
-        );
-        // One by one: none of them may run inside a transaction.
-        for statement in reset.split("; ") {
+        let drop = format!("DROP DATABASE IF EXISTS {DATABASE} WITH (FORCE)");
+        let create = format!("CREATE DATABASE {DATABASE}");
+        // One by one: most of them may not run inside a transaction.
+        for statement in ["ALTER SYSTEM RESET ALL", QUICK_RECOVERY, "SELECT pg_reload_conf()", &drop, &create]
+        {
             sqlx::raw_sql(AssertSqlSafe(statement)).execute(&mut admin).await.unwrap();
         }
         admin.close().await.unwrap();

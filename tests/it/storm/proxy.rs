@@ -73,11 +73,11 @@ impl Proxy {
         let plan = Arc::new(Mutex::new(Plan { spared, ..Plan::default() }));
         let connections = Arc::<Mutex<JoinSet<()>>>::default();
         let mut accepting = JoinSet::new();
-        let (shared, open) = (Arc::clone(&plan), Arc::clone(&connections));
+        let (its_plan, open) = (Arc::clone(&plan), Arc::clone(&connections));
         accepting.spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
                 let Ok(server) = UnixStream::connect(&socket).await else { continue };
-                open.lock().unwrap().spawn(Conversation::new(client, server, Arc::clone(&shared)).run());
+                open.lock().unwrap().spawn(Conversation::new(client, server, Arc::clone(&its_plan)).run());
             }
         });
         Self { address, plan, connections, _accepting: accepting }
