@@ -16,9 +16,9 @@ use super::{SEED, Storm};
 /// Events of the short form.
 const FEW: usize = 3000;
 
-/// Events between two faults, on average. A million events meet a thousand kills of the service and three hundred crashes
-/// of PostgreSQL.
-const BETWEEN: u64 = 700;
+/// Events between two faults, on average, those during an outage left out. So a million events meet a thousand kills of the
+/// service and three hundred crashes of PostgreSQL.
+const BETWEEN: u64 = 500;
 
 /// How often the long form says how far it is.
 const PROGRESS: Duration = Duration::from_secs(5);

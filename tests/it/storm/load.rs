@@ -92,7 +92,7 @@ impl Load {
 
     /// Returns when so many more answers were given, or when `longest` is over.
     pub(super) async fn answers(&mut self, more: u64, longest: Duration) {
-        let goal = self.book().tally.answers() + more;
+        let goal = self.book().tally.answers().saturating_add(more);
         self.until(longest, |tally| tally.answers() >= goal).await;
     }
 
