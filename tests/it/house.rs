@@ -20,7 +20,7 @@ use uuid::Uuid;
 
 use crate::wire::{Ask, Connection, Reply};
 
-pub(crate) use cluster::{Database, cluster};
+pub(crate) use cluster::{Database, cluster, private_options};
 pub(crate) use gate::Gate;
 
 /// What the providers call. Nobody answers there, so whatever verifies was built from the configuration.

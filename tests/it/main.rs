@@ -25,6 +25,7 @@ mod nonces;
 mod refusals;
 mod sign;
 mod statements;
+mod storm;
 mod wire;
 
 /// The text of a file of the project; `path` counts from the folder of `Cargo.toml`.
