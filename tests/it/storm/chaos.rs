@@ -11,6 +11,7 @@ use super::load::Habits;
 use super::postgres::Crash;
 use super::random::Random;
 use super::report::Report;
+use super::server::Disk;
 use super::{SEED, Storm};
 
 /// Events of the short form.
@@ -65,7 +66,7 @@ async fn chaos() {
     let mut random = Random::new(orders.seed);
     let connections = if orders.events > FEW { 64 } else { 16 };
     let habits = Habits { connections, ..Habits::default() };
-    let mut storm = Storm::seeded("chaos", habits, random.fork()).await;
+    let mut storm = Storm::seeded("chaos", habits, random.fork(), Disk::Roomy).await;
     println!("chaos: {} events, seed {}", orders.events, orders.seed);
     let (started, mut told) = (Instant::now(), Instant::now());
     let mut damage = Damage::default();

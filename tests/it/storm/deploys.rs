@@ -8,7 +8,7 @@ use super::line::Line;
 use super::load::{Habits, Load};
 use super::postgres::Postgres;
 use super::random::Random;
-use super::server::Server;
+use super::server::{Disk, Server};
 use super::{SEED, Storm};
 use crate::logs::now;
 use crate::wire::Ask;
@@ -84,8 +84,8 @@ async fn two_services_on_one_database() {
     let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
     let postgres = Postgres::start().await;
     // Both start at once, and one of them migrates.
-    let mut one = Server::start(postgres.url(), &folder.path().join("one")).await;
-    let mut other = Server::start(postgres.url(), &folder.path().join("other")).await;
+    let mut one = Server::start(postgres.url(), &folder.path().join("one"), Disk::Roomy).await;
+    let mut other = Server::start(postgres.url(), &folder.path().join("other"), Disk::Roomy).await;
     one.ready().await;
     other.ready().await;
     let habits = Habits { at_once: 1000, ..Habits::default() };

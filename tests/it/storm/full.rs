@@ -1,13 +1,17 @@
-//! A database that takes no more rows: its disk is full, or it is read-only. The full disk is injected, since a small file
+//! A spool that takes no more, and a database that takes no more rows: its disk is full, or it is read-only. The database's
+//! full disk is injected, since a small file
 //! system needs rights that a test does not have.
 
 use std::time::Duration;
 
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 
-use super::Storm;
 use super::line::Line;
 use super::load::Habits;
+use super::postgres::Crash;
+use super::random::Random;
+use super::server::Disk;
+use super::{SEED, Storm};
 use crate::wire::Ask;
 
 /// SQLSTATE `disk_full`, from each insert of a row.
@@ -21,6 +25,24 @@ const FREE: [&str; 1] = ["DROP FUNCTION full_disk() CASCADE"];
 /// SQLSTATE `read_only_sql_transaction`, from each write; also for sessions that are open already.
 const PROTECT: [&str; 2] = ["ALTER SYSTEM SET default_transaction_read_only = on", "SELECT pg_reload_conf()"];
 const UNPROTECT: [&str; 2] = ["ALTER SYSTEM RESET default_transaction_read_only", "SELECT pg_reload_conf()"];
+
+#[tokio::test]
+async fn a_full_or_unusable_spool() {
+    for (name, disk) in [("spool-full", Disk::Full), ("spool-unusable", Disk::Unusable)] {
+        let mut storm = Storm::seeded(name, Habits::default(), Random::new(SEED), disk).await;
+        for _ in 0..2 {
+            storm.load.acknowledged(200).await;
+            storm.postgres.crash(Crash::Immediate).await;
+            storm.load.answers(1000, Duration::from_secs(2)).await;
+            let health = Line::new(storm.server.address).ask(&Ask::get("/healthz")).await.unwrap();
+            assert_eq!(health.status, 200, "the process is well");
+            storm.postgres.recover().await;
+            storm.server.ready().await;
+        }
+        let count = storm.end().await;
+        assert!(count.tally.safe > 0, "callers hear the safe document: {count}");
+    }
+}
 
 #[tokio::test]
 async fn a_full_or_read_only_database() {

@@ -37,7 +37,7 @@ use count::Count;
 use load::{Habits, Load};
 use postgres::Postgres;
 use random::Random;
-use server::Server;
+use server::{Disk, Server};
 
 /// Longest time until a caller hears something: 3 s, and what a busy machine adds.
 const CALLERS_PATIENCE: Duration = Duration::from_secs(4);
@@ -57,14 +57,14 @@ struct Storm {
 impl Storm {
     /// Starts everything, and waits until the service is ready.
     async fn begin(name: &'static str, habits: Habits) -> Self {
-        Self::seeded(name, habits, Random::new(SEED)).await
+        Self::seeded(name, habits, Random::new(SEED), Disk::Roomy).await
     }
 
-    /// The same with other choices.
-    async fn seeded(name: &'static str, habits: Habits, random: Random) -> Self {
+    /// The same with other choices and another disk.
+    async fn seeded(name: &'static str, habits: Habits, random: Random, disk: Disk) -> Self {
         let folder = tempfile::Builder::new().prefix(name).tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
         let postgres = Postgres::start().await;
-        let mut server = Server::start(postgres.url(), folder.path()).await;
+        let mut server = Server::start(postgres.url(), folder.path(), disk).await;
         server.ready().await;
         let load = Load::begin(&[server.address], habits, random);
         Self { name, postgres, server, load, folder }

@@ -19,6 +19,38 @@ use crate::wire::Ask;
 /// Longest wait until the service is ready: PostgreSQL may be recovering, and the machine busy.
 const READY: Duration = Duration::from_secs(30);
 
+/// The disk that the service's spool is on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Disk {
+    /// It takes what comes.
+    Roomy,
+    /// No file grows beyond 64 KiB: writing fails in the middle of a record, as on a full disk.
+    Full,
+    /// Where the spool's folder should be there is a file.
+    Unusable,
+}
+
+impl Disk {
+    /// The program, with this disk for its spool in `spool`.
+    fn program(self, spool: &Path) -> Command {
+        /// The limit of `ulimit` counts blocks of 512 bytes. A program that ignores the signal gets an error instead.
+        const LIMITED: &str = "trap '' XFSZ; ulimit -f 128; exec \"$0\" \"$@\"";
+        let program = env!("CARGO_BIN_EXE_smartline");
+        match self {
+            Self::Roomy => Command::new(program),
+            Self::Full => {
+                let mut command = Command::new("/bin/sh");
+                command.args(["-c", LIMITED, program]);
+                command
+            }
+            Self::Unusable => {
+                fs::write(spool, "").unwrap();
+                Command::new(program)
+            }
+        }
+    }
+}
+
 /// A service. It is killed when it is dropped.
 pub(super) struct Server {
     pub(super) address: SocketAddr,
@@ -29,11 +61,12 @@ pub(super) struct Server {
 
 impl Server {
     /// Starts the service; `folder` is for its log and its spool.
-    pub(super) async fn start(database_url: &str, folder: &Path) -> Self {
+    pub(super) async fn start(database_url: &str, folder: &Path, disk: Disk) -> Self {
         let address = free_port().await;
         fs::create_dir_all(folder).unwrap();
         let log = folder.join("service.log");
-        let mut command = Command::new(env!("CARGO_BIN_EXE_smartline"));
+        let spool = folder.join("spool");
+        let mut command = disk.program(&spool);
         command.arg("serve").env_clear().current_dir(folder).stdin(Stdio::null()).kill_on_drop(true);
         command.envs([
             ("DATABASE_URL", database_url),
@@ -48,7 +81,7 @@ impl Server {
             // A line for each of a million requests would be the slowest part.
             ("SMARTLINE_LOG", "warn,smartline::http::middleware::log=off"),
         ]);
-        command.env("SMARTLINE_SPOOL_DIR", folder.join("spool"));
+        command.env("SMARTLINE_SPOOL_DIR", spool);
         let mut server = Self { address, command, log, running: None };
         server.launch();
         server
