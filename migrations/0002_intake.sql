@@ -117,6 +117,8 @@ CREATE FUNCTION append_events(
 LANGUAGE plpgsql
 -- The plans are made once, on whatever the tables hold at that moment, and must still be good when they have grown.
 SET enable_seqscan = off
+SET enable_hashjoin = off
+SET enable_mergejoin = off
 SET plan_cache_mode = force_generic_plan
 SET jit = off
 AS $$
@@ -180,3 +182,16 @@ BEGIN
     END IF;
 END
 $$;
+
+-- Counts duplicates that were answered without the database. Keys must be sorted, as those of a batch.
+CREATE FUNCTION count_events(keys uuid[], times integer[], latest timestamptz[]) RETURNS void
+LANGUAGE sql
+SET enable_seqscan = off
+SET enable_hashjoin = off
+SET enable_mergejoin = off
+SET jit = off
+BEGIN ATOMIC
+    UPDATE event_keys known SET times_seen = known.times_seen + again.times, last_seen = again.latest
+    FROM unnest(keys, times, latest) AS again (key, times, latest)
+    WHERE known.key = again.key;
+END;

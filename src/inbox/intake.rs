@@ -10,6 +10,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
+    time::{Duration, Instant},
 };
 
 use bytes::Bytes;
@@ -36,6 +37,9 @@ const LANE_BYTES: usize = 16 << 20;
 
 /// Keys whose repetitions wait to be counted; more are not counted.
 const COUNTED_KEYS: usize = 4096;
+
+/// How long repetitions wait to be counted in a service that is never idle.
+const COUNT_EVERY: Duration = Duration::from_secs(1);
 
 /// Hours for which a first answer is given again: no provider asks for a call or a text again after so long.
 const ANSWER_HOURS: i64 = 48;
@@ -95,7 +99,6 @@ struct Shared {
     most_waiting: usize,
 }
 
-#[derive(Default)]
 struct Lanes {
     calls: Lane,
     others: Lane,
@@ -104,6 +107,8 @@ struct Lanes {
     recent: Recent,
     /// Repetitions that were answered without the database, to be counted there.
     repeated: HashMap<DedupeKey, (i32, DateTime<Utc>)>,
+    /// When repetitions were last counted there.
+    counted: Instant,
 }
 
 #[derive(Default)]
@@ -142,7 +147,7 @@ impl Intake {
     /// A door at which at most `most_waiting` wait in each lane.
     pub(crate) fn new(most_waiting: usize) -> Self {
         Self(Arc::new(Shared {
-            lanes: std::sync::Mutex::default(),
+            lanes: std::sync::Mutex::new(Lanes::new()),
             filled: Notify::new(),
             went_away: Notify::new(),
             away: AtomicBool::new(true),
@@ -311,11 +316,22 @@ impl Batch {
 }
 
 impl Lanes {
+    fn new() -> Self {
+        Self {
+            calls: Lane::default(),
+            others: Lane::default(),
+            pending: HashMap::new(),
+            recent: Recent::default(),
+            repeated: HashMap::new(),
+            counted: Instant::now(),
+        }
+    }
+
     fn lane(&mut self, entry: &Entry) -> &mut Lane {
         if entry.is_call_control() { &mut self.calls } else { &mut self.others }
     }
 
-    /// The next batch, calls first. Repetitions wait while the database is away.
+    /// The next batch, calls first. Repetitions wait while the database is away, and while there is better to do.
     fn take(&mut self, away: bool) -> Batch {
         let mut batch = Batch::default();
         let mut bytes = 0;
@@ -334,8 +350,11 @@ impl Lanes {
             }
         }
         batch.events.sort_unstable_by_key(|(entry, _)| entry.key);
-        if !away {
+        let is_due = batch.events.is_empty() || self.counted.elapsed() > COUNT_EVERY;
+        if !away && is_due && !self.repeated.is_empty() {
             batch.repeated = self.repeated.drain().map(|(key, (times, last))| (key, times, last)).collect();
+            batch.repeated.sort_unstable_by_key(|(key, ..)| *key);
+            self.counted = Instant::now();
         }
         batch
     }
