@@ -182,3 +182,54 @@ fn batch(records: &[Vec<u8>], unsigned: bool, aside: &mut Vec<(String, Vec<u8>)>
     }
     batch.into_values().collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use chrono::DateTime;
+
+    use super::*;
+    use crate::{
+        domain::id::EventId,
+        inbox::entry::Columns,
+        provider::{DedupeKey, Endpoint},
+    };
+
+    fn record(key: u8, signed_by: &str) -> Vec<u8> {
+        let at = DateTime::from_timestamp(1_794_744_000, 0).unwrap();
+        let entry = Entry {
+            id: EventId::new(at),
+            key: DedupeKey([key; 16]),
+            endpoint: Endpoint::TwilioVoice,
+            body: "".into(),
+            answer: None,
+            nonce: None,
+            columns: Columns {
+                external_id: String::new(),
+                kind: String::new(),
+                subject: None,
+                received_at: at,
+                occurred_at: None,
+                method: "POST".to_owned(),
+                path: String::new(),
+                headers: "[]".to_owned(),
+                signed_by: signed_by.to_owned(),
+                flags: String::new(),
+            },
+        };
+        entry.to_record()
+    }
+
+    #[test]
+    fn records_become_a_batch_with_each_key_once_and_the_first_of_its_events() {
+        let secret = "TWILIO_AUTH_TOKEN[0]";
+        let records = [record(3, secret), record(1, secret), record(3, secret), record(2, "unsigned")];
+        let mut aside = Vec::new();
+        let made = batch(&[&records[..], &[b"no record".to_vec()]].concat(), false, &mut aside);
+        let made: Vec<_> = made.iter().map(|(entry, times)| (entry.key.0[0], entry.id, *times)).collect();
+        let id = |record: &[u8]| Entry::from_record(record).unwrap().id;
+        assert_eq!(made, [(1, id(&records[1]), 1), (3, id(&records[0]), 2)]);
+        assert_eq!(aside.iter().map(|(_, record)| record.len()).collect::<Vec<_>>(), [records[3].len(), 9]);
+        let dev = batch(&records, true, &mut Vec::new());
+        assert_eq!(dev.len(), 3, "`dev` takes its own");
+    }
+}
