@@ -42,7 +42,7 @@ BEGIN
 END
 $$;
 
-SELECT ensure_key_generation(0), ensure_key_generation(1), ensure_key_generation(2);
+SELECT ensure_key_generation(0), ensure_key_generation(1);
 
 -- The answer lies beside its event: written in the same row, gone with it, and never updated.
 ALTER TABLE events ADD COLUMN answer bytea; -- the XML that was given; NULL where it was the endpoint's usual one
@@ -195,3 +195,21 @@ BEGIN ATOMIC
     FROM unnest(keys, times, latest) AS again (key, times, latest)
     WHERE known.key = again.key;
 END;
+
+-- Lets the next generation take the new keys when the newest has grown past so many bytes; tells whether it did.
+-- Intake waits for that moment alone: the table was made and attached before.
+CREATE FUNCTION rotate_event_keys(most_bytes bigint) RETURNS boolean
+LANGUAGE plpgsql AS $$
+DECLARE
+    current integer;
+BEGIN
+    SELECT newest INTO STRICT current FROM event_key_generation;
+    IF pg_relation_size(to_regclass('event_keys_' || to_char(current, 'FM0000'))) < most_bytes THEN
+        RETURN false;
+    END IF;
+    PERFORM ensure_key_generation(current + 1);
+    PERFORM pg_advisory_xact_lock(event_keys_lock());
+    UPDATE event_key_generation SET newest = current + 1 WHERE newest = current;
+    RETURN FOUND;
+END
+$$;

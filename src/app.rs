@@ -15,7 +15,7 @@ use crate::{
         limiter::FailureLimiter,
         state::{Door, Keys, Limits, Shared, State},
     },
-    inbox::{self, Intake, SpoolPlan, rejections::Rejections},
+    inbox::{self, Intake, SpoolPlan, generations, partitions, rejections::Rejections},
     lines::token::TokenKeys,
     metrics::Metrics,
 };
@@ -23,10 +23,10 @@ use crate::{
 /// How often the database is looked at. Health pages may be that stale.
 const LOOK: Duration = Duration::from_secs(1);
 
-/// How often partitions are made ahead and old answers are emptied.
+/// How often partitions are made ahead.
 const UPKEEP: Duration = Duration::from_hours(1);
 
-/// How often full budgets are forgotten.
+/// How often full budgets are forgotten, and the size of the newest keys is looked at.
 const SWEEP: Duration = Duration::from_secs(30);
 
 /// The service, not yet listening.
@@ -149,7 +149,8 @@ impl App {
         if matches!(presence.look(&self.db).await, db::State::Away | db::State::Outdated) {
             return Ok(false);
         }
-        inbox::partitions::ensure(&self.db, self.clock.now()).await.map_err(away)?;
+        let room = partitions::ensure(&self.db, self.clock.now()).await.map_err(away)?;
+        self.state.metrics.database.room_until(room);
         presence.prepared();
         self.state.intake.open();
         presence.look(&self.db).await;
@@ -221,13 +222,23 @@ impl App {
             state.failures.sweep();
             std::future::ready(())
         });
-        let (db, clock) = (self.db.clone(), Arc::clone(&self.clock));
-        self.every(UPKEEP, move || {
-            let (db, now) = (db.clone(), clock.now());
+        let db = self.db.clone();
+        self.every(SWEEP, move || {
+            let db = db.clone();
             async move {
-                let done = async { inbox::partitions::ensure(&db, now).await };
-                if let Err(error) = done.await {
-                    tracing::warn!(%error, "upkeep failed; it is tried again in an hour");
+                // A database that is away is told of elsewhere.
+                if let Ok(true) = generations::rotate(&db, generations::MOST_BYTES).await {
+                    tracing::info!("a new generation of dedupe keys was opened");
+                }
+            }
+        });
+        let (state, db, clock) = (self.state.clone(), self.db.clone(), Arc::clone(&self.clock));
+        self.every(UPKEEP, move || {
+            let (state, db, now) = (state.clone(), db.clone(), clock.now());
+            async move {
+                match partitions::ensure(&db, now).await {
+                    Ok(room) => state.metrics.database.room_until(room),
+                    Err(error) => tracing::warn!(%error, "upkeep failed; it is tried again in an hour"),
                 }
             }
         });

@@ -70,7 +70,7 @@ impl Drain {
             let wait = if idle { IDLE } else { LOOK };
             tokio::select! {
                 () = tokio::time::sleep(wait) => {}
-                () = self.intake.went_away(), if idle => {}
+                () = self.intake.to_drain(), if idle => {}
                 () = end.cancelled() => {}
             }
         }

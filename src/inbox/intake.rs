@@ -90,8 +90,8 @@ struct Shared {
     lanes: std::sync::Mutex<Lanes>,
     /// Wakes the writer.
     filled: Notify,
-    /// Wakes who looks for the database.
-    went_away: Notify,
+    /// Wakes the drain.
+    to_drain: Notify,
     away: AtomicBool,
     /// Whether the database has been made ready by this process. Before that it counts as away.
     opened: AtomicBool,
@@ -149,7 +149,7 @@ impl Intake {
         Self(Arc::new(Shared {
             lanes: std::sync::Mutex::new(Lanes::new()),
             filled: Notify::new(),
-            went_away: Notify::new(),
+            to_drain: Notify::new(),
             away: AtomicBool::new(true),
             opened: AtomicBool::new(false),
             most_waiting,
@@ -184,7 +184,7 @@ impl Intake {
     pub(crate) fn open(&self) {
         self.0.opened.store(true, Ordering::Relaxed);
         self.0.away.store(false, Ordering::Relaxed);
-        self.0.went_away.notify_one(); // what an earlier process left in the spool
+        self.0.to_drain.notify_one(); // what an earlier process left in the spool
         self.0.filled.notify_one();
     }
 
@@ -274,6 +274,9 @@ impl Intake {
                 let _ = waiter.send(reply(entry, written, given.as_ref(), std::mem::take(&mut first)));
             }
         }
+        if written.contains(&Written::InSpool) {
+            self.0.to_drain.notify_one(); // the database may be back already
+        }
     }
 
     /// Answers everybody who waits that nothing was kept: whoever was to do that broke off.
@@ -285,14 +288,14 @@ impl Intake {
     pub(super) fn set_away(&self, away: bool) -> bool {
         let changed = self.0.away.swap(away, Ordering::Relaxed) != away;
         if away {
-            self.0.went_away.notify_one();
+            self.0.to_drain.notify_one();
         }
         changed
     }
 
-    /// Returns when the database went away.
-    pub(super) async fn went_away(&self) {
-        self.0.went_away.notified().await;
+    /// Returns when the database went away or something was put on the disk.
+    pub(super) async fn to_drain(&self) {
+        self.0.to_drain.notified().await;
     }
 
     fn lanes(&self) -> std::sync::MutexGuard<'_, Lanes> {

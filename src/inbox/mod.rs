@@ -5,6 +5,7 @@
 
 mod drain;
 mod entry;
+pub(crate) mod generations;
 mod intake;
 mod ledger;
 pub(crate) mod partitions;
