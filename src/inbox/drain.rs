@@ -28,6 +28,9 @@ const IDLE: Duration = Duration::from_secs(10);
 const CHUNK: usize = 256;
 const CHUNK_BYTES: usize = 4 << 20;
 
+/// Most bytes of what an earlier process left that are read before the first request is answered.
+const REMEMBERED_BYTES: usize = 8 << 20;
+
 /// Where the spool lies and what may be brought in from it.
 #[derive(Clone, Debug)]
 pub(crate) struct SpoolPlan {
@@ -123,12 +126,26 @@ impl Drain {
                 let held = spool.held();
                 tracing::info!(directory = %self.plan.directory.display(), events = held.records, "the spool is open");
                 let _ = self.spool.set(spool); // nobody else opens it
+                self.remember().await;
             }
             Ok(Err(error)) if !self.told => {
                 tracing::error!(%error, "without a spool, calls are not kept while the database is away");
                 self.told = true;
             }
             _ => {}
+        }
+    }
+
+    /// Reads what an earlier process left, the oldest 8 MiB of it: a provider that asks again before it is brought in must
+    /// get the answer that was given.
+    async fn remember(&self) {
+        let chunk = self.on_disk(|spool| spool.oldest(usize::MAX, REMEMBERED_BYTES)).await;
+        for record in chunk.iter().flat_map(Chunk::records) {
+            if let Ok(entry) = Entry::from_record(record)
+                && (self.plan.unsigned || !entry.is_unsigned())
+            {
+                self.intake.remember(&entry);
+            }
         }
     }
 

@@ -279,6 +279,11 @@ impl Intake {
         }
     }
 
+    /// Remembers the answer of an event that lies on the disk.
+    pub(super) fn remember(&self, entry: &Entry) {
+        self.lanes().recent.put(entry.key, Given { event: entry.id, answer: entry.answer.clone() });
+    }
+
     /// Answers everybody who waits that nothing was kept: whoever was to do that broke off.
     pub(super) fn give_up(&self) {
         self.lanes().pending.clear();

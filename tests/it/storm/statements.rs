@@ -28,8 +28,8 @@ const MORE_FAULTS: [Fault; 7] = [
 ];
 const MORE_ON: [usize; 3] = [0, 1, 13];
 
-/// Asked once a second, beside the requests.
-const LOOK: [&str; 1] = ["_sqlx_migrations"];
+/// Nobody waits for these: the look at the database once a second, and the count of repetitions.
+const LOOK: [&str; 2] = ["_sqlx_migrations", "count_events"];
 
 /// Fewest messages of a statement that is prepared first: Parse, Bind and Execute.
 const FEWEST: usize = 3;
