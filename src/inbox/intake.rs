@@ -93,8 +93,10 @@ struct Shared {
     /// Wakes the drain.
     to_drain: Notify,
     away: AtomicBool,
-    /// Whether the database has been made ready by this process. Before that it counts as away.
+    /// Whether the database has been made ready by this process.
     opened: AtomicBool,
+    /// Tells that it has.
+    opening: Notify,
     /// Most events that wait in one lane.
     most_waiting: usize,
 }
@@ -150,8 +152,9 @@ impl Intake {
             lanes: std::sync::Mutex::new(Lanes::new()),
             filled: Notify::new(),
             to_drain: Notify::new(),
-            away: AtomicBool::new(true),
+            away: AtomicBool::new(false),
             opened: AtomicBool::new(false),
+            opening: Notify::new(),
             most_waiting,
         }))
     }
@@ -185,7 +188,15 @@ impl Intake {
         self.0.opened.store(true, Ordering::Relaxed);
         self.0.away.store(false, Ordering::Relaxed);
         self.0.to_drain.notify_one(); // what an earlier process left in the spool
-        self.0.filled.notify_one();
+        self.0.opening.notify_waiters();
+    }
+
+    /// Returns when the database has been made ready.
+    pub(super) async fn opened(&self) {
+        let opening = self.0.opening.notified();
+        if !self.is_opened() {
+            opening.await;
+        }
     }
 
     /// Whether the database takes no writes.

@@ -265,7 +265,7 @@ async fn a_database_that_takes_no_writes_is_as_good_as_away() {
 
 #[tokio::test]
 async fn a_database_that_is_away_at_the_start_is_waited_for() {
-    let plan = short_answers(Duration::from_millis(200)).unprepared().gated();
+    let plan = Plan::new().unprepared().gated();
     let mut house = House::build(plan).await;
     house.gate().shut().await;
     let app = Arc::clone(&house.app);

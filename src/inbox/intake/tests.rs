@@ -199,7 +199,7 @@ async fn large_ones_are_bounded_by_their_bytes() {
 #[tokio::test]
 async fn while_the_database_is_away_only_what_the_disk_may_hold_comes_in() {
     let intake = Intake::new(8);
-    assert!(intake.is_away(), "before it was made ready");
+    assert!(intake.set_away(true));
     assert!(matches!(intake.at_once(payment(1)), Err(NotKept::Away(_))));
     let nonce = Some(Nonce { nonce: [1; 32], rest: [1; 32] });
     assert!(matches!(intake.at_once(Entry { nonce, ..status(2) }), Err(NotKept::Away(_))));
