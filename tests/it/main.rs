@@ -24,6 +24,7 @@ mod nonces;
 mod refusals;
 mod sign;
 mod statements;
+mod upkeep;
 mod wire;
 
 /// The text of a file of the project; `path` counts from the folder of `Cargo.toml`.
