@@ -14,8 +14,9 @@ const PORTION: i64 = 5_000;
 /// What a table says that is ours to drop. Without it, a detached month is one that its owner detached to keep it.
 const MARK: &str = "being removed by retention";
 
-/// One replica does this; the lock goes with its connection.
+/// One replica does this. The lock goes with its connection, at the latest.
 const LOCK_SQL: &str = "SELECT pg_try_advisory_lock(hashtext('smartline.retention'))";
+const UNLOCK_SQL: &str = "SELECT pg_advisory_unlock(hashtext('smartline.retention'))";
 
 /// The tables of months, attached or not, beside `events`.
 const MONTHS_SQL: &str = "
@@ -123,6 +124,7 @@ pub(super) async fn remove_old(
             }
         }
     }
+    sqlx::query(UNLOCK_SQL).execute(&mut connection).await?;
     connection.close().await
 }
 

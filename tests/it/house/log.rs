@@ -1,45 +1,53 @@
 //! What the service writes into its log during a test.
 
+use std::cell::RefCell;
 use std::io::{self, Write};
-use std::sync::{Arc, Mutex};
+use std::sync::Once;
 
 use serde_json::Value;
-use tracing::subscriber::DefaultGuard;
 
-/// The lines of this thread, as long as it lives: a test and its service share a thread.
-pub(crate) struct Log {
-    lines: Lines,
-    _guard: DefaultGuard,
+thread_local! {
+    /// A test and its service share a thread, since the runtime of a test has only one. `None` where nobody listens.
+    static LINES: RefCell<Option<Vec<u8>>> = const { RefCell::new(None) };
 }
 
-#[derive(Clone, Default)]
-struct Lines(Arc<Mutex<Vec<u8>>>);
+/// The lines of this test, as long as it lives.
+pub(crate) struct Log(());
+
+/// Writes for the test of the thread.
+struct Lines;
 
 impl Log {
     /// Starts to note what is told from `info` up.
     pub(crate) fn capture() -> Self {
-        let lines = Lines::default();
-        let writer = lines.clone();
-        let log = tracing_subscriber::fmt()
-            .json()
-            .flatten_event(true)
-            .with_env_filter("info,sqlx=warn")
-            .with_writer(move || writer.clone())
-            .finish();
-        Self { lines, _guard: tracing::subscriber::set_default(log) }
+        static START: Once = Once::new();
+        // One for all threads: a line that was first met where nobody listens would be left out everywhere.
+        START.call_once(|| {
+            let log = tracing_subscriber::fmt().json().flatten_event(true);
+            log.with_env_filter("info,sqlx=warn").with_writer(|| Lines).init();
+        });
+        LINES.set(Some(Vec::new()));
+        Self(())
     }
 
     /// Takes the lines that hold these words, and forgets all others.
     pub(crate) fn take(&self, words: &str) -> Vec<Value> {
-        let text = std::mem::take(&mut *self.lines.0.lock().unwrap());
+        let text = LINES.replace(Some(Vec::new())).unwrap();
         let lines = std::str::from_utf8(&text).unwrap().lines().filter(|line| line.contains(words));
         lines.map(|line| serde_json::from_str(line).unwrap()).collect()
     }
 }
 
+impl Drop for Log {
+    fn drop(&mut self) {
+        LINES.take();
+    }
+}
+
 impl Write for Lines {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().write(bytes)
+        LINES.with_borrow_mut(|lines| lines.iter_mut().for_each(|lines| lines.extend_from_slice(bytes)));
+        Ok(bytes.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {

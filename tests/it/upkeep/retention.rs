@@ -137,7 +137,8 @@ async fn one_replica_at_a_time_removes() {
         .unwrap();
     house.app.keep_up().await;
     assert!(has(&house, "202610").await);
-    other.close().await.unwrap();
+    let unlock = "SELECT pg_advisory_unlock(hashtext('smartline.retention'))";
+    sqlx::query(unlock).execute(&mut *other).await.unwrap();
     house.app.keep_up().await;
     assert!(!has(&house, "202610").await);
     house.close().await;
