@@ -1,6 +1,9 @@
 //! The application: builds the state, runs what must run beside the requests, and ends in order.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use sqlx::{PgPool, migrate::MigrateError, postgres::PgConnectOptions};
 use tokio::net::TcpListener;
@@ -8,14 +11,14 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     config::Config,
-    db::{self, Presence},
+    db::{self, Durability, Presence},
     domain::clock::Clock,
     http::{
         self,
         limiter::FailureLimiter,
         state::{Door, Keys, Limits, Shared, State},
     },
-    inbox::{self, Intake, SpoolPlan, generations, partitions, rejections::Rejections},
+    inbox::{self, Intake, SpoolPlan, Upkeep, rejections::Rejections},
     lines::token::TokenKeys,
     metrics::Metrics,
 };
@@ -23,10 +26,11 @@ use crate::{
 /// How often the database is looked at. Health pages may be that stale.
 const LOOK: Duration = Duration::from_secs(1);
 
-/// How often partitions are made ahead.
+/// How often partitions are made ahead and old months removed. The first time comes soon: some hosts let no service run
+/// for so long.
 const UPKEEP: Duration = Duration::from_hours(1);
 
-/// How often full budgets are forgotten, and the size of the newest keys is looked at.
+/// How often full budgets are forgotten, and full generations of keys are closed.
 const SWEEP: Duration = Duration::from_secs(30);
 
 /// The service, not yet listening.
@@ -35,6 +39,8 @@ pub struct App {
     db: PgPool,
     database: PgConnectOptions,
     spool: SpoolPlan,
+    upkeep: Upkeep,
+    durability: Durability,
     clock: Arc<dyn Clock>,
     limits: Limits,
     tasks: TaskTracker,
@@ -108,7 +114,14 @@ impl App {
             most_bytes: limits.spool_bytes,
             unsigned: door == Door::Dev,
         };
-        Ok(Self { state, db, database, spool, clock, limits, tasks, stop, drained })
+        let upkeep = Upkeep {
+            db: db.clone(),
+            database: database.clone(),
+            retention: config.retention,
+            metrics: state.metrics.clone(),
+        };
+        let durability = Durability::default();
+        Ok(Self { state, db, database, spool, upkeep, durability, clock, limits, tasks, stop, drained })
     }
 
     /// Waits for the database and brings it up to date (or, without `migrate`, waits until somebody has).
@@ -149,8 +162,8 @@ impl App {
         if matches!(presence.look(&self.db).await, db::State::Away | db::State::Outdated) {
             return Ok(false);
         }
-        let room = partitions::ensure(&self.db, self.clock.now()).await.map_err(away)?;
-        self.state.metrics.database.room_until(room);
+        self.upkeep.prepare(self.clock.now()).await.map_err(away)?;
+        self.durability.look(&self.database).await.map_err(away)?;
         presence.prepared();
         self.state.intake.open();
         presence.look(&self.db).await;
@@ -204,16 +217,28 @@ impl App {
         self.tasks.spawn(drain.run(stop));
     }
 
+    /// Does at once everything that [`serve`](Self::serve) does now and then for the database.
+    pub async fn keep_up(&self) {
+        self.upkeep.often().await;
+        self.upkeep.hourly(self.clock.now()).await;
+        self.durability.look_again(&self.database).await;
+    }
+
     /// Starts what is done now and then; each ends when the service stops.
     fn start_upkeep(&self) {
         let (state, db) = (self.state.clone(), self.db.clone());
+        let (durability, database) = (self.durability.clone(), self.database.clone());
         self.every(LOOK, move || {
             let (state, db) = (state.clone(), db.clone());
+            let (durability, database) = (durability.clone(), database.clone());
             async move {
                 let before = state.presence.state();
                 let now = state.presence.look(&db).await;
                 if before != now {
                     tracing::info!(?before, ?now, "the database's state changed");
+                    if now == db::State::Ready {
+                        durability.look_again(&database).await;
+                    }
                 }
             }
         });
@@ -222,26 +247,31 @@ impl App {
             state.failures.sweep();
             std::future::ready(())
         });
-        let db = self.db.clone();
-        self.every(SWEEP, move || {
-            let db = db.clone();
-            async move {
-                // A database that is away is told of elsewhere.
-                if let Ok(true) = generations::rotate(&db, generations::MOST_BYTES).await {
-                    tracing::info!("a new generation of dedupe keys was opened");
+        self.start_table_upkeep();
+    }
+
+    /// Looks after the tables while the database is there. What is under way when the service stops is broken off: the
+    /// next round goes on from there.
+    fn start_table_upkeep(&self) {
+        let (upkeep, state, clock) = (self.upkeep.clone(), self.state.clone(), Arc::clone(&self.clock));
+        let (durability, database) = (self.durability.clone(), self.database.clone());
+        let work = async move {
+            let mut hourly = None::<Instant>;
+            loop {
+                tokio::time::sleep(SWEEP).await;
+                if state.presence.state() != db::State::Ready {
+                    continue;
+                }
+                upkeep.often().await;
+                if hourly.is_none_or(|last| last.elapsed() >= UPKEEP) {
+                    hourly = Some(Instant::now());
+                    upkeep.hourly(clock.now()).await;
+                    durability.look_again(&database).await;
                 }
             }
-        });
-        let (state, db, clock) = (self.state.clone(), self.db.clone(), Arc::clone(&self.clock));
-        self.every(UPKEEP, move || {
-            let (state, db, now) = (state.clone(), db.clone(), clock.now());
-            async move {
-                match partitions::ensure(&db, now).await {
-                    Ok(room) => state.metrics.database.room_until(room),
-                    Err(error) => tracing::warn!(%error, "upkeep failed; it is tried again in an hour"),
-                }
-            }
-        });
+        };
+        let stop = self.stop.clone();
+        self.tasks.spawn(async move { stop.run_until_cancelled(work).await });
     }
 
     /// Repeats `work`, the first time one period from now, until the service stops.

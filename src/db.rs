@@ -1,5 +1,7 @@
 //! The way to PostgreSQL: a pool that gives up early, the migrations, and whether the database is there.
 
+mod durability;
+
 use std::{
     str::FromStr,
     sync::{
@@ -11,10 +13,12 @@ use std::{
 
 use secrecy::{ExposeSecret as _, SecretString};
 use sqlx::{
-    PgPool,
+    AssertSqlSafe, ConnectOptions as _, Connection as _, PgConnection, PgPool,
     migrate::{MigrateError, Migrator},
     postgres::{PgConnectOptions, PgPoolOptions},
 };
+
+pub(crate) use durability::{Durability, connect_durably};
 
 /// Every migration, embedded in the binary.
 const MIGRATOR: Migrator = sqlx::migrate!();
@@ -25,6 +29,10 @@ const CONNECTIONS: u32 = 8;
 /// Longest wait for a connection. A caller waits 3 s at most for everything, so this must leave time for the safe
 /// document.
 const ACQUIRE: Duration = Duration::from_millis(1500);
+
+/// Longest wait for a sign of life from a connection that was idle. One whose other end is gone without a word is
+/// replaced after this, within the wait for a connection.
+const PING: Duration = Duration::from_millis(500);
 
 /// Longest single statement of the service, in milliseconds; migrations are free of it.
 const STATEMENT_MS: &str = "2500";
@@ -44,13 +52,38 @@ pub(crate) fn options(url: &SecretString) -> sqlx::Result<PgConnectOptions> {
     ]))
 }
 
-/// A pool that connects when it is first used.
+/// A pool that connects when it is first used, and mends itself: a connection that does not answer is replaced before
+/// anybody gets it.
 pub(crate) fn pool(options: PgConnectOptions) -> PgPool {
     PgPoolOptions::new()
         .max_connections(CONNECTIONS)
         .acquire_timeout(ACQUIRE)
         .max_lifetime(Duration::from_mins(30))
+        .test_before_acquire(false) // the pool's own test waits for an answer as long as it may
+        .before_acquire(|connection, _| {
+            let answered = tokio::time::timeout(PING, connection.ping());
+            Box::pin(async { Ok(matches!(answered.await, Ok(Ok(())))) })
+        })
         .connect_lazy_with(options)
+}
+
+/// A connection for upkeep: its statements may take long, but wait only shortly for what others have locked. Longer
+/// than a second, though, after which PostgreSQL ends an autovacuum that is in the way.
+///
+/// # Errors
+/// What the database raises, or that it does not answer.
+pub(crate) async fn maintenance(options: &PgConnectOptions) -> sqlx::Result<PgConnection> {
+    let options = options.clone().options([("statement_timeout", "0"), ("lock_timeout", "3000")]);
+    let connected = tokio::time::timeout(ACQUIRE, options.connect()).await;
+    connected.unwrap_or(Err(sqlx::Error::PoolTimedOut))
+}
+
+/// Runs a statement of upkeep, which names a table and can take no parameters. The name must be one of ours.
+///
+/// # Errors
+/// What the database raises.
+pub(crate) async fn run(connection: &mut PgConnection, statement: String) -> sqlx::Result<()> {
+    sqlx::raw_sql(AssertSqlSafe(statement)).execute(connection).await.map(drop)
 }
 
 /// Brings the schema up to date; several processes may do so at once, one at a time will. Migrations that only a later

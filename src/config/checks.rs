@@ -2,6 +2,7 @@
 
 use std::{net::IpAddr, str::FromStr, sync::Arc};
 
+use chrono::Days;
 use secrecy::SecretString;
 use sqlx::postgres::PgConnectOptions;
 use url::{Host, Url};
@@ -94,6 +95,18 @@ impl<'e> Reader<'e> {
             Some(_) => {
                 self.fault("PORT", "is no port", "write a number from 1 to 65535");
                 default
+            }
+        }
+    }
+
+    pub(super) fn retention(&mut self) -> Option<Days> {
+        const NAME: &str = "SMARTLINE_RETENTION_DAYS";
+        match self.environment.get(NAME).map(u64::from_str) {
+            None => None,
+            Some(Ok(days)) if (1..=36_500).contains(&days) => Some(Days::new(days)),
+            Some(_) => {
+                self.fault(NAME, "is no number of days", "write a number from 1 to 36500, or leave it unset");
+                None
             }
         }
     }

@@ -17,6 +17,7 @@ use std::{
     sync::Arc,
 };
 
+use chrono::Days;
 use ipnet::IpNet;
 use secrecy::SecretString;
 
@@ -48,6 +49,8 @@ pub struct Config {
     pub(crate) allow: AllowLists,
     /// From `SMARTLINE_SPOOL_DIR`: where calls wait while the database is away.
     pub(crate) spool_dir: PathBuf,
+    /// From `SMARTLINE_RETENTION_DAYS`: how long events are kept; none for ever.
+    pub(crate) retention: Option<Days>,
     /// From `SMARTLINE_API_KEY`.
     pub(crate) api_key: Option<ApiKey>,
 }
@@ -160,10 +163,11 @@ impl Config {
         let providers = reader.providers(!origins.is_empty());
         let api_key = reader.api_key();
         let spool_dir = environment.get("SMARTLINE_SPOOL_DIR").unwrap_or(DEFAULT_SPOOL_DIR).into();
+        let retention = reader.retention();
         reader.finish()?;
         let listen = SocketAddr::new(host, port);
         let origins = origins.into();
-        Ok(Self { database_url, origins, providers, listen, proxy, allow, spool_dir, api_key })
+        Ok(Self { database_url, origins, providers, listen, proxy, allow, spool_dir, retention, api_key })
     }
 
     /// The configuration of `dev`: loopback, its own secrets, nothing else from the environment.
@@ -181,8 +185,8 @@ impl Config {
         let providers = reader.providers(!origins.is_empty());
         reader.finish()?;
         let (origins, proxy, allow) = (origins.into(), Proxy::None, AllowLists::default());
-        let api_key = None;
-        Ok(Self { database_url, origins, providers, listen, proxy, allow, spool_dir, api_key })
+        let (retention, api_key) = (None, None);
+        Ok(Self { database_url, origins, providers, listen, proxy, allow, spool_dir, retention, api_key })
     }
 
     /// Reads only what `migrate` needs.

@@ -149,6 +149,14 @@ pub(crate) const VARIABLES: &[Variable] = &[
         default: "smartline-spool in the folder that the service runs in",
     },
     Variable {
+        name: "SMARTLINE_RETENTION_DAYS",
+        needed_for: "removing old events",
+        about: "Events are kept for so many days, then removed month by month: a month goes when its last day is that \
+                old. What makes a replay known is kept for ever.",
+        example: "400",
+        default: "none: events are kept for ever",
+    },
+    Variable {
         name: "SMARTLINE_LOG",
         needed_for: "more or fewer log lines",
         about: "A level (error, warn, info, debug) or a filter such as `info,sqlx=debug`.",

@@ -1,18 +1,36 @@
-//! The dedupe keys' generations: only the newest is written to, and it stays small enough for its pages to be written to
-//! several times between two checkpoints.
+//! The generations of dedupe keys: the newest takes new keys, until it has grown so large that the next one does.
+//!
+//! The migrations hold the rules: `append_events()` looks a key up in all generations and adds it to the newest only,
+//! and `rotate_event_keys()` moves on while no batch is being added. `docs/adr/0007-key-generations.md` says why.
 
-use sqlx::PgExecutor;
+use sqlx::{Connection as _, PgPool, postgres::PgConnectOptions};
 
-/// Bytes at which a generation is closed: about 700,000 keys. A larger one costs more log for each key, a smaller one
-/// makes more of them to look into.
-pub(crate) const MOST_BYTES: i64 = 64 << 20;
+use crate::db;
+
+/// Bytes of the newest generation's index at which it is closed: 48 MiB, which is about a million keys.
+///
+/// An index page that is changed for the first time since a checkpoint goes into the log as a whole. So this is also
+/// about the most that the keys can add to the log between two checkpoints, whatever the number of events.
+const MOST_BYTES: i64 = 48 << 20;
 
 const ROTATE_SQL: &str = "SELECT rotate_event_keys($1)";
 
-/// Opens the next generation if the newest has grown past `most_bytes`; tells whether it did.
+/// Closes the newest generation if it is full; tells the number of the one that takes new keys from now on, `None`
+/// where nothing was done.
+///
+/// # Errors
+/// What the database raises; that a batch took too long to wait for is among it. The next look tries again.
+pub(super) async fn rotate(db: &PgPool) -> sqlx::Result<Option<i32>> {
+    sqlx::query_scalar(ROTATE_SQL).bind(MOST_BYTES).fetch_one(db).await
+}
+
+/// Brings the planner's figures about a closed generation up to date: it is only read from now on, so this is the last
+/// time that anybody looks.
 ///
 /// # Errors
 /// What the database raises.
-pub(crate) async fn rotate(db: impl PgExecutor<'_>, most_bytes: i64) -> sqlx::Result<bool> {
-    sqlx::query_scalar(ROTATE_SQL).bind(most_bytes).fetch_one(db).await
+pub(super) async fn analyze(database: &PgConnectOptions, generation: i32) -> sqlx::Result<()> {
+    let mut connection = db::maintenance(database).await?;
+    db::run(&mut connection, format!("ANALYZE event_keys_{generation:04}")).await?;
+    connection.close().await
 }

@@ -5,14 +5,16 @@
 
 mod drain;
 mod entry;
-pub(crate) mod generations;
+mod generations;
 mod intake;
 mod ledger;
 pub(crate) mod partitions;
 mod recent;
 pub(crate) mod rejections;
+mod retention;
 pub(crate) mod spool;
 mod stored;
+mod upkeep;
 mod writer;
 
 use std::{sync::Arc, time::Duration};
@@ -22,6 +24,7 @@ use sqlx::postgres::PgConnectOptions;
 pub(crate) use drain::{Drain, SpoolPlan};
 pub(crate) use intake::{Appended, Intake, NotKept};
 pub(crate) use stored::masked;
+pub(crate) use upkeep::Upkeep;
 pub(crate) use writer::Writer;
 
 use self::writer::{SpoolSlot, Way};

@@ -8,7 +8,7 @@ use std::{
 };
 
 use futures_util::FutureExt as _;
-use sqlx::{ConnectOptions as _, PgConnection, postgres::PgConnectOptions};
+use sqlx::{PgConnection, postgres::PgConnectOptions};
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -156,7 +156,7 @@ impl Way {
         }
         let connection = match self.connection.take() {
             Some(connection) => connection,
-            None => (self.options.connect().await?, Instant::now()),
+            None => (db::connect_durably(&self.options).await?, Instant::now()),
         };
         Ok(&mut self.connection.insert(connection).0)
     }

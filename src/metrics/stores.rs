@@ -176,6 +176,8 @@ pub(crate) struct Database {
     /// When the last partition ends.
     room_until: Known<DateTime<Utc>>,
     runway: Known<i64>,
+    removed_rows: Counter,
+    removed_bytes: Counter,
 }
 
 impl Database {
@@ -187,6 +189,17 @@ impl Database {
     /// Events have a partition until then.
     pub(crate) fn room_until(&self, end: DateTime<Utc>) {
         self.room_until.set(end);
+    }
+
+    /// Until when events were last known to have a partition.
+    pub(crate) fn known_room(&self) -> Option<DateTime<Utc>> {
+        self.room_until.get()
+    }
+
+    /// Retention removed a month with so many events and bytes.
+    pub(crate) fn removed(&self, rows: u64, bytes: u64) {
+        self.removed_rows.inc_by(rows);
+        self.removed_bytes.inc_by(bytes);
     }
 
     /// Reckons at `now`, so that the runway shrinks although nobody sets it any more.
@@ -208,6 +221,16 @@ impl Database {
                 "smartline_partition_runway_seconds",
                 "Time until events find no partition, as far as partitions are made",
                 Known::default(),
+            ),
+            removed_rows: families.add(
+                "smartline_retention_removed_rows",
+                "Events that were removed because they were old enough",
+                Counter::default(),
+            ),
+            removed_bytes: families.add(
+                "smartline_retention_removed_bytes",
+                "Bytes that they took, with indexes",
+                Counter::default(),
             ),
         }
     }

@@ -32,6 +32,7 @@ fn full() -> Metrics {
     metrics.spool.failed(SpoolFault::Full);
     metrics.database.up(true);
     metrics.database.room_until(at(NOW + 60));
+    metrics.database.removed(1, 2);
     metrics
 }
 
@@ -157,6 +158,7 @@ fn each_value_stands_in_its_own_series() {
     }
     metrics.intake.waiting(3, 4, Duration::from_millis(250));
     metrics.spool.held(5, 4096);
+    metrics.database.removed(6, 8192);
 
     let answer = "provider=\"plivo\",endpoint=\"plivo/answer\"";
     let mut expected: Vec<String> = [
@@ -170,6 +172,8 @@ fn each_value_stands_in_its_own_series() {
         "intake_commit_seconds_sum 6.0",
         "spool_records 5",
         "spool_bytes 4096",
+        "retention_removed_rows_total 6",
+        "retention_removed_bytes_total 8192",
     ]
     .map(ToOwned::to_owned)
     .to_vec();

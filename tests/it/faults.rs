@@ -113,6 +113,32 @@ async fn while_the_database_is_away_calls_go_on_and_wait_on_the_disk() {
 }
 
 #[tokio::test]
+async fn connections_that_lead_nowhere_are_given_up_and_replaced() {
+    let plan = Plan::new().limits(|limits| limits.commit = Duration::from_millis(300)).gated();
+    let mut house = House::build(plan).await;
+    // Several connections are idle by then, and none of them will ever answer again.
+    let looks = std::iter::repeat_with(|| async { house.ask(&Ask::get("/readyz")).await.status }).take(6);
+    assert_eq!(futures_util::future::join_all(looks).await, [200; 6]);
+    assert_eq!(house.ask(&call("CA1")).await.status, 200);
+    house.gate().stall();
+    for id in ["CA2", "CA3"] {
+        let started = Instant::now();
+        assert_kept_on_disk(&house.ask(&call(id)).await);
+        assert!(started.elapsed() < CALLERS_PATIENCE, "{:?}", started.elapsed());
+    }
+    assert_comes_again(&house.ask(&payment("evt_1")).await);
+    assert_health(&house, "/readyz", 503, "the database does not answer").await;
+
+    house.gate().release();
+    let released = Instant::now();
+    assert_health(&house, "/readyz", 200, "ready").await;
+    assert_health(&house, "/healthz", 200, "ok").await;
+    assert!(released.elapsed() < Duration::from_secs(2), "{:?}", released.elapsed());
+    eventually("the spool is brought in", || async { (house.events().await.len() == 3).then_some(()) }).await;
+    house.close().await;
+}
+
+#[tokio::test]
 async fn what_waits_on_the_disk_survives_the_process() {
     let spool = tempfile::tempdir().unwrap();
     let plan = |plan: Plan| plan.set("SMARTLINE_SPOOL_DIR", spool.path().join("spool").display().to_string());

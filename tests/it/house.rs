@@ -2,6 +2,7 @@
 
 mod cluster;
 mod gate;
+mod log;
 mod panics;
 
 use std::collections::BTreeMap;
@@ -22,6 +23,7 @@ use crate::wire::{Ask, Connection, Reply};
 
 pub(crate) use cluster::{Database, cluster, private_options};
 pub(crate) use gate::Gate;
+pub(crate) use log::Log;
 
 /// What the providers call. Nobody answers there, so whatever verifies was built from the configuration.
 pub(crate) const ORIGIN: &str = "https://line.example.com";

@@ -276,30 +276,3 @@ async fn a_spool_that_dev_filled_is_not_brought_into_a_real_database() {
     house.assert_nothing_kept().await;
     house.close().await;
 }
-
-#[tokio::test]
-async fn a_key_of_an_earlier_generation_is_still_known() {
-    let house = House::open().await;
-    let other = House::build(Plan::new().set("DATABASE_URL", house.database.url().await)).await;
-    let rotate = async |bytes: i64| -> bool {
-        sqlx::query_scalar("SELECT rotate_event_keys($1)").bind(bytes).fetch_one(&house.db).await.unwrap()
-    };
-    let generations = "SELECT generation FROM event_keys ORDER BY event_id";
-    let first = house.ask(&call("CA1")).await;
-    assert!(!rotate(i64::MAX).await, "it is small");
-    assert!(rotate(1).await);
-    assert!(!rotate(1).await, "the next one is empty");
-    house.clock.advance(Duration::from_secs(1));
-    house.ask(&call("CA2")).await;
-    // The other replica remembers neither: the database tells it.
-    other.clock.advance(Duration::from_mins(1));
-    for _ in 0..2 {
-        assert_eq!(other.ask(&call("CA1")).await.body, first.body);
-    }
-    other.ask(&call("CA2")).await;
-    assert_eq!(sqlx::query_scalar::<_, i32>(generations).fetch_all(&house.db).await.unwrap(), [1, 2]);
-    house.assert_seen(&[3, 2]).await;
-    assert_eq!(house.events().await.len(), 2);
-    other.close().await;
-    house.close().await;
-}

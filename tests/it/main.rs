@@ -26,6 +26,7 @@ mod refusals;
 mod sign;
 mod statements;
 mod storm;
+mod upkeep;
 mod wire;
 
 /// The text of a file of the project; `path` counts from the folder of `Cargo.toml`.

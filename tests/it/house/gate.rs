@@ -1,9 +1,11 @@
-//! A door between the service and PostgreSQL that a test can shut: connections break, and new ones are refused.
+//! A door between the service and PostgreSQL that a test can shut, so that connections break and new ones are refused,
+//! or stall, so that nothing comes through and nobody is told.
 
 use std::net::SocketAddr;
 
 use tokio::io::copy_bidirectional;
 use tokio::net::{TcpListener, TcpStream, UnixStream};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use super::cluster;
@@ -12,12 +14,14 @@ use super::cluster;
 pub(crate) struct Gate {
     address: SocketAddr,
     forwarding: JoinSet<()>,
+    stalled: watch::Sender<bool>,
 }
 
 impl Gate {
     pub(crate) async fn open() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let mut gate = Self { address: listener.local_addr().unwrap(), forwarding: JoinSet::new() };
+        let address = listener.local_addr().unwrap();
+        let mut gate = Self { address, forwarding: JoinSet::new(), stalled: watch::Sender::new(false) };
         gate.forward(listener).await;
         gate
     }
@@ -39,16 +43,33 @@ impl Gate {
         self.forward(listener).await;
     }
 
+    /// Lets nothing through any more, and closes nothing: connections stay open at both ends, but what is written into
+    /// them is never read. New ones are taken and lead nowhere.
+    pub(crate) fn stall(&self) {
+        self.stalled.send_replace(true);
+    }
+
+    /// Lets new connections through again. Those that were stalled stay so for ever, as after a reboot on the way.
+    pub(crate) fn release(&self) {
+        self.stalled.send_replace(false);
+    }
+
     async fn forward(&mut self, listener: TcpListener) {
         let server = cluster().await.connect_options("postgres");
         let socket = server.get_socket().unwrap().join(format!(".s.PGSQL.{}", server.get_port()));
+        let stalled = self.stalled.subscribe();
         self.forwarding.spawn(async move {
             let mut connections = JoinSet::new();
             while let Ok((mut client, _)) = listener.accept().await {
-                let socket = socket.clone();
+                let (socket, mut stalled) = (socket.clone(), stalled.clone());
                 connections.spawn(async move {
                     let Ok(mut server) = UnixStream::connect(socket).await else { return };
-                    pass(&mut client, &mut server).await;
+                    let stall = async { drop(stalled.wait_for(|stalled| *stalled).await) };
+                    tokio::select! {
+                        biased;
+                        () = stall => std::future::pending().await, // with both ends open
+                        () = pass(&mut client, &mut server) => {}
+                    }
                 });
             }
         });
