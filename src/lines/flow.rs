@@ -3,7 +3,7 @@
 //! This is the built-in default in its simplest form: a call is asked for a voice message and thanked for it, a text
 //! is acknowledged. It needs no database and no setting, so it answers when nothing else works.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, DurationRound as _, TimeDelta, Utc};
 
 use crate::domain::{
     phone::Phone,
@@ -103,7 +103,7 @@ pub(crate) fn answer_text(keys: &TokenKeys, message: &Message, now: DateTime<Utc
 fn voicemail(keys: &TokenKeys, call: &str, now: DateTime<Utc>, way: Way) -> Vec<Verb> {
     let link = |purpose, step| {
         let position = Position { flow_version: BUILT_IN, step, edge: way as u8, attempt: 0, turn: 1 };
-        Link { purpose, token: keys.sign(&position, call, now + CALL_LIFETIME) }
+        Link { purpose, token: keys.sign(&position, call, hour_after(now + CALL_LIFETIME)) }
     };
     let words = match way {
         Way::Greeted => GREETING,
@@ -118,6 +118,12 @@ fn voicemail(keys: &TokenKeys, call: &str, now: DateTime<Utc>, way: Way) -> Vec<
     ]
 }
 
+/// The first full hour that is not before `at`. So whoever answers a retry without knowing of the first answer, because
+/// it was given by another process and the database is away, says the same to the letter, unless an hour ends in between.
+fn hour_after(at: DateTime<Utc>) -> DateTime<Utc> {
+    at.duration_round_up(TimeDelta::hours(1)).unwrap_or(at) // fails only centuries from now
+}
+
 fn farewell(words: &str) -> Vec<Verb> {
     vec![Verb::Say(words.to_owned()), Verb::Hangup]
 }
@@ -125,7 +131,7 @@ fn farewell(words: &str) -> Vec<Verb> {
 /// The delivery link is bound to the text that is answered: the answer has no id yet.
 fn acknowledgement(keys: &TokenKeys, message: &Message, now: DateTime<Utc>) -> Verb {
     let position = Position { flow_version: BUILT_IN, step: ACKNOWLEDGED, edge: 0, attempt: 0, turn: 1 };
-    let token = keys.sign(&position, &message.id, now + TEXT_LIFETIME);
+    let token = keys.sign(&position, &message.id, hour_after(now + TEXT_LIFETIME));
     Verb::Text(Text {
         body: ACKNOWLEDGEMENT.to_owned(),
         from: message.to.clone(),

@@ -17,12 +17,17 @@ fn now() -> DateTime<Utc> {
     DateTime::from_timestamp(1_760_000_000, 0).unwrap()
 }
 
+/// The full hour after 6 hours from then.
+fn expiry() -> DateTime<Utc> {
+    DateTime::from_timestamp(1_760_022_000, 0).unwrap()
+}
+
 fn position(step: u16, edge: u8) -> Position {
     Position { flow_version: 0, step, edge, attempt: 0, turn: 1 }
 }
 
 fn token(step: u16, edge: u8) -> String {
-    keys().sign(&position(step, edge), CALL, now() + CALL_LIFETIME)
+    keys().sign(&position(step, edge), CALL, expiry())
 }
 
 fn call(token: Option<String>) -> Call {
@@ -73,6 +78,21 @@ fn greeting() -> [String; 2] {
 fn apology() -> [String; 2] {
     let words = "Sorry, we cannot take your call right now. Please leave a message after the tone.";
     voicemail_documents(words, &token(2, 1), &token(1, 1))
+}
+
+#[test]
+fn within_an_hour_a_second_answer_is_the_first_to_the_letter() {
+    let (turn, text) = (now() + TimeDelta::seconds(400), message("+14155550100", "hello"));
+    for (case, later, same) in [
+        ("an hour before the turn", turn - TimeDelta::hours(1), false),
+        ("a second later", now() + TimeDelta::seconds(1), true),
+        ("at the turn", turn, true),
+        ("after it", turn + TimeDelta::milliseconds(1), false),
+    ] {
+        let calls = [now(), later].map(|now| answer_call(&keys(), &call(None), now).verbs);
+        let texts = [now(), later].map(|now| answer_text(&keys(), &text, now).verbs);
+        assert_eq!((calls[0] == calls[1], texts[0] == texts[1]), (same, same), "{case}");
+    }
 }
 
 #[test]
@@ -134,7 +154,7 @@ fn what_cannot_be_believed_gets_the_safe_document_and_a_cause() {
 fn a_text_is_acknowledged_once() {
     let decision = answer_text(&keys(), &message("+14155550100", "Are you open today?"), now());
     assert_eq!(decision.cause, None);
-    let t = keys().sign(&position(3, 0), "SM1", now() + TEXT_LIFETIME);
+    let t = keys().sign(&position(3, 0), "SM1", DateTime::from_timestamp(1_760_259_600, 0).unwrap());
     let head = r#"<?xml version="1.0" encoding="UTF-8"?><Response><Message"#;
     let tail = ">Thanks, we got your message.</Message></Response>";
     let expected = [
