@@ -13,7 +13,7 @@ RUN mkdir src && echo 'fn main() {}' > src/main.rs && touch src/lib.rs \
 # The migrations are embedded in the binary.
 COPY migrations migrations
 COPY src src
-RUN cargo build --release --locked
+RUN cargo build --release --locked && mkdir /spool
 
 # glibc, CA certificates, a user without rights; nothing else.
 FROM gcr.io/distroless/cc-debian12:nonroot
@@ -23,8 +23,10 @@ LABEL org.opencontainers.image.title="SmartLine" \
       org.opencontainers.image.licenses="MIT" \
       org.opencontainers.image.revision="${COMMIT}"
 COPY --from=build /src/target/release/smartline /app/smartline
+# Where calls wait while the database is away. As durable as what is mounted here; a new volume takes over the owner.
+COPY --from=build --chown=65532:65532 /spool /home/nonroot/spool
 USER nonroot
-ENV HOST=0.0.0.0
+ENV HOST=0.0.0.0 SMARTLINE_SPOOL_DIR=/home/nonroot/spool
 EXPOSE 8080
 HEALTHCHECK --interval=30s --timeout=5s --start-period=10s --retries=3 CMD ["/app/smartline", "healthcheck"]
 CMD ["/app/smartline", "serve"]

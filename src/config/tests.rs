@@ -114,6 +114,9 @@ fn each_fault_names_its_variable_and_never_its_value() {
         ("PORT", "0", "is no port"),
         ("PORT", "65536", "is no port"),
         ("SMARTLINE_TRUSTED_PROXY_HOPS", "all", "is no number of proxies"),
+        ("SMARTLINE_RETENTION_DAYS", "0", "is no number of days"),
+        ("SMARTLINE_RETENTION_DAYS", "36501", "is no number of days"),
+        ("SMARTLINE_RETENTION_DAYS", "tell", "is no number of days"),
         ("SMARTLINE_ALLOW_PLIVO", "everyone", "is no list of networks"),
     ] {
         let text = read_with(name, value).unwrap_err().to_string();
