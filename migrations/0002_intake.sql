@@ -3,7 +3,7 @@
 -- The dedupe keys in generations. A key is the hash of something random, so an index of all keys ever seen would be
 -- written all over, a page for every key, and the log would grow with the table. Only the newest generation is written
 -- to; the older ones are only looked at. A generation is closed when it has grown so large that its pages would no
--- longer be written to several times between two checkpoints.
+-- longer be written to several times between two checkpoints, see rotate_event_keys().
 ALTER TABLE event_keys RENAME TO event_keys_first;
 ALTER INDEX event_keys_pkey RENAME TO event_keys_first_pkey;
 
@@ -42,6 +42,7 @@ BEGIN
 END
 $$;
 
+-- What was kept before, the generation that takes new keys, and the one after it.
 SELECT ensure_key_generation(0), ensure_key_generation(1), ensure_key_generation(2);
 
 -- The answer lies beside its event: written in the same row, gone with it, and never updated.
@@ -117,6 +118,8 @@ CREATE FUNCTION append_events(
 LANGUAGE plpgsql
 -- The plans are made once, on whatever the tables hold at that moment, and must still be good when they have grown.
 SET enable_seqscan = off
+SET enable_hashjoin = off
+SET enable_mergejoin = off
 SET plan_cache_mode = force_generic_plan
 SET jit = off
 AS $$
@@ -178,5 +181,44 @@ BEGIN
         JOIN event_keys known ON known.key = new.key
         WHERE known.event_id <> new.id;
     END IF;
+END
+$$;
+
+-- Counts duplicates that were answered without the database. Keys must be sorted, as those of a batch.
+CREATE FUNCTION count_events(keys uuid[], times integer[], latest timestamptz[]) RETURNS void
+LANGUAGE sql
+SET enable_seqscan = off
+SET enable_hashjoin = off
+SET enable_mergejoin = off
+SET jit = off
+BEGIN ATOMIC
+    UPDATE event_keys known SET times_seen = known.times_seen + again.times, last_seen = again.latest
+    FROM unnest(keys, times, latest) AS again (key, times, latest)
+    WHERE known.key = again.key;
+END;
+
+-- Lets the next generation take new keys if the index of the newest has grown to `most_bytes`; tells its number, or NULL
+-- where there was nothing to do or another replica is doing it. One more generation is always made ahead, so that the
+-- move itself is one small row.
+CREATE FUNCTION rotate_event_keys(most_bytes bigint) RETURNS integer
+LANGUAGE plpgsql AS $$
+DECLARE
+    current integer;
+BEGIN
+    IF NOT pg_try_advisory_xact_lock(hashtext('smartline.event_key_generations')) THEN
+        RETURN NULL;
+    END IF;
+    SELECT newest INTO STRICT current FROM event_key_generation;
+    IF pg_indexes_size(('event_keys_' || to_char(current, 'FM0000'))::regclass) < most_bytes THEN
+        RETURN NULL;
+    END IF;
+    PERFORM ensure_key_generation(current + 2);
+
+    -- This waits for the batches in flight and holds up those to come. Where it takes too long, the next look tries
+    -- again.
+    PERFORM set_config('lock_timeout', '250ms', true);
+    PERFORM pg_advisory_xact_lock(event_keys_lock());
+    UPDATE event_key_generation SET newest = current + 1;
+    RETURN current + 1;
 END
 $$;

@@ -28,6 +28,9 @@ const IDLE: Duration = Duration::from_secs(10);
 const CHUNK: usize = 256;
 const CHUNK_BYTES: usize = 4 << 20;
 
+/// Most bytes of what an earlier process left that are read before the first request is answered.
+const REMEMBERED_BYTES: usize = 8 << 20;
+
 /// Where the spool lies and what may be brought in from it.
 #[derive(Clone, Debug)]
 pub(crate) struct SpoolPlan {
@@ -70,7 +73,7 @@ impl Drain {
             let wait = if idle { IDLE } else { LOOK };
             tokio::select! {
                 () = tokio::time::sleep(wait) => {}
-                () = self.intake.went_away(), if idle => {}
+                () = self.intake.to_drain(), if idle => {}
                 () = end.cancelled() => {}
             }
         }
@@ -96,7 +99,9 @@ impl Drain {
                 aside.push((why.to_string(), entry.to_record()));
             }
         }
-        aside.iter().for_each(|_| self.metrics.spool.failed(SpoolFault::Damaged));
+        for _ in &aside {
+            self.metrics.spool.failed(SpoolFault::Damaged);
+        }
         let removed = self.on_disk(move |spool| {
             for (why, record) in &aside {
                 let file = spool.set_aside(record)?;
@@ -121,12 +126,26 @@ impl Drain {
                 let held = spool.held();
                 tracing::info!(directory = %self.plan.directory.display(), events = held.records, "the spool is open");
                 let _ = self.spool.set(spool); // nobody else opens it
+                self.remember().await;
             }
             Ok(Err(error)) if !self.told => {
                 tracing::error!(%error, "without a spool, calls are not kept while the database is away");
                 self.told = true;
             }
             _ => {}
+        }
+    }
+
+    /// Reads what an earlier process left, the oldest 8 MiB of it: a provider that asks again before it is brought in must
+    /// get the answer that was given.
+    async fn remember(&self) {
+        let chunk = self.on_disk(|spool| spool.oldest(usize::MAX, REMEMBERED_BYTES)).await;
+        for record in chunk.iter().flat_map(Chunk::records) {
+            if let Ok(entry) = Entry::from_record(record)
+                && (self.plan.unsigned || !entry.is_unsigned())
+            {
+                self.intake.remember(&entry);
+            }
         }
     }
 
@@ -179,4 +198,55 @@ fn batch(records: &[Vec<u8>], unsigned: bool, aside: &mut Vec<(String, Vec<u8>)>
         }
     }
     batch.into_values().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::DateTime;
+
+    use super::*;
+    use crate::{
+        domain::id::EventId,
+        inbox::entry::Columns,
+        provider::{DedupeKey, Endpoint},
+    };
+
+    fn record(key: u8, signed_by: &str) -> Vec<u8> {
+        let at = DateTime::from_timestamp(1_794_744_000, 0).unwrap();
+        let entry = Entry {
+            id: EventId::new(at),
+            key: DedupeKey([key; 16]),
+            endpoint: Endpoint::TwilioVoice,
+            body: "".into(),
+            answer: None,
+            nonce: None,
+            columns: Columns {
+                external_id: String::new(),
+                kind: String::new(),
+                subject: None,
+                received_at: at,
+                occurred_at: None,
+                method: "POST".to_owned(),
+                path: String::new(),
+                headers: "[]".to_owned(),
+                signed_by: signed_by.to_owned(),
+                flags: String::new(),
+            },
+        };
+        entry.to_record()
+    }
+
+    #[test]
+    fn records_become_a_batch_with_each_key_once_and_the_first_of_its_events() {
+        let secret = "TWILIO_AUTH_TOKEN[0]";
+        let records = [record(3, secret), record(1, secret), record(3, secret), record(2, "unsigned")];
+        let mut aside = Vec::new();
+        let made = batch(&[&records[..], &[b"no record".to_vec()]].concat(), false, &mut aside);
+        let made: Vec<_> = made.iter().map(|(entry, times)| (entry.key.0[0], entry.id, *times)).collect();
+        let id = |record: &[u8]| Entry::from_record(record).unwrap().id;
+        assert_eq!(made, [(1, id(&records[1]), 1), (3, id(&records[0]), 2)]);
+        assert_eq!(aside.iter().map(|(_, record)| record.len()).collect::<Vec<_>>(), [records[3].len(), 9]);
+        let dev = batch(&records, true, &mut Vec::new());
+        assert_eq!(dev.len(), 3, "`dev` takes its own");
+    }
 }

@@ -161,3 +161,63 @@ impl Entry {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn entry(body: Vec<u8>, answer: Option<Vec<u8>>, text: &str) -> Entry {
+        let at = DateTime::from_timestamp_micros(1_794_744_000_123_456).unwrap();
+        Entry {
+            id: EventId::new(at),
+            key: DedupeKey([7; 16]),
+            endpoint: Endpoint::PlivoAnswer,
+            body: body.into(),
+            answer: answer.map(Bytes::from),
+            nonce: None,
+            columns: Columns {
+                external_id: text.to_owned(),
+                kind: "plivo.answer".to_owned(),
+                subject: Some(text.to_owned()),
+                received_at: at,
+                occurred_at: None,
+                method: "GET".to_owned(),
+                path: text.to_owned(),
+                headers: "[]".to_owned(),
+                signed_by: "PLIVO_AUTH_TOKEN[0]".to_owned(),
+                flags: "by_get".to_owned(),
+            },
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_record_is_read_back_as_it_was(
+            body in any::<Vec<u8>>(),
+            answer in any::<Option<Vec<u8>>>(),
+            text in ".*",
+        ) {
+            let entry = entry(body, answer, &text);
+            let record = entry.to_record();
+            let read = Entry::from_record(&record).unwrap();
+            prop_assert_eq!((read.id, read.key, read.endpoint), (entry.id, entry.key, entry.endpoint));
+            prop_assert_eq!((&read.body, &read.answer), (&entry.body, &entry.answer));
+            prop_assert_eq!(read.columns.received_at, entry.columns.received_at);
+            prop_assert_eq!(read.to_record(), record);
+        }
+
+        #[test]
+        fn a_part_of_a_record_is_none(cut in any::<proptest::sample::Index>()) {
+            let record = entry(b"CallUUID=1".to_vec(), None, "u1").to_record();
+            let length = cut.index(record.len());
+            prop_assert!(Entry::from_record(&record[..length]).is_err());
+        }
+
+        #[test]
+        fn whatever_lies_there_is_read_or_refused(record in any::<Vec<u8>>()) {
+            let _ = Entry::from_record(&record);
+        }
+    }
+}

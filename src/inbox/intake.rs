@@ -10,6 +10,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
+    time::{Duration, Instant},
 };
 
 use bytes::Bytes;
@@ -36,6 +37,9 @@ const LANE_BYTES: usize = 16 << 20;
 
 /// Keys whose repetitions wait to be counted; more are not counted.
 const COUNTED_KEYS: usize = 4096;
+
+/// How long repetitions wait to be counted in a service that is never idle.
+const COUNT_EVERY: Duration = Duration::from_secs(1);
 
 /// Hours for which a first answer is given again: no provider asks for a call or a text again after so long.
 const ANSWER_HOURS: i64 = 48;
@@ -86,16 +90,17 @@ struct Shared {
     lanes: std::sync::Mutex<Lanes>,
     /// Wakes the writer.
     filled: Notify,
-    /// Wakes who looks for the database.
-    went_away: Notify,
+    /// Wakes the drain.
+    to_drain: Notify,
     away: AtomicBool,
-    /// Whether the database has been made ready by this process. Before that it counts as away.
+    /// Whether the database has been made ready by this process.
     opened: AtomicBool,
+    /// Tells that it has.
+    opening: Notify,
     /// Most events that wait in one lane.
     most_waiting: usize,
 }
 
-#[derive(Default)]
 struct Lanes {
     calls: Lane,
     others: Lane,
@@ -104,6 +109,8 @@ struct Lanes {
     recent: Recent,
     /// Repetitions that were answered without the database, to be counted there.
     repeated: HashMap<DedupeKey, (i32, DateTime<Utc>)>,
+    /// When repetitions were last counted there.
+    counted: Instant,
 }
 
 #[derive(Default)]
@@ -142,11 +149,12 @@ impl Intake {
     /// A door at which at most `most_waiting` wait in each lane.
     pub(crate) fn new(most_waiting: usize) -> Self {
         Self(Arc::new(Shared {
-            lanes: std::sync::Mutex::default(),
+            lanes: std::sync::Mutex::new(Lanes::new()),
             filled: Notify::new(),
-            went_away: Notify::new(),
-            away: AtomicBool::new(true),
+            to_drain: Notify::new(),
+            away: AtomicBool::new(false),
             opened: AtomicBool::new(false),
+            opening: Notify::new(),
             most_waiting,
         }))
     }
@@ -179,8 +187,16 @@ impl Intake {
     pub(crate) fn open(&self) {
         self.0.opened.store(true, Ordering::Relaxed);
         self.0.away.store(false, Ordering::Relaxed);
-        self.0.went_away.notify_one(); // what an earlier process left in the spool
-        self.0.filled.notify_one();
+        self.0.to_drain.notify_one(); // what an earlier process left in the spool
+        self.0.opening.notify_waiters();
+    }
+
+    /// Returns when the database has been made ready.
+    pub(super) async fn opened(&self) {
+        let opening = self.0.opening.notified();
+        if !self.is_opened() {
+            opening.await;
+        }
     }
 
     /// Whether the database takes no writes.
@@ -269,6 +285,14 @@ impl Intake {
                 let _ = waiter.send(reply(entry, written, given.as_ref(), std::mem::take(&mut first)));
             }
         }
+        if written.contains(&Written::InSpool) {
+            self.0.to_drain.notify_one(); // the database may be back already
+        }
+    }
+
+    /// Remembers the answer of an event that lies on the disk.
+    pub(super) fn remember(&self, entry: &Entry) {
+        self.lanes().recent.put(entry.key, Given { event: entry.id, answer: entry.answer.clone() });
     }
 
     /// Answers everybody who waits that nothing was kept: whoever was to do that broke off.
@@ -280,14 +304,14 @@ impl Intake {
     pub(super) fn set_away(&self, away: bool) -> bool {
         let changed = self.0.away.swap(away, Ordering::Relaxed) != away;
         if away {
-            self.0.went_away.notify_one();
+            self.0.to_drain.notify_one();
         }
         changed
     }
 
-    /// Returns when the database went away.
-    pub(super) async fn went_away(&self) {
-        self.0.went_away.notified().await;
+    /// Returns when the database went away or something was put on the disk.
+    pub(super) async fn to_drain(&self) {
+        self.0.to_drain.notified().await;
     }
 
     fn lanes(&self) -> std::sync::MutexGuard<'_, Lanes> {
@@ -311,11 +335,22 @@ impl Batch {
 }
 
 impl Lanes {
+    fn new() -> Self {
+        Self {
+            calls: Lane::default(),
+            others: Lane::default(),
+            pending: HashMap::new(),
+            recent: Recent::default(),
+            repeated: HashMap::new(),
+            counted: Instant::now(),
+        }
+    }
+
     fn lane(&mut self, entry: &Entry) -> &mut Lane {
         if entry.is_call_control() { &mut self.calls } else { &mut self.others }
     }
 
-    /// The next batch, calls first. Repetitions wait while the database is away.
+    /// The next batch, calls first. Repetitions wait while the database is away, and while there is better to do.
     fn take(&mut self, away: bool) -> Batch {
         let mut batch = Batch::default();
         let mut bytes = 0;
@@ -334,8 +369,11 @@ impl Lanes {
             }
         }
         batch.events.sort_unstable_by_key(|(entry, _)| entry.key);
-        if !away {
+        let is_due = batch.events.is_empty() || self.counted.elapsed() > COUNT_EVERY;
+        if !away && is_due && !self.repeated.is_empty() {
             batch.repeated = self.repeated.drain().map(|(key, (times, last))| (key, times, last)).collect();
+            batch.repeated.sort_unstable_by_key(|(key, ..)| *key);
+            self.counted = Instant::now();
         }
         batch
     }
@@ -400,3 +438,6 @@ fn duplicate(given: Given, now: DateTime<Utc>) -> Appended {
     let is_fresh = now - given.event.time() < TimeDelta::hours(ANSWER_HOURS);
     Appended::Duplicate(given.event, given.answer.filter(|_| is_fresh))
 }
+
+#[cfg(test)]
+mod tests;

@@ -23,11 +23,8 @@ INSERT INTO signature_nonces (nonce, rest, first_seen) VALUES ($1, $2, $3)
 ON CONFLICT (nonce) DO UPDATE SET nonce = excluded.nonce
 RETURNING rest";
 
-/// Counts duplicates that were answered without the database. In the order of the keys, as batches take them.
-const COUNT_SQL: &str = "
-UPDATE event_keys known SET times_seen = known.times_seen + again.times, last_seen = again.last
-FROM (SELECT * FROM unnest($1::uuid[], $2::integer[], $3::timestamptz[]) AS again (key, times, last) ORDER BY key) again
-WHERE known.key = again.key";
+/// Counts duplicates that were answered without the database.
+const COUNT_SQL: &str = "SELECT count_events($1, $2, $3)";
 
 /// An event that waits to be kept, and how often it came meanwhile.
 pub(super) type Counted = (Arc<Entry>, i32);

@@ -246,6 +246,14 @@ impl Writer {
     /// Writes batch after batch, until nothing waits any more after `end`. A bug that one batch brings to light costs
     /// that batch, not the line.
     pub(crate) async fn run(mut self, end: CancellationToken) {
+        // What comes in the first moment waits for the database: an earlier process may have answered it already.
+        tokio::select! {
+            () = self.intake.opened() => {}
+            () = tokio::time::sleep(self.way.longest) => {
+                self.intake.set_away(true);
+            }
+            () = end.cancelled() => {}
+        }
         while AssertUnwindSafe(self.write(&end)).catch_unwind().await.is_err() {
             self.intake.give_up();
         }

@@ -21,7 +21,7 @@ use uuid::Uuid;
 
 use crate::wire::{Ask, Connection, Reply};
 
-pub(crate) use cluster::{Database, cluster};
+pub(crate) use cluster::{Database, cluster, private_options};
 pub(crate) use gate::Gate;
 pub(crate) use log::Log;
 

@@ -16,6 +16,7 @@ mod faults;
 mod floors;
 mod framing;
 mod house;
+mod intake;
 mod logs;
 mod methods;
 mod metrics;
@@ -24,6 +25,7 @@ mod nonces;
 mod refusals;
 mod sign;
 mod statements;
+mod storm;
 mod upkeep;
 mod wire;
 

@@ -139,6 +139,7 @@ async fn one_replica_at_a_time_removes() {
     assert!(has(&house, "202610").await);
     let unlock = "SELECT pg_advisory_unlock(hashtext('smartline.retention'))";
     sqlx::query(unlock).execute(&mut *other).await.unwrap();
+    drop(other);
     house.app.keep_up().await;
     assert!(!has(&house, "202610").await);
     house.close().await;

@@ -1,0 +1,105 @@
+//! One server in one round.
+
+use std::time::Duration;
+
+use super::Lengths;
+use crate::{
+    Bench,
+    harness::{Contestant, Generator, Request, Server, Window},
+};
+
+/// Connections of the first closed loop and of the open loop.
+pub(super) const CONNECTIONS: usize = 64;
+
+/// Connections of the second closed loop.
+pub(super) const MANY_CONNECTIONS: usize = 256;
+
+/// Requests a second of the open loop.
+pub(super) const RATE: f64 = 500.0;
+
+/// What a started server gets to settle before its idle memory is read.
+const SETTLE: Duration = Duration::from_millis(500);
+
+/// Longest wait for rows that a server has accepted and stores later.
+const STORE_PATIENCE: Duration = Duration::from_secs(10);
+
+/// What was found.
+#[derive(Clone, Debug)]
+pub(super) struct Visit {
+    /// From its start to the first accepted request.
+    pub(super) started_in: Duration,
+    /// Resident memory before the first load and at its highest after the first closed loop, in MiB.
+    pub(super) idle_mib: f64,
+    pub(super) peak_mib: f64,
+    pub(super) closed: Window,
+    pub(super) closed_many: Window,
+    pub(super) open: Window,
+    /// Requests that were changed after their signing, and accepted.
+    pub(super) tampered: u64,
+    /// Distinct events that were accepted.
+    pub(super) accepted: u64,
+    /// Rows of events and how many of them are distinct.
+    pub(super) rows: Option<(u64, u64)>,
+}
+
+pub(super) async fn visit(
+    bench: &Bench,
+    contestant: Contestant,
+    name: &str,
+    round: usize,
+    lengths: Lengths,
+) -> anyhow::Result<Visit> {
+    let database = &bench.database;
+    let name = format!("{name}-{round}");
+    contestant.prepare(&bench.setup, database, &name).await?;
+    // What the one before has left to be written is not this one's.
+    database.run(&name, "CHECKPOINT").await?;
+    let server = Server::start(contestant, &bench.setup, database, &name, 0).await?;
+    let processes = server.processes()?;
+    tokio::time::sleep(SETTLE).await;
+    let idle_mib = processes.resident_mib()?;
+
+    let window = async |connections, seconds, rate, first| {
+        let request = Request {
+            address: server.address,
+            connections,
+            seconds,
+            rate,
+            first,
+            only_stripe: false,
+            records: None,
+        };
+        Generator::start(&request).await?.run(processes, database).await
+    };
+    let closed = window(CONNECTIONS, lengths.closed, None, 1 << 32).await?;
+    let peak_mib = processes.peak_mib()?;
+    let open = window(CONNECTIONS, lengths.open, Some(RATE), 2 << 32).await?;
+    let closed_many = window(MANY_CONNECTIONS, lengths.closed, None, 3 << 32).await?;
+
+    let tampered = server.tampered_accepted(4 << 32).await?;
+    let windows = [&closed, &open, &closed_many];
+    let accepted = 1 + windows.iter().map(|window| window.outcome.accepted_events).sum::<u64>();
+    let rows = rows(bench, contestant, &name, accepted).await?;
+    let started_in = server.started_in;
+    server.stop().await?;
+    database.remove(&name).await?;
+    Ok(Visit { started_in, idle_mib, peak_mib, closed, closed_many, open, tampered, accepted, rows })
+}
+
+/// The rows, once they are as many as they should be, or as they are in the end.
+async fn rows(
+    bench: &Bench,
+    contestant: Contestant,
+    name: &str,
+    accepted: u64,
+) -> anyhow::Result<Option<(u64, u64)>> {
+    let deadline = tokio::time::Instant::now() + STORE_PATIENCE;
+    loop {
+        let rows = contestant.rows(&bench.database, name).await?;
+        let complete = rows.is_none_or(|(rows, _)| rows >= accepted);
+        if complete || tokio::time::Instant::now() > deadline {
+            return Ok(rows);
+        }
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+}

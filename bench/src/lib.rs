@@ -1,0 +1,35 @@
+//! Measures how fast SmartLine takes in events, beside other servers that do the same or less.
+//!
+//! Everything that is measured is a process of its own: the server, its PostgreSQL, the load generator. This program
+//! starts them, reads their processor time and memory from `/proc`, and writes the tables.
+//!
+//! | module | what |
+//! |---|---|
+//! | `line` | the traffic: bodies, signatures, requests as bytes |
+//! | `load` | the load generator |
+//! | `baseline` | the plain Rust server: verifies, and stores if asked to |
+//! | `harness` | starts and measures processes and databases |
+//! | `compare`, `growth`, `overload`, `upkeep` | the measurements, each with its table |
+
+pub mod baseline;
+pub mod compare;
+pub mod harness;
+pub mod line;
+pub mod load;
+pub mod markdown;
+
+/// What every measurement needs.
+#[derive(Debug)]
+pub struct Bench {
+    /// The private PostgreSQL.
+    pub database: harness::Database,
+    /// Where the servers' programs are.
+    pub setup: harness::Setup,
+}
+
+impl Bench {
+    /// Tells the reader how far it is, on standard error.
+    pub fn say(&self, text: &str) {
+        eprintln!("==> {text}");
+    }
+}

@@ -1,0 +1,267 @@
+//! The loop that sends and receives. One thread and one epoll: two system calls a request and a share of a third.
+
+use std::{
+    collections::VecDeque,
+    mem::MaybeUninit,
+    net::SocketAddr,
+    os::fd::OwnedFd,
+    time::{Duration, Instant},
+};
+
+use anyhow::Context as _;
+use rustix::{
+    event::{Timespec, epoll},
+    time::{ClockId, clock_gettime},
+};
+
+use super::{
+    connection::{Connection, InFlight, Look},
+    outcome::{Latency, Outcome, Record},
+};
+use crate::line::Pool;
+
+/// Sockets looked at after one wait.
+const AT_ONCE: usize = 256;
+
+/// A run to be made.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Replay<'p> {
+    pub(super) pool: &'p Pool,
+    /// No request is sent later than this after the start.
+    pub(super) window: Duration,
+    /// Requests due a second; none for as many as the connections take.
+    pub(super) rate: Option<f64>,
+    /// Longest wait for answers after the window.
+    pub(super) patience: Duration,
+}
+
+/// Open connections.
+#[derive(Debug)]
+pub(super) struct Sockets {
+    address: SocketAddr,
+    epoll: OwnedFd,
+    connections: Vec<Connection>,
+    /// Those without a request in flight; the one that waits longest is used first.
+    idle: VecDeque<usize>,
+}
+
+/// What a run found, unsorted.
+#[derive(Debug, Default)]
+pub(super) struct Measured {
+    records: Vec<Record>,
+    accepted: Vec<bool>,
+    counts: Outcome,
+}
+
+/// Opens `count` connections.
+///
+/// # Errors
+/// When the server does not take them.
+pub(super) fn connect(address: SocketAddr, count: usize) -> anyhow::Result<Sockets> {
+    let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
+    let mut sockets = Sockets { address, epoll, connections: Vec::new(), idle: VecDeque::new() };
+    for index in 0..count {
+        let connection = Connection::open(address).with_context(|| format!("connecting to {address}"))?;
+        sockets.watch(&connection, index)?;
+        sockets.connections.push(connection);
+        sockets.idle.push_back(index);
+    }
+    Ok(sockets)
+}
+
+impl Sockets {
+    /// Sends the pool's requests in turn, until the window ends or none is left, and takes the answers.
+    ///
+    /// # Errors
+    /// When a broken connection cannot be replaced.
+    pub(super) fn run(&mut self, replay: Replay<'_>) -> anyhow::Result<Measured> {
+        let mut measured = Measured::of(replay.pool);
+        let mut sender = Sender { replay, start: Instant::now(), next: 0 };
+        let processor = processor_time();
+        let mut in_flight = 0;
+        let mut last_answer = sender.start;
+        loop {
+            in_flight += self.send_due(&mut sender, &mut measured)?;
+            let left = sender.left(Instant::now(), in_flight);
+            if left.is_zero() {
+                break;
+            }
+            let mut events = [const { MaybeUninit::<epoll::Event>::uninit() }; AT_ONCE];
+            let (ready, _) = match epoll::wait(&self.epoll, &mut events, Some(&timespec(left))) {
+                Err(rustix::io::Errno::INTR) => continue,
+                ready => ready?,
+            };
+            for event in ready {
+                let index = usize::try_from(event.data.u64()).unwrap_or_default();
+                let look = self.connections[index].look();
+                if look == Look::Waiting {
+                    continue;
+                }
+                last_answer = Instant::now();
+                if let Some(answered) = self.connections[index].in_flight.take() {
+                    in_flight -= 1;
+                    measured.note(replay.pool, sender.start, answered, look, last_answer);
+                    self.idle.push_back(index);
+                }
+                if look == Look::Broken || matches!(look, Look::Answer { close: true, .. }) {
+                    self.replace(index)?;
+                }
+            }
+        }
+        measured.counts.seconds = last_answer.duration_since(sender.start).as_secs_f64();
+        measured.counts.processor_seconds = processor_time().saturating_sub(processor).as_secs_f64();
+        measured.counts.unanswered = in_flight;
+        measured.counts.unsent = sender.unsent();
+        Ok(measured)
+    }
+
+    /// Sends what is due on idle connections; tells how many are in flight more than before.
+    fn send_due(&mut self, sender: &mut Sender<'_>, measured: &mut Measured) -> anyhow::Result<u64> {
+        let mut count = 0;
+        loop {
+            let sent = Instant::now();
+            let Some(due) = sender.due(sent) else { break };
+            let Some(index) = self.idle.pop_front() else { break };
+            let place = sender.next;
+            sender.next += 1;
+            let in_flight = InFlight { place, due, sent };
+            measured.counts.sent += 1;
+            if self.connections[index].send(sender.replay.pool.bytes(place), in_flight) {
+                count += 1;
+            } else {
+                measured.counts.broken += 1;
+                self.replace(index)?;
+                self.idle.push_back(index);
+            }
+        }
+        Ok(count)
+    }
+
+    fn replace(&mut self, index: usize) -> anyhow::Result<()> {
+        let fresh = Connection::open(self.address).context("a connection ended and was refused again")?;
+        self.watch(&fresh, index)?;
+        self.connections[index] = fresh; // the old socket closes and leaves the epoll by itself
+        Ok(())
+    }
+
+    fn watch(&self, connection: &Connection, index: usize) -> anyhow::Result<()> {
+        let data = epoll::EventData::new_u64(index as u64);
+        Ok(epoll::add(&self.epoll, &connection.stream, data, epoll::EventFlags::IN)?)
+    }
+}
+
+/// Which request is next, and when it is due.
+struct Sender<'p> {
+    replay: Replay<'p>,
+    start: Instant,
+    next: usize,
+}
+
+impl Sender<'_> {
+    /// When the request was due that may be sent now. In a closed loop it is due when its connection is free for it.
+    fn due(&self, now: Instant) -> Option<Instant> {
+        if self.next >= self.replay.pool.len() || now >= self.start + self.replay.window {
+            return None;
+        }
+        let Some(rate) = self.replay.rate else { return Some(now) };
+        let due = self.due_at(self.next, rate);
+        (due <= now).then_some(due)
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "places are far below 2^52")]
+    fn due_at(&self, place: usize, rate: f64) -> Instant {
+        self.start + Duration::from_secs_f64(place as f64 / rate)
+    }
+
+    /// How long to wait for answers at most; nothing when the run has ended.
+    fn left(&self, now: Instant, in_flight: u64) -> Duration {
+        let end = self.start + self.replay.window;
+        let over = self.next >= self.replay.pool.len() || now >= end;
+        if over && in_flight == 0 {
+            return Duration::ZERO;
+        }
+        let next = match self.replay.rate {
+            _ if over => end + self.replay.patience,
+            Some(rate) => self.due_at(self.next, rate).min(end),
+            None => end,
+        };
+        match next.saturating_duration_since(now) {
+            // A request is late because no connection is free: only an answer or the end can help.
+            Duration::ZERO if !over => end.saturating_duration_since(now),
+            left => left,
+        }
+    }
+
+    /// Requests that were due in the window and have not been sent.
+    fn unsent(&self) -> u64 {
+        let Some(rate) = self.replay.rate else { return 0 };
+        let left = (self.next..self.replay.pool.len())
+            .take_while(|place| self.due_at(*place, rate) < self.start + self.replay.window);
+        left.count() as u64
+    }
+}
+
+impl Measured {
+    fn of(pool: &Pool) -> Self {
+        let records = Vec::with_capacity(pool.len());
+        Self { records, accepted: vec![false; pool.events()], counts: Outcome::default() }
+    }
+
+    fn note(&mut self, pool: &Pool, start: Instant, request: InFlight, look: Look, at: Instant) {
+        let Look::Answer { status, .. } = look else {
+            self.counts.broken += 1;
+            return;
+        };
+        *self.counts.statuses.entry(status).or_default() += 1;
+        if (200..300).contains(&status) {
+            self.accepted[pool.event(request.place)] = true;
+            self.records.push(Record {
+                due: micros(request.due.duration_since(start)),
+                since_due: micros(at.duration_since(request.due)),
+                since_sent: micros(at.duration_since(request.sent)),
+            });
+        }
+        if pool.is_duplicate(request.place) {
+            self.counts.duplicates += 1;
+        }
+    }
+
+    /// Distinct events that were accepted.
+    pub(super) fn accepted(&self) -> u64 {
+        self.accepted.iter().filter(|accepted| **accepted).count() as u64
+    }
+
+    /// Accepted answers a second.
+    pub(super) fn per_second(&self) -> f64 {
+        self.counts.per_second()
+    }
+
+    /// See [`super::RECORD_BYTES`].
+    pub(super) fn record_bytes(&self) -> Vec<u8> {
+        let fields = self.records.iter().flat_map(|record| [record.due, record.since_due, record.since_sent]);
+        fields.flat_map(u32::to_le_bytes).collect()
+    }
+
+    /// The whole, with the events that were accepted `before`.
+    pub(super) fn outcome(self, before: u64) -> Outcome {
+        let accepted_events = before + self.accepted();
+        let since_due = Latency::of(self.records.iter().map(|record| record.since_due).collect());
+        let since_sent = Latency::of(self.records.iter().map(|record| record.since_sent).collect());
+        Outcome { accepted_events, since_due, since_sent, ..self.counts }
+    }
+}
+
+fn micros(time: Duration) -> u32 {
+    u32::try_from(time.as_micros()).unwrap_or(u32::MAX)
+}
+
+fn timespec(time: Duration) -> Timespec {
+    Timespec { tv_sec: time.as_secs().cast_signed(), tv_nsec: time.subsec_nanos().into() }
+}
+
+/// Processor time of this process until now.
+fn processor_time() -> Duration {
+    let time = clock_gettime(ClockId::ProcessCPUTime);
+    let nanos = u32::try_from(time.tv_nsec).unwrap_or_default();
+    Duration::new(time.tv_sec.cast_unsigned(), nanos)
+}
