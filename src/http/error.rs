@@ -159,14 +159,9 @@ pub(super) async fn method_not_allowed(method: Method, request: Request) -> Resp
 }
 
 /// 500 for a handler that panicked; the panic's text is for the log alone.
-#[expect(clippy::needless_pass_by_value, reason = "the layer's signature")]
-pub(super) fn panicked(panic: Box<dyn Any + Send + 'static>) -> Response {
-    let text = panic_text(panic.as_ref()).to_owned();
-    respond(
-        Code::Internal.into(),
-        HeaderMap::new(),
-        Outcome::refused(Code::Internal, format!("panic: {text}")),
-    )
+pub(super) fn panicked(panic: &(dyn Any + Send)) -> Response {
+    let outcome = Outcome::refused(Code::Internal, format!("panic: {}", panic_text(panic)));
+    respond(Code::Internal.into(), HeaderMap::new(), outcome)
 }
 
 /// What a panic said.

@@ -19,14 +19,12 @@ use axum::{
     middleware::from_fn_with_state,
     routing::{MethodFilter, MethodRouter, get, on},
 };
-use tower_http::catch_panic::CatchPanicLayer;
 
 use self::state::State;
 use crate::provider::Endpoint;
 
 /// Every path of the service.
 pub(crate) fn router(state: State) -> Router {
-    let counts = state.metrics.clone();
     let mut router = Router::new()
         .route("/healthz", get(health::healthz))
         .route("/readyz", get(health::readyz))
@@ -44,20 +42,10 @@ pub(crate) fn router(state: State) -> Router {
         router =
             router.route(&format!("{}/", endpoint.path()), handlers.clone()).route(endpoint.path(), handlers);
     }
-    // Layers run from the last one added to the first.
     router
         .fallback(error::not_found)
         .method_not_allowed_fallback(error::method_not_allowed)
-        .layer(from_fn_with_state(state.clone(), middleware::allow_list))
-        .layer(from_fn_with_state(state.clone(), middleware::https))
-        .layer(CatchPanicLayer::custom(move |panic| {
-            counts.requests.panicked();
-            error::panicked(panic)
-        }))
-        .layer(from_fn_with_state(state.clone(), middleware::refusals))
-        .layer(from_fn_with_state(state.clone(), middleware::client_address))
-        .layer(from_fn_with_state(state.clone(), middleware::trace))
-        .layer(from_fn_with_state(state.clone(), middleware::security_headers))
+        .layer(from_fn_with_state(state.clone(), middleware::surround))
         .with_state(state)
 }
 

@@ -1,6 +1,6 @@
 //! What a handler may ask for.
 
-use std::{net::IpAddr, ops::Deref, sync::Arc, time::Duration};
+use std::{ops::Deref, sync::Arc, time::Duration};
 
 use sqlx::PgPool;
 
@@ -8,10 +8,7 @@ use super::{limiter::FailureLimiter, problem::Code};
 use crate::{
     config::{AllowLists, ApiKey, Providers, Proxy},
     db::Presence,
-    domain::{
-        clock::Clock,
-        id::{EventId, RequestId},
-    },
+    domain::{clock::Clock, id::EventId},
     inbox::{Intake, rejections::Rejections},
     lines::token::TokenKeys,
     metrics::Metrics,
@@ -110,14 +107,6 @@ impl Default for Limits {
         }
     }
 }
-
-/// The client's address as far as it can be trusted; an extension of every request.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Client(pub(crate) IpAddr);
-
-/// The request's id; an extension of every request.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct RequestIdentity(pub(crate) RequestId);
 
 /// What became of a request, for its log line; an extension of the response.
 #[derive(Clone, Debug, Default)]

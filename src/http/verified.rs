@@ -51,13 +51,13 @@ impl<W: Configured> FromRequest<State> for Verified<W> {
 
     async fn from_request(request: Request, state: &State) -> Result<Self, Error> {
         let (parts, body) = request.into_parts();
-        admit(&parts, body, state).await
+        admit(parts, body, state).await
     }
 }
 
 /// The checks in their order: configuration, encoding, presence of a signature, body, signature.
-async fn admit<W: Configured>(parts: &Parts, body: Body, state: &State) -> Result<Verified<W>, Error> {
-    let endpoint = endpoint(parts);
+async fn admit<W: Configured>(parts: Parts, body: Body, state: &State) -> Result<Verified<W>, Error> {
+    let endpoint = endpoint(&parts);
     let Some(provider) = W::of(state) else {
         let missing = state.providers.missing(endpoint.provider()).join(" or ");
         return Err(Error::Refused(Code::ConfigMissing, format!("{missing} is not set")));
@@ -69,17 +69,17 @@ async fn admit<W: Configured>(parts: &Parts, body: Body, state: &State) -> Resul
     let has_signature = W::SIGNATURE_HEADERS.iter().any(|name| parts.headers.contains_key(*name));
     let unsigned = match state.door {
         _ if has_signature => Ok(Unsigned::Refused),
-        Door::Dev => is_local(parts).map(|()| Unsigned::Labelled).map_err(Reject::Outsider),
+        Door::Dev => is_local(&parts).map(|()| Unsigned::Labelled).map_err(Reject::Outsider),
         Door::Serve => Err(Reject::Missing),
     };
     let unsigned = unsigned.map_err(|reject| Error::Rejected(endpoint, reject))?; // its body is not worth reading
     let body = read(body, state.limits.body_bytes, state.limits.body).await?;
     let received = Received {
         endpoint,
-        method: parts.method.clone(),
+        method: parts.method,
         origins: Arc::clone(&state.origins),
         path_and_query: parts.uri.path_and_query().map_or("/", |path| path.as_str()).to_owned(),
-        headers: parts.headers.clone(),
+        headers: parts.headers,
         body,
         at: state.clock.now(),
         unsigned,

@@ -15,7 +15,7 @@ const LICENCES: [&str; 7] =
 const CRATES_IO: &str = "registry+https://github.com/rust-lang/crates.io-index";
 
 /// Crates that the binary contains in more than one version, and whose choice that is.
-const DUPLICATES: [(&str, &str); 9] = [
+const DUPLICATES: [(&str, &str); 8] = [
     ("base64", "sqlx 0.9 stays on 0.22"),
     ("block-buffer", "with digest 0.10"),
     ("cpufeatures", "with sha2 0.10"),
@@ -24,7 +24,6 @@ const DUPLICATES: [(&str, &str); 9] = [
     ("getrandom", "ring stays on 0.2"),
     ("hashbrown", "indexmap is one release ahead of sqlx and governor"),
     ("sha2", "sqlx-core 0.9 stays on 0.10"),
-    ("tower-http", "reqwest 0.13 stays on 0.6"),
 ];
 
 /// The lowest version without a known hole, where the crate is in the tree at all.

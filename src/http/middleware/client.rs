@@ -3,38 +3,20 @@
 
 use std::net::IpAddr;
 
-use axum::{
-    extract::{Request, State as Extract},
-    http::HeaderMap,
-    middleware::Next,
-    response::Response,
-};
+use axum::{extract::Request, http::HeaderMap};
 
-use crate::{
-    config::Proxy,
-    http::{
-        server::Peer,
-        state::{Client, State},
-    },
-};
+use crate::{config::Proxy, http::server::Peer};
 
-/// Notes the client's address on the request.
-pub(in crate::http) async fn client_address(
-    Extract(state): Extract<State>,
-    mut request: Request,
-    next: Next,
-) -> Response {
-    let peer = request.extensions().get::<Peer>().map_or(IpAddr::from([0, 0, 0, 0]), |peer| peer.0.ip());
-    let client = said_by_proxy(state.proxy, request.headers(), "x-forwarded-for", "cf-connecting-ip")
-        .and_then(address)
-        .unwrap_or(peer);
-    request.extensions_mut().insert(Client(client.to_canonical()));
-    next.run(request).await
+/// The client's address as far as it can be trusted.
+pub(super) fn address(proxy: Proxy, request: &Request) -> IpAddr {
+    let said = said_by_proxy(proxy, request.headers(), "x-forwarded-for", "cf-connecting-ip");
+    let peer = || request.extensions().get::<Peer>().map_or(IpAddr::from([0, 0, 0, 0]), |peer| peer.0.ip());
+    said.and_then(read).unwrap_or_else(peer).to_canonical()
 }
 
 /// What the trusted proxy wrote: the n-th entry from the right of `list`, over all its lines, or Render's own header.
 /// `None` where no proxy is trusted, or it said nothing.
-pub(in crate::http) fn said_by_proxy<'h>(
+pub(super) fn said_by_proxy<'h>(
     proxy: Proxy,
     headers: &'h HeaderMap,
     list: &str,
@@ -52,7 +34,7 @@ pub(in crate::http) fn said_by_proxy<'h>(
 }
 
 /// An address, with or without a port.
-fn address(text: &str) -> Option<IpAddr> {
+fn read(text: &str) -> Option<IpAddr> {
     text.parse().ok().or_else(|| text.parse::<std::net::SocketAddr>().ok().map(|socket| socket.ip()))
 }
 
@@ -89,8 +71,8 @@ mod tests {
         let mut headers = HeaderMap::new();
         headers.insert("cf-connecting-ip", "2001:db8::7".parse().unwrap());
         let said = said_by_proxy(Proxy::Render, &headers, "x-forwarded-for", "cf-connecting-ip");
-        assert_eq!(said.and_then(address), "2001:db8::7".parse().ok());
-        assert_eq!(address("192.0.2.1:4711"), "192.0.2.1".parse().ok());
-        assert_eq!(address("unknown"), None);
+        assert_eq!(said.and_then(read), "2001:db8::7".parse().ok());
+        assert_eq!(read("192.0.2.1:4711"), "192.0.2.1".parse().ok());
+        assert_eq!(read("unknown"), None);
     }
 }

@@ -1,12 +1,11 @@
-//! The outermost layers: a request id, one wide log line, the figures, the problem's body, security headers.
+//! The outermost parts: a request id, one wide log line, the figures, the problem's body, security headers.
 
 use std::time::{Duration, Instant};
 
 use axum::{
     body::Body,
-    extract::{Request, State as Extract},
-    http::{HeaderName, HeaderValue, header},
-    middleware::Next,
+    extract::Request,
+    http::{HeaderName, HeaderValue, Method, header},
     response::Response,
 };
 
@@ -14,7 +13,7 @@ use crate::{
     domain::id::RequestId,
     http::{
         problem::{Code, Problem},
-        state::{Outcome, RequestIdentity, State},
+        state::{Outcome, State},
     },
     metrics::{Fate, Metrics, Route},
     provider::SignedBy,
@@ -23,30 +22,40 @@ use crate::{
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const EVENT_ID: HeaderName = HeaderName::from_static("x-smartline-event");
 
-/// Gives the request its id, counts it, and writes its one log line and, for a refusal, its body.
-pub(in crate::http) async fn trace(
-    Extract(state): Extract<State>,
-    mut request: Request,
-    next: Next,
-) -> Response {
-    let started = Instant::now();
-    let id = RequestId::new(state.clock.now());
-    request.extensions_mut().insert(RequestIdentity(id));
-    let route = Route::of_path(request.uri().path());
-    let method = request.method().clone();
-    let mut response = next.run(request).await;
-    let outcome = response.extensions_mut().remove::<Outcome>().unwrap_or_default();
-    if let Some(problem) = response.extensions_mut().remove::<Problem>() {
-        write_problem(&mut response, &problem, id);
+/// A request on its way to its answer.
+pub(super) struct Seen {
+    pub(super) id: RequestId,
+    pub(super) route: Route,
+    method: Method,
+    since: Instant,
+}
+
+impl Seen {
+    /// Gives the request its id.
+    pub(super) fn new(state: &State, request: &Request) -> Self {
+        Self {
+            id: RequestId::new(state.clock.now()),
+            route: Route::of_path(request.uri().path()),
+            method: request.method().clone(),
+            since: Instant::now(),
+        }
     }
-    set(&mut response, REQUEST_ID, &id.to_string());
-    if let Some(event) = outcome.event {
-        set(&mut response, EVENT_ID, &event.to_string());
+
+    /// Counts the answer, and writes its one log line and, for a refusal, its body.
+    pub(super) fn finish(self, state: &State, mut response: Response) -> Response {
+        let outcome = response.extensions_mut().remove::<Outcome>().unwrap_or_default();
+        if let Some(problem) = response.extensions_mut().remove::<Problem>() {
+            write_problem(&mut response, &problem, self.id);
+        }
+        set(&mut response, REQUEST_ID, &self.id.to_string());
+        if let Some(event) = outcome.event {
+            set(&mut response, EVENT_ID, &event.to_string());
+        }
+        let (status, took) = (response.status().as_u16(), self.since.elapsed());
+        count(&state.metrics, self.route, status, &outcome, took);
+        write_line(&self, status, &outcome, took);
+        response
     }
-    let (status, took) = (response.status().as_u16(), started.elapsed());
-    count(&state.metrics, route, status, &outcome, took);
-    write_line(id, route, method.as_str(), status, &outcome, took);
-    response
 }
 
 /// Counts an answer. Whatever a sender could invent is not among what is counted by.
@@ -91,7 +100,8 @@ fn set(response: &mut Response, name: HeaderName, value: &str) {
 }
 
 /// One line a request. It names no address of a genuine request, no query and nothing out of a body.
-fn write_line(id: RequestId, route: Route, method: &str, status: u16, outcome: &Outcome, took: Duration) {
+fn write_line(seen: &Seen, status: u16, outcome: &Outcome, took: Duration) {
+    let Seen { id, route, method, .. } = seen;
     let milliseconds = |duration: Duration| (duration.as_secs_f64() * 10_000.0).round() / 10.0;
     let signed_by = match outcome.signed_by {
         Some(SignedBy::Nobody) => Some("unsigned".to_owned()),
@@ -100,7 +110,7 @@ fn write_line(id: RequestId, route: Route, method: &str, status: u16, outcome: &
     macro_rules! line {
         ($level:ident) => {
             tracing::$level!(
-                method,
+                method = method.as_str(),
                 endpoint = route.name(),
                 status,
                 outcome = (!outcome.label.is_empty()).then_some(outcome.label),
@@ -118,7 +128,7 @@ fn write_line(id: RequestId, route: Route, method: &str, status: u16, outcome: &
         };
     }
     // What is asked every few seconds by nobody in person is not worth a line.
-    if route == Route::Health || (route == Route::Metrics && status < 400) {
+    if *route == Route::Health || (*route == Route::Metrics && status < 400) {
         line!(debug);
     } else if status >= 500 || outcome.label == "safe_document" {
         line!(error);
@@ -129,13 +139,8 @@ fn write_line(id: RequestId, route: Route, method: &str, status: u16, outcome: &
     }
 }
 
-/// Headers that keep a browser from doing anything with our answers but show them.
-pub(in crate::http) async fn security_headers(
-    Extract(state): Extract<State>,
-    request: Request,
-    next: Next,
-) -> Response {
-    let mut response = next.run(request).await;
+/// Adds the headers that keep a browser from doing anything with our answers but show them.
+pub(super) fn secured(state: &State, mut response: Response) -> Response {
     let headers = response.headers_mut();
     let mut put = |name: HeaderName, value: &'static str| {
         headers.entry(name).or_insert(HeaderValue::from_static(value));

@@ -1,11 +1,41 @@
-//! What every request passes before its handler, in the order of `http::router`.
+//! What surrounds every handler.
+//!
+//! It is one layer that calls its parts in order, not a layer for each: every layer of axum's costs a boxed future and a
+//! copy of all that lies beneath it, for each request.
 
 mod client;
 mod log;
 mod refusals;
 mod rules;
 
-pub(super) use client::{client_address, said_by_proxy};
-pub(super) use log::{security_headers, trace};
-pub(super) use refusals::refusals;
-pub(super) use rules::{allow_list, https};
+use std::panic::AssertUnwindSafe;
+
+use axum::{
+    extract::{Request, State as Extract},
+    middleware::Next,
+    response::Response,
+};
+use futures_util::FutureExt as _;
+
+use self::{client::said_by_proxy, log::Seen, refusals::Watched};
+use super::{error, state::State};
+
+/// Sees a request from its head to its answer: keeps the rules that hold before any handler, catches a panic, notes a
+/// refusal, writes the log line and the figures, and adds the headers that every answer has.
+pub(super) async fn surround(Extract(state): Extract<State>, request: Request, next: Next) -> Response {
+    let seen = Seen::new(&state, &request);
+    let client = client::address(state.proxy, &request);
+    let watched = Watched::new(seen.route, client, &request);
+    let response = match rules::broken(&state, &request, client) {
+        Some(refusal) => refusal,
+        None => AssertUnwindSafe(next.run(request)).catch_unwind().await.unwrap_or_else(|panic| {
+            state.metrics.requests.panicked();
+            error::panicked(panic.as_ref())
+        }),
+    };
+    let response = match watched {
+        Some(watched) => watched.note(&state, seen.id, response),
+        None => response,
+    };
+    log::secured(&state, seen.finish(&state, response))
+}

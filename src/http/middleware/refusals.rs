@@ -1,9 +1,11 @@
 //! What follows a refusal on a webhook path or on `/metrics`: it is counted against the client's budget and noted. A
 //! request that was proven genuine never comes near the budget.
 
+use std::net::IpAddr;
+
 use axum::{
-    extract::{Request, State as Extract},
-    middleware::Next,
+    extract::Request,
+    http::{HeaderMap, Method},
     response::{IntoResponse as _, Response},
 };
 
@@ -11,44 +13,52 @@ use crate::{
     domain::id::RequestId,
     http::{
         error::Error,
-        state::{Client, Outcome, RequestIdentity, State},
+        state::{Outcome, State},
     },
     inbox::{self, rejections::Rejection},
     metrics::Route,
 };
 
-/// Notes a refusal; beyond the client's budget the answer becomes 429.
-pub(in crate::http) async fn refusals(
-    Extract(state): Extract<State>,
-    request: Request,
-    next: Next,
-) -> Response {
-    let route = Route::of_path(request.uri().path());
-    if !matches!(route, Route::Webhook(_) | Route::Metrics) {
-        return next.run(request).await;
+/// A request whose refusal would be noted.
+pub(super) struct Watched {
+    route: Route,
+    method: Method,
+    client: IpAddr,
+    headers: HeaderMap,
+}
+
+impl Watched {
+    /// What a note would tell; `None` where the path is open to everybody.
+    pub(super) fn new(route: Route, client: IpAddr, request: &Request) -> Option<Self> {
+        let (method, headers) = (request.method(), request.headers());
+        matches!(route, Route::Webhook(_) | Route::Metrics).then(|| Self {
+            route,
+            method: method.clone(),
+            client,
+            headers: headers.clone(),
+        })
     }
-    let (headers, method) = (request.headers().clone(), request.method().clone());
-    let client = request.extensions().get::<Client>().map_or([0, 0, 0, 0].into(), |client| client.0);
-    let id = request.extensions().get::<RequestIdentity>().map(|id| id.0);
-    let response = next.run(request).await;
-    let (true, Some(Outcome { code: Some(code), cause: Some(cause), .. })) =
-        (response.status().is_client_error(), response.extensions().get::<Outcome>())
-    else {
-        return response;
-    };
-    if let Err(retry_after) = state.failures.count(client) {
-        return Error::RateLimited { retry_after, cause: cause.clone() }.into_response();
+
+    /// Notes a refusal; beyond the client's budget the answer becomes 429.
+    pub(super) fn note(self, state: &State, request: RequestId, response: Response) -> Response {
+        let (true, Some(Outcome { code: Some(code), cause: Some(cause), .. })) =
+            (response.status().is_client_error(), response.extensions().get::<Outcome>())
+        else {
+            return response;
+        };
+        if let Err(retry_after) = state.failures.count(self.client) {
+            return Error::RateLimited { retry_after, cause: cause.clone() }.into_response();
+        }
+        state.rejections.note(Rejection {
+            request,
+            at: state.clock.now(),
+            endpoint: self.route.name(),
+            method: self.method.to_string(),
+            code: code.entry().code,
+            cause: cause.clone(),
+            client: self.client,
+            headers: inbox::masked(&self.headers),
+        });
+        response
     }
-    let at = state.clock.now();
-    state.rejections.note(Rejection {
-        request: id.unwrap_or_else(|| RequestId::new(at)),
-        at,
-        endpoint: route.name(),
-        method: method.to_string(),
-        code: code.entry().code,
-        cause: cause.clone(),
-        client,
-        headers: inbox::masked(&headers),
-    });
-    response
 }

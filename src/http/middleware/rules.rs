@@ -1,29 +1,31 @@
 //! Rules that hold before any signature is looked at: https, listed sources.
 
+use std::net::IpAddr;
+
 use axum::{
-    extract::{Request, State as Extract},
+    extract::Request,
     http::{HeaderMap, StatusCode, header},
-    middleware::Next,
     response::{IntoResponse as _, Response},
 };
 
 use super::said_by_proxy;
 use crate::{
     config::Proxy,
-    http::{
-        error::Error,
-        problem::Code,
-        state::{Client, State},
-    },
+    http::{error::Error, problem::Code, state::State},
     provider::Endpoint,
 };
 
+/// The answer to a request that breaks a rule; `None` where it breaks none.
+pub(super) fn broken(state: &State, request: &Request, client: IpAddr) -> Option<Response> {
+    if came_by_http(state.proxy, request.headers()) {
+        return Some(to_https(state, request));
+    }
+    is_listed(state, request, client).err().map(Error::into_response)
+}
+
 /// Where a trusted proxy says that the request came by http: refuses it on hook paths, since a redirect would lose the
 /// POST, and redirects the others. A direct request says nothing and passes.
-pub(in crate::http) async fn https(Extract(state): Extract<State>, request: Request, next: Next) -> Response {
-    if !came_by_http(state.proxy, request.headers()) {
-        return next.run(request).await;
-    }
+fn to_https(state: &State, request: &Request) -> Response {
     let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
     let origin = state.origins.iter().find(|origin| origin.starts_with("https://"));
     if let (None, Some(origin)) = (Endpoint::of_path(request.uri().path()), origin) {
@@ -45,23 +47,19 @@ fn came_by_http(proxy: Proxy, headers: &HeaderMap) -> bool {
 }
 
 /// Refuses, or only reports, a source that is not on the provider's list.
-pub(in crate::http) async fn allow_list(
-    Extract(state): Extract<State>,
-    request: Request,
-    next: Next,
-) -> Response {
-    let list = Endpoint::of_path(request.uri().path()).and_then(|hook| state.allow.of(hook.provider()));
-    let client = request.extensions().get::<Client>().map(|client| client.0);
-    if let (Some(list), Some(client)) = (list, client)
-        && !list.networks.iter().any(|network| network.contains(&client))
-    {
-        if list.enforced {
-            let cause = format!("{client} is not on the provider's list");
-            return Error::Refused(Code::SourceNotAllowed, cause).into_response();
-        }
-        tracing::warn!(%client, path = request.uri().path(), "the source is not on the provider's list");
+fn is_listed(state: &State, request: &Request, client: IpAddr) -> Result<(), Error> {
+    let path = request.uri().path();
+    let list = Endpoint::of_path(path).and_then(|hook| state.allow.of(hook.provider()));
+    let Some(list) = list.filter(|list| !list.networks.iter().any(|network| network.contains(&client)))
+    else {
+        return Ok(());
+    };
+    if list.enforced {
+        let cause = format!("{client} is not on the provider's list");
+        return Err(Error::Refused(Code::SourceNotAllowed, cause));
     }
-    next.run(request).await
+    tracing::warn!(%client, path, "the source is not on the provider's list");
+    Ok(())
 }
 
 #[cfg(test)]

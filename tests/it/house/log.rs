@@ -31,6 +31,7 @@ impl Log {
     }
 
     /// Takes the lines that hold these words, and forgets all others.
+    #[expect(clippy::unused_self, reason = "there are lines only while one is held")]
     pub(crate) fn take(&self, words: &str) -> Vec<Value> {
         let text = LINES.replace(Some(Vec::new())).unwrap();
         let lines = std::str::from_utf8(&text).unwrap().lines().filter(|line| line.contains(words));
