@@ -112,6 +112,7 @@ impl App {
         let upkeep = Upkeep {
             db: db.clone(),
             database: database.clone(),
+            presence: state.presence.clone(),
             retention: config.retention,
             metrics: state.metrics.clone(),
         };
@@ -230,31 +231,22 @@ impl App {
             state.failures.sweep();
             std::future::ready(())
         });
-        // A database that is away is told of elsewhere.
-        let (upkeep, state) = (self.upkeep.clone(), self.state.clone());
+        let upkeep = self.upkeep.clone();
         self.every(SWEEP, SWEEP, move || {
-            let (upkeep, is_ready) = (upkeep.clone(), state.presence.state() == db::State::Ready);
-            async move {
-                if is_ready {
-                    upkeep.often().await;
-                }
-            }
+            let upkeep = upkeep.clone();
+            async move { upkeep.often().await }
         });
         // The first time comes soon: some hosts let no service run for an hour.
-        let (upkeep, state, clock) = (self.upkeep.clone(), self.state.clone(), Arc::clone(&self.clock));
+        let (upkeep, clock) = (self.upkeep.clone(), Arc::clone(&self.clock));
         self.every(SWEEP, UPKEEP, move || {
-            let (upkeep, is_ready, now) =
-                (upkeep.clone(), state.presence.state() == db::State::Ready, clock.now());
-            async move {
-                if is_ready {
-                    upkeep.hourly(now).await;
-                }
-            }
+            let (upkeep, now) = (upkeep.clone(), clock.now());
+            async move { upkeep.hourly(now).await }
         });
     }
 
-    /// Repeats `work` until the service stops, which breaks off what is under way. So does its next turn, after half a
-    /// minute at least: a connection whose other end is gone without a word must not end upkeep for ever.
+    /// Repeats `work` until the service stops, which breaks off what is under way. A round is also broken off when the
+    /// next one is due, after half a minute at least: a connection whose other end is gone without a word must not end
+    /// upkeep for ever.
     fn every<F: Future<Output = ()> + Send>(
         &self,
         first: Duration,

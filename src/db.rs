@@ -71,13 +71,13 @@ pub(crate) fn pool(options: PgConnectOptions) -> PgPool {
         .connect_lazy_with(options)
 }
 
-/// A connection for upkeep: its statements may take long, but wait only shortly for what others have locked. Longer
-/// than a second, though, after which PostgreSQL ends an autovacuum that is in the way.
+/// A connection for upkeep: its statements may take long, but wait only shortly for what others have locked, since
+/// whoever comes later waits behind them. It is then tried again another time.
 ///
 /// # Errors
 /// What the database raises, or that it does not answer.
 pub(crate) async fn maintenance(options: &PgConnectOptions) -> sqlx::Result<PgConnection> {
-    let options = options.clone().options([("statement_timeout", "0"), ("lock_timeout", "3000")]);
+    let options = options.clone().options([("statement_timeout", "0"), ("lock_timeout", "250")]);
     let connected = tokio::time::timeout(ACQUIRE, options.connect()).await;
     connected.unwrap_or(Err(sqlx::Error::PoolTimedOut))
 }

@@ -1,10 +1,14 @@
-//! What the inbox's tables need now and then. Any replica may do it, at any time; locks in the database let one.
+//! What the inbox's tables need now and then. Any replica may do it, at any time; locks in the database let one. A database
+//! that is away is told of elsewhere, so that nothing is tried, and nothing told here, until it is ready.
 
 use chrono::{DateTime, Days, Utc};
 use sqlx::{PgPool, postgres::PgConnectOptions};
 
 use super::{generations, partitions, retention};
-use crate::metrics::Metrics;
+use crate::{
+    db::{Presence, State},
+    metrics::Metrics,
+};
 
 /// With room for fewer days than this, it is an error that no more is made: that has failed for two months then.
 const ALARM_DAYS: i64 = 30;
@@ -15,6 +19,7 @@ pub(crate) struct Upkeep {
     pub(crate) db: PgPool,
     /// For what takes longer than a statement of the pool may.
     pub(crate) database: PgConnectOptions,
+    pub(crate) presence: Presence,
     /// How many days events are kept; none for ever.
     pub(crate) retention: Option<Days>,
     pub(crate) metrics: Metrics,
@@ -34,6 +39,9 @@ impl Upkeep {
     /// What is due every hour: room for the events to come, and the months that are too old. Tells in the log what
     /// fails.
     pub(crate) async fn hourly(&self, now: DateTime<Utc>) {
+        if self.presence.state() != State::Ready {
+            return;
+        }
         if let Err(error) = self.make_room(now).await {
             let days = self.metrics.database.known_room().map_or(0, |end| (end - now).num_days());
             if days < ALARM_DAYS {
@@ -50,6 +58,9 @@ impl Upkeep {
 
     /// What is due every half minute: a new generation of keys where the newest is full.
     pub(crate) async fn often(&self) {
+        if self.presence.state() != State::Ready {
+            return;
+        }
         match generations::rotate(&self.db).await {
             Ok(Some(generation)) => tracing::info!(generation, "a new generation of keys was begun"),
             Ok(None) => {}

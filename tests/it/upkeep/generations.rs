@@ -142,6 +142,14 @@ async fn no_key_goes_into_two_generations() {
     let twice: i64 = sqlx::query_scalar(twice).fetch_one(&house.db).await.unwrap();
     assert_eq!((twice, house.events().await.len()), (0, ROUNDS * KEYS));
     assert!(newest(&house.db).await > 10, "{}", newest(&house.db).await);
+
+    // One that remembers nothing finds the keys of every generation.
+    let late = another(&house, Plan::new()).await;
+    for round in (0..ROUNDS).step_by(10) {
+        assert_eq!(late.ask(&call(&format!("CA{round}-0"))).await.status, 200);
+    }
+    assert_eq!(house.events().await.len(), ROUNDS * KEYS, "all known");
+    late.close().await;
     other.close().await;
     house.close().await;
 }
