@@ -221,8 +221,8 @@ impl Presence {
         self.0.prepared.store(true, Ordering::Relaxed);
     }
 
-    /// Looks at the database and remembers what it saw. Tells in the log when the database has become ready, how it keeps
-    /// what it confirms, and when it is no longer ready.
+    /// Looks at the database and remembers what it saw. Tells in the log when the database has become ready and how it
+    /// keeps what it confirms, and when it is no longer ready.
     pub(crate) async fn look(&self, pool: &PgPool) -> State {
         let now = match tokio::time::timeout(LOOK, is_migrated(pool)).await {
             Ok(Ok(true)) if self.0.prepared.load(Ordering::Relaxed) => State::Ready,

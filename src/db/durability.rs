@@ -13,13 +13,10 @@ SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('sync
 
 /// Tells in the log of each setting by which the server may lose what it has confirmed.
 pub(super) async fn warn_of_settings(db: &PgPool) {
-    let looking = sqlx::query_scalar(OFF_SQL).fetch_all(db);
-    let off: Vec<String> = match tokio::time::timeout(super::ACQUIRE, looking).await {
-        Ok(Ok(off)) => off,
-        Ok(Err(_)) | Err(_) => {
-            tracing::warn!("whether the database server keeps what it confirms could not be seen");
-            return;
-        }
+    let looking = sqlx::query_scalar::<_, String>(OFF_SQL).fetch_all(db);
+    let Ok(Ok(off)) = tokio::time::timeout(super::ACQUIRE, looking).await else {
+        tracing::warn!("whether the database server keeps what it confirms could not be seen");
+        return;
     };
     for setting in off {
         match setting.as_str() {
