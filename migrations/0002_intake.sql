@@ -127,7 +127,8 @@ AS $$
 DECLARE
     current integer;
     earlier uuid[];
-    kept_ids uuid[];
+    added_ids uuid[]; -- whose key is new, so that nothing else of them can be here
+    all_new boolean;  -- as nearly always
 BEGIN
     -- Statements of a function see what was committed before each of them: so what follows sees everything that was
     -- done under this lock.
@@ -149,13 +150,13 @@ BEGIN
         SELECT new.key, current, new.id, new.received, new.seen
         FROM unnest(ids, keys, seen, received) AS new (id, key, seen, received)
         WHERE cardinality(earlier) = 0 OR new.key <> ALL (earlier)
-        ON CONFLICT (key, generation) DO UPDATE SET
-            times_seen = known.times_seen
-                + CASE WHEN known.event_id = excluded.event_id THEN 0 ELSE excluded.times_seen END,
-            last_seen = CASE WHEN known.event_id = excluded.event_id THEN known.last_seen ELSE excluded.first_seen END
-        RETURNING known.event_id
+        ON CONFLICT (key, generation) DO UPDATE
+            SET times_seen = known.times_seen + excluded.times_seen, last_seen = excluded.first_seen
+            WHERE known.event_id <> excluded.event_id
+        RETURNING known.event_id, known.last_seen
     )
-    SELECT array_agg(added.event_id) INTO kept_ids FROM added;
+    SELECT array_agg(added.event_id) INTO added_ids FROM added WHERE added.last_seen IS NULL;
+    all_new := cardinality(added_ids) = cardinality(ids);
 
     INSERT INTO events (id, received_at, occurred_at, provider, endpoint, external_id, kind, subject, method, path,
                         headers, body, answer, signed_by, flags)
@@ -166,15 +167,13 @@ BEGIN
                 headers, bodies, answers, signers, flags)
         AS new (id, received, occurred, provider, endpoint, external_id, kind, subject, method, path,
                 headers, body, answer, signer, flags)
-    WHERE new.id = ANY (kept_ids)
-    ON CONFLICT DO NOTHING;
+    WHERE all_new OR new.id = ANY (added_ids);
 
     INSERT INTO event_work (event_id, due_at)
     SELECT new.id, new.received FROM unnest(ids, received) AS new (id, received)
-    WHERE new.id = ANY (kept_ids)
-    ON CONFLICT DO NOTHING;
+    WHERE all_new OR new.id = ANY (added_ids);
 
-    IF EXISTS (SELECT FROM unnest(ids) AS new (id) WHERE kept_ids IS NULL OR new.id <> ALL (kept_ids)) THEN
+    IF NOT coalesce(all_new, false) THEN
         RETURN QUERY
         SELECT new.id, known.event_id, (SELECT event.answer FROM events event WHERE event.id = known.event_id)
         FROM unnest(ids, keys) AS new (id, key)

@@ -4,9 +4,9 @@
 //! Inputs of several parts are lines: the first ones are headers or a query, what is left is the body. A new parser
 //! gets a function here, a line in [`TARGETS`], a file in `fuzz/fuzz_targets` and inputs in `fuzz/corpus`.
 
-use std::{collections::BTreeSet, fmt::Write as _, sync::Arc};
+use std::{collections::BTreeSet, fmt::Write as _, net::IpAddr, sync::Arc};
 
-use axum::http::{HeaderMap, HeaderValue, Method, header::CONTENT_TYPE};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, header::CONTENT_TYPE};
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use secrecy::SecretString;
@@ -14,8 +14,13 @@ use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
 use crate::{
+    config::Proxy,
     domain::phone::Phone,
-    inbox::spool::record::{self, Progress, Records},
+    http::middleware::{came_by_http, client_of},
+    inbox::{
+        entry::Entry,
+        spool::record::{self, Progress, Records},
+    },
     lines::token::{Position, TokenKeys},
     provider::{
         Endpoint, Envelope, Params, Received, Reject, Unsigned, Webhook,
@@ -30,14 +35,16 @@ use crate::{
 pub type Target = fn(&[u8]);
 
 /// Every target by name.
-pub const TARGETS: [(&str, Target); 11] = [
+pub const TARGETS: [(&str, Target); 13] = [
     ("params", params),
     ("phone", phone),
     ("plivo_callback", plivo_callback),
     ("plivo_v2", plivo_v2),
     ("plivo_v3", plivo_v3),
     ("position_token", position_token),
+    ("proxy_headers", proxy_headers),
     ("spool_record", spool_record),
+    ("spooled_entry", spooled_entry),
     ("stripe_event", stripe_event),
     ("stripe_signature", stripe_signature),
     ("twilio_callback", twilio_callback),
@@ -203,6 +210,32 @@ pub fn phone(bytes: &[u8]) {
     }
 }
 
+/// Two header lines. What a client invents changes nothing of what a trusted proxy adds: at the end of the last line, or
+/// as a line of its own.
+pub fn proxy_headers(bytes: &[u8]) {
+    let (first, second) = line(bytes);
+    let peer = IpAddr::from([198, 51, 100, 1]);
+    let added = [b"192.0.2.7".as_slice(), b" 192.0.2.7, 10.0.0.1 "];
+    let on_a_line = added.map(|added| vec![first.to_vec(), [second, b",", added].concat()]);
+    let on_its_own = added.map(|added| vec![first.to_vec(), second.to_vec(), added.to_vec()]);
+    for (hops, lines) in (1..).zip(on_a_line).chain((1..).zip(on_its_own)) {
+        if let Some(headers) = repeated("x-forwarded-for", &lines) {
+            assert_eq!(client_of(Proxy::None, &headers, peer), peer);
+            assert_eq!(client_of(Proxy::Render, &headers, peer), peer);
+            assert_eq!(client_of(Proxy::Hops(hops), &headers, peer), IpAddr::from([192, 0, 2, 7]));
+            let beyond = client_of(Proxy::Hops(hops + 1), &headers, peer);
+            assert_eq!(beyond, beyond.to_canonical());
+        }
+    }
+    if let Some(headers) = repeated("cf-connecting-ip", &[first, second, b"2001:db8::7"]) {
+        let client = client_of(Proxy::Render, &headers, peer);
+        assert_eq!(Ok(client), "2001:db8::7".parse());
+    }
+    if let Some(headers) = repeated("x-forwarded-proto", &[first.to_vec(), [second, b",https"].concat()]) {
+        assert!(!came_by_http(Proxy::None, &headers) && !came_by_http(Proxy::Hops(1), &headers));
+    }
+}
+
 /// Two bytes for a place, a segment of the spool.
 ///
 /// No input knows the salt, so it holds no record. Its lines are written as records, too: all of them are read, those
@@ -231,6 +264,21 @@ pub fn spool_record(bytes: &[u8]) {
     let mut written = lines.iter();
     assert!(read.iter().all(|record| written.any(|line| line == record)), "in order, and none but these");
     assert!(read.len() >= before && read[..before] == lines[..before]);
+}
+
+/// Head line, body, answer: read as a record with the length of its head before it, and as it stands.
+///
+/// An entry that is read can be written, and is read again alike.
+pub fn spooled_entry(bytes: &[u8]) {
+    let (head, rest) = line(bytes);
+    let length = u32::try_from(head.len()).unwrap_or(u32::MAX).to_be_bytes();
+    for record in [bytes, &[&length, head, rest].concat()] {
+        if let Ok(entry) = Entry::from_record(record) {
+            let written = entry.to_record();
+            let again = Entry::from_record(&written).map(|entry| entry.to_record());
+            assert_eq!(again.ok(), Some(written));
+        }
+    }
 }
 
 /// Every record of a segment. Each byte of it is accounted for.
@@ -330,6 +378,12 @@ fn asked(mut received: Received, query: &[u8]) -> Received {
 fn with(mut received: Received, name: &'static str, value: &[u8]) -> Option<Received> {
     received.headers.append(name, HeaderValue::from_bytes(value).ok()?);
     Some(received)
+}
+
+/// A header of several lines; `None` where HTTP allows no such value.
+fn repeated(name: &'static str, lines: &[impl AsRef<[u8]>]) -> Option<HeaderMap> {
+    let values = lines.iter().map(|line| HeaderValue::from_bytes(line.as_ref()).ok());
+    values.map(|value| Some((HeaderName::from_static(name), value?))).collect()
 }
 
 fn url(received: &Received) -> String {

@@ -5,7 +5,7 @@ mod health;
 pub(crate) mod limiter;
 mod local;
 mod metrics;
-mod middleware;
+pub(crate) mod middleware;
 pub(crate) mod problem;
 pub(crate) mod server;
 pub(crate) mod state;

@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// What is kept of one delivery. Without `Debug`, since it is full of people's data.
-pub(super) struct Entry {
+pub(crate) struct Entry {
     pub(super) id: EventId,
     pub(super) key: DedupeKey,
     pub(super) endpoint: Endpoint,
@@ -56,7 +56,7 @@ struct Head<Columns> {
 /// A spooled record that is none of ours: written by a later version, or by another hand.
 #[derive(Debug, thiserror::Error)]
 #[error("not a record of an event: {0}")]
-pub(super) struct Unreadable(&'static str);
+pub(crate) struct Unreadable(&'static str);
 
 impl Entry {
     /// The row of a delivery that is answered with `answer`.
@@ -115,7 +115,7 @@ impl Entry {
     }
 
     /// As the spool keeps it: the length of the head in four bytes, the head as JSON, the body, the answer.
-    pub(super) fn to_record(&self) -> Vec<u8> {
+    pub(crate) fn to_record(&self) -> Vec<u8> {
         let head = Head {
             id: self.id.uuid(),
             key: self.key.uuid(),
@@ -138,7 +138,7 @@ impl Entry {
     ///
     /// # Errors
     /// When it is none that [`to_record`](Self::to_record) made.
-    pub(super) fn from_record(record: &[u8]) -> Result<Self, Unreadable> {
+    pub(crate) fn from_record(record: &[u8]) -> Result<Self, Unreadable> {
         let (length, rest) = record.split_first_chunk().ok_or(Unreadable("too short"))?;
         let length = usize::try_from(u32::from_be_bytes(*length)).unwrap_or(usize::MAX);
         let head = rest.get(..length).ok_or(Unreadable("shorter than its head"))?;

@@ -4,7 +4,7 @@
 //! commit, or in the local spool while that is away. A drain brings the spool into PostgreSQL on its return.
 
 mod drain;
-mod entry;
+pub(crate) mod entry;
 mod generations;
 mod intake;
 mod ledger;

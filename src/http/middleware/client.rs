@@ -9,9 +9,14 @@ use crate::{config::Proxy, http::server::Peer};
 
 /// The client's address as far as it can be trusted.
 pub(super) fn address(proxy: Proxy, request: &Request) -> IpAddr {
-    let said = said_by_proxy(proxy, request.headers(), "x-forwarded-for", "cf-connecting-ip");
-    let peer = || request.extensions().get::<Peer>().map_or(IpAddr::from([0, 0, 0, 0]), |peer| peer.0.ip());
-    said.and_then(read).unwrap_or_else(peer).to_canonical()
+    let peer = request.extensions().get::<Peer>().map_or(IpAddr::from([0, 0, 0, 0]), |peer| peer.0.ip());
+    client_of(proxy, request.headers(), peer)
+}
+
+/// The address that the trusted proxy names, and `peer`'s where it names none.
+pub(crate) fn client_of(proxy: Proxy, headers: &HeaderMap, peer: IpAddr) -> IpAddr {
+    let said = said_by_proxy(proxy, headers, "x-forwarded-for", "cf-connecting-ip");
+    said.and_then(read).unwrap_or(peer).to_canonical()
 }
 
 /// What the trusted proxy wrote: the n-th entry from the right of `list`, over all its lines, or Render's own header.
@@ -25,9 +30,10 @@ pub(super) fn said_by_proxy<'h>(
     match proxy {
         Proxy::None => None,
         Proxy::Hops(hops) => {
-            let lines: Vec<&str> =
-                headers.get_all(list).iter().filter_map(|line| line.to_str().ok()).collect();
-            lines.into_iter().rev().flat_map(|line| line.rsplit(',')).map(str::trim).nth(hops - 1)
+            // As bytes: a line that is no text would take the proxy's own entry with it.
+            let lines = headers.get_all(list).iter().rev();
+            let entry = lines.flat_map(|line| line.as_bytes().rsplit(|byte| *byte == b',')).nth(hops - 1)?;
+            str::from_utf8(entry).ok().map(str::trim)
         }
         Proxy::Render => headers.get_all(render).iter().next_back()?.to_str().ok().map(str::trim),
     }
@@ -40,6 +46,8 @@ fn read(text: &str) -> Option<IpAddr> {
 
 #[cfg(test)]
 mod tests {
+    use axum::http::HeaderValue;
+
     use super::*;
 
     #[test]
@@ -47,7 +55,7 @@ mod tests {
         let headers = |lines: &[&'static str]| {
             let mut headers = HeaderMap::new();
             for line in lines {
-                headers.append("x-forwarded-for", line.parse().unwrap());
+                headers.append("x-forwarded-for", HeaderValue::from_bytes(line.as_bytes()).unwrap());
             }
             headers
         };
@@ -59,6 +67,12 @@ mod tests {
                 "a second line is further right",
                 Proxy::Hops(1),
                 &["6.6.6.6", "192.0.2.1"][..],
+                Some("192.0.2.1"),
+            ),
+            (
+                "a line that is not ASCII hides no entry",
+                Proxy::Hops(1),
+                &["6.6.6.6", "é, 192.0.2.1"][..],
                 Some("192.0.2.1"),
             ),
             ("too few entries", Proxy::Hops(3), &["6.6.6.6, 192.0.2.1"][..], None),

@@ -17,6 +17,7 @@ use axum::{
 };
 use futures_util::FutureExt as _;
 
+pub(crate) use self::{client::client_of, rules::came_by_http};
 use self::{client::said_by_proxy, log::Seen, refusals::Watched};
 use super::{error, state::State};
 

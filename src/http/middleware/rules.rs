@@ -38,7 +38,7 @@ fn to_https(state: &State, request: &Request) -> Response {
 
 /// Whether a trusted proxy says so. Most proxies write one word over what was there, so where there are fewer words than
 /// proxies the nearest proxy's counts.
-fn came_by_http(proxy: Proxy, headers: &HeaderMap) -> bool {
+pub(crate) fn came_by_http(proxy: Proxy, headers: &HeaderMap) -> bool {
     const PROTO: &str = "x-forwarded-proto";
     let nearest = if proxy == Proxy::None { Proxy::None } else { Proxy::Hops(1) };
     said_by_proxy(proxy, headers, PROTO, PROTO)
