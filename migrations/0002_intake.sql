@@ -3,7 +3,7 @@
 -- The dedupe keys in generations. A key is the hash of something random, so an index of all keys ever seen would be
 -- written all over, a page for every key, and the log would grow with the table. Only the newest generation is written
 -- to; the older ones are only looked at. A generation is closed when it has grown so large that its pages would no
--- longer be written to several times between two checkpoints.
+-- longer be written to several times between two checkpoints, see rotate_event_keys().
 ALTER TABLE event_keys RENAME TO event_keys_first;
 ALTER INDEX event_keys_pkey RENAME TO event_keys_first_pkey;
 
@@ -42,7 +42,8 @@ BEGIN
 END
 $$;
 
-SELECT ensure_key_generation(0), ensure_key_generation(1);
+-- What was kept before, the generation that takes new keys, and the one after it.
+SELECT ensure_key_generation(0), ensure_key_generation(1), ensure_key_generation(2);
 
 -- The answer lies beside its event: written in the same row, gone with it, and never updated.
 ALTER TABLE events ADD COLUMN answer bytea; -- the XML that was given; NULL where it was the endpoint's usual one
@@ -210,7 +211,7 @@ BEGIN
     IF pg_indexes_size(('event_keys_' || to_char(current, 'FM0000'))::regclass) < most_bytes THEN
         RETURN NULL;
     END IF;
-    PERFORM ensure_key_generation(current + 1), ensure_key_generation(current + 2);
+    PERFORM ensure_key_generation(current + 2);
 
     -- This waits for the batches in flight and holds up those to come. Where it takes too long, the next look tries
     -- again.

@@ -1,9 +1,6 @@
 //! The application: builds the state, runs what must run beside the requests, and ends in order.
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{sync::Arc, time::Duration};
 
 use sqlx::{PgPool, migrate::MigrateError, postgres::PgConnectOptions};
 use tokio::net::TcpListener;
@@ -11,7 +8,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     config::Config,
-    db::{self, Durability, Presence},
+    db::{self, Presence},
     domain::clock::Clock,
     http::{
         self,
@@ -23,11 +20,10 @@ use crate::{
     metrics::Metrics,
 };
 
-/// How often the database is looked at. Health pages may be that stale.
-const LOOK: Duration = Duration::from_secs(1);
+/// How often the database is looked at. Health pages may be that stale, and a second more while it does not answer.
+const LOOK: Duration = Duration::from_millis(500);
 
-/// How often partitions are made ahead and old months removed. The first time comes soon: some hosts let no service run
-/// for so long.
+/// How often partitions are made ahead and old months removed.
 const UPKEEP: Duration = Duration::from_hours(1);
 
 /// How often full budgets are forgotten, and full generations of keys are closed.
@@ -40,7 +36,6 @@ pub struct App {
     database: PgConnectOptions,
     spool: SpoolPlan,
     upkeep: Upkeep,
-    durability: Durability,
     clock: Arc<dyn Clock>,
     limits: Limits,
     tasks: TaskTracker,
@@ -117,11 +112,11 @@ impl App {
         let upkeep = Upkeep {
             db: db.clone(),
             database: database.clone(),
+            presence: state.presence.clone(),
             retention: config.retention,
             metrics: state.metrics.clone(),
         };
-        let durability = Durability::default();
-        Ok(Self { state, db, database, spool, upkeep, durability, clock, limits, tasks, stop, drained })
+        Ok(Self { state, db, database, spool, upkeep, clock, limits, tasks, stop, drained })
     }
 
     /// Waits for the database and brings it up to date (or, without `migrate`, waits until somebody has).
@@ -138,7 +133,7 @@ impl App {
                 }
                 Err(AppError::Migrate(error)) if db::is_away(&error) => {
                     if !told {
-                        tracing::error!(%error, "the database does not answer; trying every second");
+                        tracing::error!(%error, "the database does not answer; it is tried again until it does");
                     }
                 }
                 Ok(false) => {}
@@ -162,8 +157,7 @@ impl App {
         if matches!(presence.look(&self.db).await, db::State::Away | db::State::Outdated) {
             return Ok(false);
         }
-        self.upkeep.prepare(self.clock.now()).await.map_err(away)?;
-        self.durability.look(&self.database).await.map_err(away)?;
+        self.upkeep.make_room(self.clock.now()).await.map_err(away)?;
         presence.prepared();
         self.state.intake.open();
         presence.look(&self.db).await;
@@ -217,74 +211,58 @@ impl App {
         self.tasks.spawn(drain.run(stop));
     }
 
-    /// Does at once everything that [`serve`](Self::serve) does now and then for the database.
+    /// Does at once what [`serve`](Self::serve) does now and then for the tables.
     pub async fn keep_up(&self) {
         self.upkeep.often().await;
         self.upkeep.hourly(self.clock.now()).await;
-        self.durability.look_again(&self.database).await;
     }
 
     /// Starts what is done now and then; each ends when the service stops.
     fn start_upkeep(&self) {
         let (state, db) = (self.state.clone(), self.db.clone());
-        let (durability, database) = (self.durability.clone(), self.database.clone());
-        self.every(LOOK, move || {
+        self.every(LOOK, LOOK, move || {
             let (state, db) = (state.clone(), db.clone());
-            let (durability, database) = (durability.clone(), database.clone());
             async move {
-                let before = state.presence.state();
-                let now = state.presence.look(&db).await;
-                if before != now {
-                    tracing::info!(?before, ?now, "the database's state changed");
-                    if now == db::State::Ready {
-                        durability.look_again(&database).await;
-                    }
-                }
+                state.presence.look(&db).await;
             }
         });
         let state = self.state.clone();
-        self.every(SWEEP, move || {
+        self.every(SWEEP, SWEEP, move || {
             state.failures.sweep();
             std::future::ready(())
         });
-        self.start_table_upkeep();
+        let upkeep = self.upkeep.clone();
+        self.every(SWEEP, SWEEP, move || {
+            let upkeep = upkeep.clone();
+            async move { upkeep.often().await }
+        });
+        // The first time comes soon: some hosts let no service run for an hour.
+        let (upkeep, clock) = (self.upkeep.clone(), Arc::clone(&self.clock));
+        self.every(SWEEP, UPKEEP, move || {
+            let (upkeep, now) = (upkeep.clone(), clock.now());
+            async move { upkeep.hourly(now).await }
+        });
     }
 
-    /// Looks after the tables while the database is there. What is under way when the service stops is broken off: the
-    /// next round goes on from there.
-    fn start_table_upkeep(&self) {
-        let (upkeep, state, clock) = (self.upkeep.clone(), self.state.clone(), Arc::clone(&self.clock));
-        let (durability, database) = (self.durability.clone(), self.database.clone());
-        let work = async move {
-            let mut hourly = None::<Instant>;
-            loop {
-                tokio::time::sleep(SWEEP).await;
-                if state.presence.state() != db::State::Ready {
-                    continue;
-                }
-                upkeep.often().await;
-                if hourly.is_none_or(|last| last.elapsed() >= UPKEEP) {
-                    hourly = Some(Instant::now());
-                    upkeep.hourly(clock.now()).await;
-                    durability.look_again(&database).await;
-                }
-            }
-        };
-        let stop = self.stop.clone();
-        self.tasks.spawn(async move { stop.run_until_cancelled(work).await });
-    }
-
-    /// Repeats `work`, the first time one period from now, until the service stops.
+    /// Repeats `work` until the service stops, which breaks off what is under way. A round is also broken off when the
+    /// next one is due, after half a minute at least: a connection whose other end is gone without a word must not end
+    /// upkeep for ever.
     fn every<F: Future<Output = ()> + Send>(
         &self,
+        first: Duration,
         period: Duration,
         work: impl Fn() -> F + Send + Sync + 'static,
     ) {
         let stop = self.stop.clone();
-        self.tasks.spawn(async move {
-            while tokio::time::timeout(period, stop.cancelled()).await.is_err() {
-                work().await;
+        let rounds = async move {
+            tokio::time::sleep(first).await;
+            loop {
+                if tokio::time::timeout(period.max(SWEEP), work()).await.is_err() {
+                    tracing::warn!("upkeep took too long; it is tried again");
+                }
+                tokio::time::sleep(period).await;
             }
-        });
+        };
+        self.tasks.spawn(async move { stop.run_until_cancelled(rounds).await });
     }
 }

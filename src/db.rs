@@ -18,7 +18,7 @@ use sqlx::{
     postgres::{PgConnectOptions, PgPoolOptions},
 };
 
-pub(crate) use durability::{Durability, connect_durably};
+pub(crate) use durability::connect_durably;
 
 /// Every migration, embedded in the binary.
 const MIGRATOR: Migrator = sqlx::migrate!();
@@ -31,8 +31,12 @@ const CONNECTIONS: u32 = 8;
 const ACQUIRE: Duration = Duration::from_millis(1500);
 
 /// Longest wait for a sign of life from a connection that was idle. One whose other end is gone without a word is
-/// replaced after this, within the wait for a connection.
-const PING: Duration = Duration::from_millis(500);
+/// replaced after this; all of them, one after the other, about within the wait for a connection.
+const PING: Duration = Duration::from_millis(200);
+
+/// Longest look at the database. What began while nothing came through must end in time for another look within the 2 s
+/// after which the return of the database is to be seen.
+const LOOK: Duration = Duration::from_secs(1);
 
 /// Longest single statement of the service, in milliseconds; migrations are free of it.
 const STATEMENT_MS: &str = "2500";
@@ -67,13 +71,13 @@ pub(crate) fn pool(options: PgConnectOptions) -> PgPool {
         .connect_lazy_with(options)
 }
 
-/// A connection for upkeep: its statements may take long, but wait only shortly for what others have locked. Longer
-/// than a second, though, after which PostgreSQL ends an autovacuum that is in the way.
+/// A connection for upkeep: its statements may take long, but wait only shortly for what others have locked, since
+/// whoever comes later waits behind them. It is then tried again another time.
 ///
 /// # Errors
 /// What the database raises, or that it does not answer.
 pub(crate) async fn maintenance(options: &PgConnectOptions) -> sqlx::Result<PgConnection> {
-    let options = options.clone().options([("statement_timeout", "0"), ("lock_timeout", "3000")]);
+    let options = options.clone().options([("statement_timeout", "0"), ("lock_timeout", "250")]);
     let connected = tokio::time::timeout(ACQUIRE, options.connect()).await;
     connected.unwrap_or(Err(sqlx::Error::PoolTimedOut))
 }
@@ -183,7 +187,7 @@ struct Seen {
     prepared: AtomicBool,
 }
 
-/// The states of the database.
+/// The states of the database, each as good as all before it and more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum State {
     /// It does not answer.
@@ -196,15 +200,20 @@ pub(crate) enum State {
     Ready,
 }
 
+impl State {
+    /// The state with this number.
+    fn of(number: u8) -> Self {
+        [Self::Away, Self::Outdated, Self::Unprepared]
+            .get(usize::from(number))
+            .copied()
+            .unwrap_or(Self::Ready)
+    }
+}
+
 impl Presence {
     /// What was last seen; `Away` before the first look.
     pub(crate) fn state(&self) -> State {
-        match self.0.state.load(Ordering::Relaxed) {
-            3 => State::Ready,
-            2 => State::Unprepared,
-            1 => State::Outdated,
-            _ => State::Away,
-        }
+        State::of(self.0.state.load(Ordering::Relaxed))
     }
 
     /// From now on a migrated database is ready: there is room for events in it.
@@ -212,9 +221,10 @@ impl Presence {
         self.0.prepared.store(true, Ordering::Relaxed);
     }
 
-    /// Looks at the database and remembers what it saw.
+    /// Looks at the database and remembers what it saw. Tells in the log when the database has become ready and how it
+    /// keeps what it confirms, and when it is no longer ready.
     pub(crate) async fn look(&self, pool: &PgPool) -> State {
-        let state = match tokio::time::timeout(ACQUIRE, is_migrated(pool)).await {
+        let now = match tokio::time::timeout(LOOK, is_migrated(pool)).await {
             Ok(Ok(true)) if self.0.prepared.load(Ordering::Relaxed) => State::Ready,
             Ok(Ok(true)) => State::Unprepared,
             Ok(Ok(false)) => State::Outdated,
@@ -223,13 +233,13 @@ impl Presence {
             }
             Ok(Err(_)) | Err(_) => State::Away,
         };
-        let code = match state {
-            State::Away => 0,
-            State::Outdated => 1,
-            State::Unprepared => 2,
-            State::Ready => 3,
-        };
-        self.0.state.store(code, Ordering::Relaxed);
-        state
+        let before = State::of(self.0.state.swap(now as u8, Ordering::Relaxed));
+        if before != now && (before == State::Ready || now == State::Ready) {
+            tracing::info!(?before, ?now, "the database's state changed");
+        }
+        if before != now && now == State::Ready {
+            durability::warn_of_settings(pool).await;
+        }
+        now
     }
 }

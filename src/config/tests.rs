@@ -67,6 +67,8 @@ fn good_values() {
         ("PLIVO_AUTH_ID", "MAXXXXXXXXXXXXXXXXXX,SAXXXXXXXXXXXXXXXXXX"),
         ("HOST", "::1"),
         ("SMARTLINE_TRUSTED_PROXY_HOPS", "2"),
+        ("SMARTLINE_RETENTION_DAYS", "1"),
+        ("SMARTLINE_RETENTION_DAYS", "36500"),
         ("SMARTLINE_ALLOW_TWILIO", "192.0.2.0/24, 2001:db8::/32,198.51.100.7"),
         ("SMARTLINE_ALLOW_STRIPE", "report:192.0.2.0/24"),
         ("SMARTLINE_API_KEY", "taken+as/it=is"),
@@ -116,7 +118,7 @@ fn each_fault_names_its_variable_and_never_its_value() {
         ("SMARTLINE_TRUSTED_PROXY_HOPS", "all", "is no number of proxies"),
         ("SMARTLINE_RETENTION_DAYS", "0", "is no number of days"),
         ("SMARTLINE_RETENTION_DAYS", "36501", "is no number of days"),
-        ("SMARTLINE_RETENTION_DAYS", "tell", "is no number of days"),
+        ("SMARTLINE_RETENTION_DAYS", "1 year", "is no number of days"),
         ("SMARTLINE_ALLOW_PLIVO", "everyone", "is no list of networks"),
     ] {
         let text = read_with(name, value).unwrap_err().to_string();

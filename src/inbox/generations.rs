@@ -3,15 +3,14 @@
 //! The migrations hold the rules: `append_events()` looks a key up in all generations and adds it to the newest only,
 //! and `rotate_event_keys()` moves on while no batch is being added. `docs/adr/0007-key-generations.md` says why.
 
-use sqlx::{Connection as _, PgPool, postgres::PgConnectOptions};
+use sqlx::PgPool;
 
-use crate::db;
-
-/// Bytes of the newest generation's index at which it is closed: 48 MiB, which is about a million keys.
+/// Bytes of the newest generation's index at which it is closed: 64 MiB, which is about 1.3 million keys.
 ///
 /// An index page that is changed for the first time since a checkpoint goes into the log as a whole. So this is also
-/// about the most that the keys can add to the log between two checkpoints, whatever the number of events.
-const MOST_BYTES: i64 = 48 << 20;
+/// about the most that the keys can add to the log between two checkpoints, whatever the number of events. A smaller
+/// one makes more generations to look into.
+const MOST_BYTES: i64 = 64 << 20;
 
 const ROTATE_SQL: &str = "SELECT rotate_event_keys($1)";
 
@@ -22,15 +21,4 @@ const ROTATE_SQL: &str = "SELECT rotate_event_keys($1)";
 /// What the database raises; that a batch took too long to wait for is among it. The next look tries again.
 pub(super) async fn rotate(db: &PgPool) -> sqlx::Result<Option<i32>> {
     sqlx::query_scalar(ROTATE_SQL).bind(MOST_BYTES).fetch_one(db).await
-}
-
-/// Brings the planner's figures about a closed generation up to date: it is only read from now on, so this is the last
-/// time that anybody looks.
-///
-/// # Errors
-/// What the database raises.
-pub(super) async fn analyze(database: &PgConnectOptions, generation: i32) -> sqlx::Result<()> {
-    let mut connection = db::maintenance(database).await?;
-    db::run(&mut connection, format!("ANALYZE event_keys_{generation:04}")).await?;
-    connection.close().await
 }

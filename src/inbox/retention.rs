@@ -152,7 +152,8 @@ async fn remove(db: &mut PgConnection, month: Month, stage: Stage) -> sqlx::Resu
     let table = month.table();
     if stage != Stage::Detached {
         db::run(db, format!("COMMENT ON TABLE {table} IS '{MARK}'")).await?;
-        // Neither takes a lock on `events` that an insert or a read would wait for, and both wait for whoever reads it.
+        // Neither takes a lock on `events` that an insert or a read would wait for. Both wait for whoever reads the month;
+        // so may, behind them, a session that made its plans in the very moment in which detaching began.
         let how = if stage == Stage::Pending { "FINALIZE" } else { "CONCURRENTLY" };
         db::run(db, format!("ALTER TABLE events DETACH PARTITION {table} {how}")).await?;
     }

@@ -20,8 +20,7 @@ mod kills;
 mod line;
 mod load;
 mod postgres;
-mod proxy;
-
+pub(crate) mod proxy;
 mod random;
 mod report;
 

@@ -16,7 +16,7 @@ use crate::house::cluster;
 
 /// What happens to a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Fault {
+pub(crate) enum Fault {
     /// The connection is cut, and the server never sees it.
     CutBefore,
     /// The server works on it, and the connection is cut before its reply: a commit may have been done.
@@ -26,7 +26,7 @@ pub(super) enum Fault {
 }
 
 /// The proxy. It ends when it is dropped.
-pub(super) struct Proxy {
+pub(crate) struct Proxy {
     address: SocketAddr,
     plan: Arc<Mutex<Plan>>,
     connections: Arc<Mutex<JoinSet<()>>>,
@@ -65,7 +65,7 @@ impl Plan {
 
 impl Proxy {
     /// A proxy before the tests' server. It lets everything through at first, and always what contains one of `spared`.
-    pub(super) async fn open(spared: &'static [&'static str]) -> Self {
+    pub(crate) async fn open(spared: &'static [&'static str]) -> Self {
         let server = cluster().await.connect_options("postgres");
         let socket = server.get_socket().unwrap().join(format!(".s.PGSQL.{}", server.get_port()));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -84,29 +84,29 @@ impl Proxy {
     }
 
     /// The URL of `database`, through this proxy.
-    pub(super) async fn url(&self, database: &str) -> String {
+    pub(crate) async fn url(&self, database: &str) -> String {
         let options = cluster().await.connect_options(database);
         format!("postgres://{}@{}/{database}?sslmode=disable", options.get_username(), self.address)
     }
 
     /// Lets a fault come after so many more messages that belong to a statement (Parse, Bind, Execute or Query).
-    pub(super) fn arm(&self, fault: Fault, after: usize) {
+    pub(crate) fn arm(&self, fault: Fault, after: usize) {
         self.plan.lock().unwrap().next = Some((fault, after));
     }
 
     /// Takes the fault back; tells whether it had come.
-    pub(super) fn disarm(&self) -> bool {
+    pub(crate) fn disarm(&self) -> bool {
         self.plan.lock().unwrap().next.take().is_none()
     }
 
     /// Cuts every connection, so that the next statement is sent on a fresh one.
-    pub(super) async fn cut(&self) {
+    pub(crate) async fn cut(&self) {
         let mut open = std::mem::take(&mut *self.connections.lock().unwrap());
         open.shutdown().await;
     }
 
     /// The statements that were seen while a fault was to come, and those of them that one has hit.
-    pub(super) fn statements(&self) -> (BTreeSet<String>, BTreeSet<String>) {
+    pub(crate) fn statements(&self) -> (BTreeSet<String>, BTreeSet<String>) {
         let plan = self.plan.lock().unwrap();
         (plan.seen.clone(), plan.hit.clone())
     }

@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 
 use super::{DAY, another, call, execute, figure};
-use crate::house::{House, Log, Plan};
+use crate::house::{Database, House, Log, Plan, eventually};
+use crate::storm::proxy::{Fault, Proxy};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -70,40 +71,114 @@ async fn without_a_number_of_days_nothing_goes() {
     house.close().await;
 }
 
-#[tokio::test]
-async fn intake_goes_on_while_a_reader_holds_a_month_up() {
-    let log = Log::capture();
-    let house = House::build(kept(30)).await;
-    house.clock.advance(TO_DECEMBER);
-    let mut reader = house.db.begin().await.unwrap();
-    sqlx::query("SELECT count(*) FROM events").execute(&mut *reader).await.unwrap();
-    let upkeep = house.app.keep_up();
+/// Asks for new calls, and another service for the same ones, which it does not remember, until `work` is done. Asserts
+/// that nobody waits for long; tells how often it asked.
+async fn asked_during(work: impl Future<Output = ()>, houses: [&House; 2], name: &str) -> usize {
     let mut asked = 0;
     let asking = async {
         loop {
-            let started = Instant::now();
-            assert_eq!(house.ask(&call(&format!("CA{asked}"))).await.status, 200);
-            assert!(started.elapsed() < SECOND, "{:?}", started.elapsed());
-            asked += 1;
+            let ask = call(&format!("CA-{name}-{asked}"));
+            for house in houses {
+                let started = Instant::now();
+                assert_eq!(house.ask(&ask).await.status, 200);
+                assert!(started.elapsed() < SECOND, "{name}: {:?}", started.elapsed());
+                asked += 1;
+            }
         }
     };
     tokio::select! {
-        () = upkeep => {}
+        () = work => {}
         () = asking => {}
     }
-    assert!(asked > 10, "{asked}");
-    assert!(has(&house, "202610").await, "its reader is not disturbed");
-    let lines = log.take("could not be removed");
-    assert_eq!(lines.len(), 1);
-    assert_eq!((&lines[0]["partition"], &lines[0]["level"]), (&json!("events_202610"), &json!("WARN")));
+    asked
+}
 
+#[tokio::test]
+async fn intake_goes_on_while_a_month_is_removed() {
+    let log = Log::capture();
+    let house = House::build(kept(30)).await;
+    let other = another(&house, kept(30)).await;
+    let fill = "INSERT INTO events (id, provider, endpoint, external_id, kind, received_at, method, path, headers, body,
+                                    signed_by)
+                SELECT uuid_floor('2026-10-10'::timestamptz + n * interval '1 ms'), 'x', 'x', 'x', 'x', now(), 'x', 'x',
+                       '[]', 'body', 'x'
+                FROM generate_series(1, 50000) AS n;
+                INSERT INTO event_work (event_id, due_at) SELECT id, received_at FROM events";
+    execute(&house, fill).await;
+    house.clock.advance(TO_DECEMBER);
+    other.clock.advance(TO_DECEMBER);
+
+    let mut reader = house.db.begin().await.unwrap();
+    sqlx::query("SELECT count(*) FROM events").execute(&mut *reader).await.unwrap();
+    for step in ["detached", "finalized"] {
+        assert!(asked_during(house.app.keep_up(), [&house, &other], step).await > 0, "{step}");
+        assert!(has(&house, "202610").await, "its reader is not disturbed");
+        let lines = log.take("could not be removed");
+        assert_eq!(lines.len(), 1, "{step}");
+        assert_eq!((&lines[0]["partition"], &lines[0]["level"]), (&json!("events_202610"), &json!("WARN")));
+        let pending = "SELECT count(*) FROM pg_inherits WHERE inhdetachpending";
+        let pending: i64 = sqlx::query_scalar(pending).fetch_one(&house.db).await.unwrap();
+        assert_eq!(pending, 1, "it was broken off half-way");
+    }
     reader.rollback().await.unwrap();
-    let pending = "SELECT count(*) FROM pg_inherits WHERE inhdetachpending";
-    let pending: i64 = sqlx::query_scalar(pending).fetch_one(&house.db).await.unwrap();
-    assert_eq!(pending, 1, "it was broken off half-way");
-    house.app.keep_up().await;
-    assert!(!has(&house, "202610").await, "and is finished");
+
+    assert!(asked_during(house.app.keep_up(), [&house, &other], "dropped").await > 0);
+    assert!(!has(&house, "202610").await, "it is finished");
+    let lines = log.take("a month of events was removed");
+    assert_eq!((&lines[0]["rows"], &lines[0]["unfinished"]), (&json!(50_000), &json!(50_000)));
+    let spooled =
+        "smartline_webhook_requests_total{provider=\"twilio\",endpoint=\"twilio/voice\",outcome=\"spooled\"}";
+    for house in [&house, &other] {
+        assert_eq!(figure(house, spooled).await, 0, "no batch was late");
+    }
+    other.close().await;
     house.close().await;
+}
+
+/// A month that is due, with an event that nobody has worked on.
+const OLD_MONTH: &str = "
+    SELECT ensure_event_partitions('2020-02-15', -1);
+    INSERT INTO events (id, provider, endpoint, external_id, kind, received_at, method, path, headers, body, signed_by)
+    VALUES (uuid_floor('2020-01-10'), 'x', 'x', 'x', 'x', now(), 'x', 'x', '[]', 'body', 'x');
+    INSERT INTO event_work (event_id, due_at) SELECT id, received_at FROM events";
+
+/// Statements that are not those of the removal.
+const BESIDE: [&str; 5] =
+    ["_sqlx_migrations", "pg_settings", "set_config", "rotate_event_keys", "ensure_event_partitions"];
+
+#[tokio::test]
+async fn a_removal_that_breaks_off_anywhere_is_finished_by_the_next() {
+    let database = Database::migrated().await;
+    let proxy = Proxy::open(&BESIDE).await;
+    let mut house = House::build(kept(30).set("DATABASE_URL", proxy.url(&database.name).await)).await;
+    std::mem::replace(&mut house.db, database.pool().await).close().await;
+    for fault in [Fault::CutBefore, Fault::CutAfter, Fault::Error("57014")] {
+        for message in 0.. {
+            execute(&house, OLD_MONTH).await;
+            proxy.arm(fault, message);
+            house.app.keep_up().await;
+            let broken = proxy.disarm();
+            // The lock of a session that was cut may be there for a moment longer.
+            eventually(&format!("removed after {fault:?} at message {message}"), || async {
+                house.app.keep_up().await;
+                let work = "SELECT count(*) FROM event_work";
+                let work: i64 = sqlx::query_scalar(work).fetch_one(&house.db).await.unwrap();
+                (!has(&house, "202001").await && work == 0).then_some(())
+            })
+            .await;
+            if !broken {
+                break;
+            }
+        }
+    }
+    let (seen, hit) = proxy.statements();
+    assert_eq!(seen, hit, "every statement that was seen was failed");
+    for part in ["try_advisory_lock", "COMMENT", "DETACH", "DELETE FROM event_work", "ANALYZE", "DROP TABLE"]
+    {
+        assert!(hit.iter().any(|statement| statement.contains(part)), "{part}: {hit:#?}");
+    }
+    house.close().await;
+    database.remove().await;
 }
 
 #[tokio::test]
