@@ -9,7 +9,7 @@
 //! | `load` | the load generator |
 //! | `baseline` | the plain Rust server: verifies, and stores if asked to |
 //! | `harness` | starts and measures processes and databases |
-//! | `compare`, `growth`, `overload`, `upkeep` | the measurements, each with its table |
+//! | `compare`, `growth`, `overload`, `maintenance` | the measurements, each with its table |
 
 pub mod baseline;
 pub mod compare;

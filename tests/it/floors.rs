@@ -13,7 +13,7 @@ use std::path::Path;
 use imports::{Imports, ModulePath};
 
 /// Every room and its floor. `lib` is `src/lib.rs`, `main` is `src/main.rs`.
-const FLOORS: [(&str, u8); 22] = [
+const FLOORS: [(&str, u8); 23] = [
     ("domain", 0),
     ("provider", 1),
     ("config", 1),
@@ -34,6 +34,7 @@ const FLOORS: [(&str, u8); 22] = [
     ("dev", 5),
     ("app", 5),
     ("fuzzing", 5),
+    ("benching", 5),
     ("lib", 5),
     ("main", 5),
 ];

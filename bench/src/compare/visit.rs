@@ -17,6 +17,15 @@ pub(super) const MANY_CONNECTIONS: usize = 256;
 /// Requests a second of the open loop.
 pub(super) const RATE: f64 = 500.0;
 
+/// Number of the first window's first event; each window has a range of its own.
+const FIRST: u64 = 1 << 32;
+
+/// Requests before the first window: enough for Node to compile what is hot.
+const WARM_UP: usize = 12_000;
+
+/// Requests before the others.
+const WARM_UP_AGAIN: usize = 500;
+
 /// What a started server gets to settle before its idle memory is read.
 const SETTLE: Duration = Duration::from_millis(500);
 
@@ -60,23 +69,25 @@ pub(super) async fn visit(
     let idle_mib = processes.resident_mib()?;
 
     let window = async |connections, seconds, rate, first| {
+        // Only the first window finds a cold server.
+        let warm_up = if first == FIRST { WARM_UP } else { WARM_UP_AGAIN };
         let request = Request {
             address: server.address,
             connections,
             seconds,
             rate,
             first,
-            only_stripe: false,
-            records: None,
+            warm_up,
+            ..Request::default()
         };
         Generator::start(&request).await?.run(processes, database).await
     };
-    let closed = window(CONNECTIONS, lengths.closed, None, 1 << 32).await?;
+    let closed = window(CONNECTIONS, lengths.closed, None, FIRST).await?;
     let peak_mib = processes.peak_mib()?;
-    let open = window(CONNECTIONS, lengths.open, Some(RATE), 2 << 32).await?;
-    let closed_many = window(MANY_CONNECTIONS, lengths.closed, None, 3 << 32).await?;
+    let open = window(CONNECTIONS, lengths.open, Some(RATE), 2 * FIRST).await?;
+    let closed_many = window(MANY_CONNECTIONS, lengths.closed, None, 3 * FIRST).await?;
 
-    let tampered = server.tampered_accepted(4 << 32).await?;
+    let tampered = server.tampered_accepted(4 * FIRST).await?;
     let windows = [&closed, &open, &closed_many];
     let accepted = 1 + windows.iter().map(|window| window.outcome.accepted_events).sum::<u64>();
     let rows = rows(bench, contestant, &name, accepted).await?;

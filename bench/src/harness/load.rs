@@ -32,10 +32,28 @@ pub struct Request {
     pub rate: Option<f64>,
     /// Number of the first event.
     pub first: u64,
-    /// Send only Stripe's events.
-    pub only_stripe: bool,
+    /// Requests before the window.
+    pub warm_up: usize,
+    /// Whether requests that are late when the window ends are given up.
+    pub give_up: bool,
     /// A file for one record for each accepted answer.
     pub records: Option<PathBuf>,
+}
+
+impl Default for Request {
+    /// A closed loop to nowhere.
+    fn default() -> Self {
+        Self {
+            address: SocketAddr::from(([127, 0, 0, 1], 0)),
+            connections: 64,
+            seconds: 1.0,
+            rate: None,
+            first: 0,
+            warm_up: 0,
+            give_up: false,
+            records: None,
+        }
+    }
 }
 
 /// What a window cost and brought.
@@ -66,8 +84,9 @@ impl Generator {
         if let Some(rate) = request.rate {
             command.args(["--rate", &rate.to_string()]);
         }
-        if request.only_stripe {
-            command.arg("--only-stripe");
+        command.args(["--warm-up", &request.warm_up.to_string()]);
+        if request.give_up {
+            command.arg("--give-up");
         }
         if let Some(path) = &request.records {
             command.arg("--records").arg(path);

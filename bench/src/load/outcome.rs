@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::line::Kind;
+
 /// Length of a record: three little-endian `u32` of microseconds, namely when the request was due after the start of
 /// the window, from then to its answer, and from its sending to its answer.
 pub const RECORD_BYTES: usize = 12;
@@ -11,6 +13,7 @@ pub const RECORD_BYTES: usize = 12;
 /// One accepted answer, in microseconds; see [`RECORD_BYTES`].
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Record {
+    pub(super) kind: Kind,
     pub(super) due: u32,
     pub(super) since_due: u32,
     pub(super) since_sent: u32,
@@ -49,6 +52,15 @@ impl Latency {
     }
 }
 
+/// What a run found of one kind of request.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct OfKind {
+    /// Answers by status.
+    pub statuses: BTreeMap<u16, u64>,
+    /// From its sending to its answer; accepted ones only.
+    pub since_sent: Latency,
+}
+
 /// What a run found. Answers count as accepted with a status of 2xx.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Outcome {
@@ -62,6 +74,8 @@ pub struct Outcome {
     pub duplicates: u64,
     /// Answers by status.
     pub statuses: BTreeMap<u16, u64>,
+    /// The same for each path.
+    pub kinds: BTreeMap<String, OfKind>,
     /// Requests whose connection ended without an answer.
     pub broken: u64,
     /// Requests without an answer when patience ended.

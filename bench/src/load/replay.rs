@@ -1,7 +1,7 @@
 //! The loop that sends and receives. One thread and one epoll: two system calls a request and a share of a third.
 
 use std::{
-    collections::VecDeque,
+    collections::{BTreeMap, VecDeque},
     mem::MaybeUninit,
     net::SocketAddr,
     os::fd::OwnedFd,
@@ -18,7 +18,7 @@ use super::{
     connection::{Connection, InFlight, Look},
     outcome::{Latency, Outcome, Record},
 };
-use crate::line::Pool;
+use crate::line::{Kind, Pool};
 
 /// Sockets looked at after one wait.
 const AT_ONCE: usize = 256;
@@ -27,11 +27,12 @@ const AT_ONCE: usize = 256;
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Replay<'p> {
     pub(super) pool: &'p Pool,
-    /// No request is sent later than this after the start.
     pub(super) window: Duration,
+    /// No request is sent after the window; else all are, however late.
+    pub(super) give_up: bool,
     /// Requests due a second; none for as many as the connections take.
     pub(super) rate: Option<f64>,
-    /// Longest wait for answers after the window.
+    /// Longest wait after the window.
     pub(super) patience: Duration,
 }
 
@@ -50,6 +51,7 @@ pub(super) struct Sockets {
 pub(super) struct Measured {
     records: Vec<Record>,
     accepted: Vec<bool>,
+    statuses: BTreeMap<(&'static str, u16), u64>,
     counts: Outcome,
 }
 
@@ -160,12 +162,18 @@ struct Sender<'p> {
 impl Sender<'_> {
     /// When the request was due that may be sent now. In a closed loop it is due when its connection is free for it.
     fn due(&self, now: Instant) -> Option<Instant> {
-        if self.next >= self.replay.pool.len() || now >= self.start + self.replay.window {
+        if self.is_over(now) {
             return None;
         }
         let Some(rate) = self.replay.rate else { return Some(now) };
         let due = self.due_at(self.next, rate);
         (due <= now).then_some(due)
+    }
+
+    /// Whether no further request will be sent.
+    fn is_over(&self, now: Instant) -> bool {
+        let patience = if self.replay.give_up { Duration::ZERO } else { self.replay.patience };
+        self.next >= self.replay.pool.len() || now >= self.start + self.replay.window + patience
     }
 
     #[expect(clippy::cast_precision_loss, reason = "places are far below 2^52")]
@@ -175,21 +183,15 @@ impl Sender<'_> {
 
     /// How long to wait for answers at most; nothing when the run has ended.
     fn left(&self, now: Instant, in_flight: u64) -> Duration {
-        let end = self.start + self.replay.window;
-        let over = self.next >= self.replay.pool.len() || now >= end;
+        let over = self.is_over(now);
         if over && in_flight == 0 {
             return Duration::ZERO;
         }
-        let next = match self.replay.rate {
-            _ if over => end + self.replay.patience,
-            Some(rate) => self.due_at(self.next, rate).min(end),
-            None => end,
-        };
-        match next.saturating_duration_since(now) {
-            // A request is late because no connection is free: only an answer or the end can help.
-            Duration::ZERO if !over => end.saturating_duration_since(now),
-            left => left,
-        }
+        let window = self.start + self.replay.window;
+        let end = if self.replay.give_up && !over { window } else { window + self.replay.patience };
+        let next = self.replay.rate.filter(|_| !over).map(|rate| self.due_at(self.next, rate));
+        // A request that is late has found no free connection: then only an answer or the end can help.
+        next.filter(|next| *next > now).unwrap_or(end).min(end).saturating_duration_since(now)
     }
 
     /// Requests that were due in the window and have not been sent.
@@ -204,7 +206,7 @@ impl Sender<'_> {
 impl Measured {
     fn of(pool: &Pool) -> Self {
         let records = Vec::with_capacity(pool.len());
-        Self { records, accepted: vec![false; pool.events()], counts: Outcome::default() }
+        Self { records, accepted: vec![false; pool.events()], ..Self::default() }
     }
 
     fn note(&mut self, pool: &Pool, start: Instant, request: InFlight, look: Look, at: Instant) {
@@ -212,10 +214,12 @@ impl Measured {
             self.counts.broken += 1;
             return;
         };
-        *self.counts.statuses.entry(status).or_default() += 1;
+        let kind = pool.kind(request.place);
+        *self.statuses.entry((kind.path(), status)).or_default() += 1;
         if (200..300).contains(&status) {
             self.accepted[pool.event(request.place)] = true;
             self.records.push(Record {
+                kind,
                 due: micros(request.due.duration_since(start)),
                 since_due: micros(at.duration_since(request.due)),
                 since_sent: micros(at.duration_since(request.sent)),
@@ -231,11 +235,6 @@ impl Measured {
         self.accepted.iter().filter(|accepted| **accepted).count() as u64
     }
 
-    /// Accepted answers a second.
-    pub(super) fn per_second(&self) -> f64 {
-        self.counts.per_second()
-    }
-
     /// See [`super::RECORD_BYTES`].
     pub(super) fn record_bytes(&self) -> Vec<u8> {
         let fields = self.records.iter().flat_map(|record| [record.due, record.since_due, record.since_sent]);
@@ -245,9 +244,23 @@ impl Measured {
     /// The whole, with the events that were accepted `before`.
     pub(super) fn outcome(self, before: u64) -> Outcome {
         let accepted_events = before + self.accepted();
-        let since_due = Latency::of(self.records.iter().map(|record| record.since_due).collect());
-        let since_sent = Latency::of(self.records.iter().map(|record| record.since_sent).collect());
-        Outcome { accepted_events, since_due, since_sent, ..self.counts }
+        let points = |of: fn(&Record) -> u32, only: Option<Kind>| {
+            let records = self.records.iter().filter(|record| only.is_none_or(|kind| kind == record.kind));
+            Latency::of(records.map(of).collect())
+        };
+        let since_due = points(|record| record.since_due, None);
+        let since_sent = points(|record| record.since_sent, None);
+        let mut outcome = Outcome { accepted_events, since_due, since_sent, ..self.counts };
+        for ((path, status), count) in self.statuses {
+            *outcome.statuses.entry(status).or_default() += count;
+            outcome.kinds.entry(path.to_owned()).or_default().statuses.insert(status, count);
+        }
+        for kind in Kind::ALL {
+            if let Some(found) = outcome.kinds.get_mut(kind.path()) {
+                found.since_sent = points(|record| record.since_sent, Some(kind));
+            }
+        }
+        outcome
     }
 }
 
