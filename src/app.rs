@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use sqlx::{PgPool, migrate::MigrateError};
+use sqlx::{PgPool, migrate::MigrateError, postgres::PgConnectOptions};
 use tokio::net::TcpListener;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -15,27 +15,32 @@ use crate::{
         limiter::FailureLimiter,
         state::{Door, Keys, Limits, Shared, State},
     },
-    inbox::{self, rejections::Rejections},
+    inbox::{self, Intake, SpoolPlan, generations, partitions, rejections::Rejections},
     lines::token::TokenKeys,
+    metrics::Metrics,
 };
 
 /// How often the database is looked at. Health pages may be that stale.
 const LOOK: Duration = Duration::from_secs(1);
 
-/// How often partitions are made ahead and old answers are emptied.
+/// How often partitions are made ahead.
 const UPKEEP: Duration = Duration::from_hours(1);
 
-/// How often full budgets are forgotten.
+/// How often full budgets are forgotten, and the size of the newest keys is looked at.
 const SWEEP: Duration = Duration::from_secs(30);
 
 /// The service, not yet listening.
 pub struct App {
     state: State,
     db: PgPool,
+    database: PgConnectOptions,
+    spool: SpoolPlan,
     clock: Arc<dyn Clock>,
     limits: Limits,
     tasks: TaskTracker,
     stop: CancellationToken,
+    /// Done when no request is in flight any more.
+    drained: CancellationToken,
 }
 
 /// Why the service could not go on.
@@ -69,8 +74,9 @@ impl App {
     /// # Errors
     /// When the database's URL cannot be read.
     pub fn with(config: Config, clock: Arc<dyn Clock>, door: Door, limits: Limits) -> Result<Self, AppError> {
-        let db = db::pool(&config.database_url).map_err(|_| AppError::Url)?;
-        let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
+        let database = db::options(&config.database_url).map_err(|_| AppError::Url)?;
+        let db = db::pool(database.clone());
+        let (tasks, stop, drained) = <(TaskTracker, CancellationToken, CancellationToken)>::default();
         let (rejections, writing) = Rejections::new(db.clone(), stop.clone());
         tasks.spawn(writing);
         let providers = &config.providers;
@@ -81,6 +87,7 @@ impl App {
         let https = config.is_https();
         let state = State::new(Shared {
             db: db.clone(),
+            intake: Intake::new(limits.waiting),
             presence: Presence::default(),
             clock: Arc::clone(&clock),
             origins: config.origins,
@@ -92,9 +99,16 @@ impl App {
             failures: FailureLimiter::new(Arc::clone(&clock)),
             rejections,
             limits,
+            metrics: Metrics::new(),
+            api_key: config.api_key,
             https,
         });
-        Ok(Self { state, db, clock, limits, tasks, stop })
+        let spool = SpoolPlan {
+            directory: config.spool_dir,
+            most_bytes: limits.spool_bytes,
+            unsigned: door == Door::Dev,
+        };
+        Ok(Self { state, db, database, spool, clock, limits, tasks, stop, drained })
     }
 
     /// Waits for the database and brings it up to date (or, without `migrate`, waits until somebody has).
@@ -135,8 +149,10 @@ impl App {
         if matches!(presence.look(&self.db).await, db::State::Away | db::State::Outdated) {
             return Ok(false);
         }
-        inbox::partitions::ensure(&self.db, self.clock.now()).await.map_err(away)?;
+        let room = partitions::ensure(&self.db, self.clock.now()).await.map_err(away)?;
+        self.state.metrics.database.room_until(room);
         presence.prepared();
+        self.state.intake.open();
         presence.look(&self.db).await;
         Ok(true)
     }
@@ -145,6 +161,7 @@ impl App {
     /// at most the drain limit.
     pub async fn serve(&self, listener: TcpListener, stop: impl Future<Output = ()>) {
         self.start_upkeep();
+        self.start_intake().await;
         let router = http::router(self.state.clone());
         let server = http::server::serve(listener, router, self.limits.head, self.stop.clone());
         let mut server = std::pin::pin!(server);
@@ -161,6 +178,7 @@ impl App {
             if !ended {
                 server.await;
             }
+            self.drained.cancel();
             self.tasks.wait().await;
         });
         if drained.await.is_err() {
@@ -174,6 +192,16 @@ impl App {
     /// Makes [`serve`](Self::serve) end.
     pub fn stop(&self) {
         self.stop.cancel();
+    }
+
+    /// Starts what keeps deliveries; the writer goes on until those in flight are answered.
+    async fn start_intake(&self) {
+        let (stop, end) = (self.stop.clone(), self.drained.clone());
+        let Self { state, database, limits, spool, .. } = self;
+        let workers = inbox::workers(&state.intake, database, limits.commit, spool.clone(), &state.metrics);
+        let (writer, drain) = workers.await;
+        self.tasks.spawn(writer.run(end));
+        self.tasks.spawn(drain.run(stop));
     }
 
     /// Starts what is done now and then; each ends when the service stops.
@@ -194,16 +222,23 @@ impl App {
             state.failures.sweep();
             std::future::ready(())
         });
-        let (db, clock) = (self.db.clone(), Arc::clone(&self.clock));
-        self.every(UPKEEP, move || {
-            let (db, now) = (db.clone(), clock.now());
+        let db = self.db.clone();
+        self.every(SWEEP, move || {
+            let db = db.clone();
             async move {
-                let done = async {
-                    inbox::partitions::ensure(&db, now).await?;
-                    inbox::forget_answers(&db, now).await
-                };
-                if let Err(error) = done.await {
-                    tracing::warn!(%error, "upkeep failed; it is tried again in an hour");
+                // A database that is away is told of elsewhere.
+                if let Ok(true) = generations::rotate(&db, generations::MOST_BYTES).await {
+                    tracing::info!("a new generation of dedupe keys was opened");
+                }
+            }
+        });
+        let (state, db, clock) = (self.state.clone(), self.db.clone(), Arc::clone(&self.clock));
+        self.every(UPKEEP, move || {
+            let (state, db, now) = (state.clone(), db.clone(), clock.now());
+            async move {
+                match partitions::ensure(&db, now).await {
+                    Ok(room) => state.metrics.database.room_until(room),
+                    Err(error) => tracing::warn!(%error, "upkeep failed; it is tried again in an hour"),
                 }
             }
         });

@@ -19,8 +19,8 @@ use sqlx::{
 /// Every migration, embedded in the binary.
 const MIGRATOR: Migrator = sqlx::migrate!();
 
-/// Most connections of one process. One insert per request reaches its plateau with 16 to 32.
-const CONNECTIONS: u32 = 16;
+/// Most connections of one process, besides the two of intake.
+const CONNECTIONS: u32 = 8;
 
 /// Longest wait for a connection. A caller waits 3 s at most for everything, so this must leave time for the safe
 /// document.
@@ -29,21 +29,23 @@ const ACQUIRE: Duration = Duration::from_millis(1500);
 /// Longest single statement of the service, in milliseconds; migrations are free of it.
 const STATEMENT_MS: &str = "2500";
 
-/// A pool that connects when it is first used.
+/// How to connect, with the settings of the service.
 ///
 /// # Errors
 /// When the URL cannot be read.
-pub(crate) fn pool(url: &SecretString) -> sqlx::Result<PgPool> {
-    Ok(pool_with(PgConnectOptions::from_str(url.expose_secret())?))
-}
-
-/// The same, from options.
-pub(crate) fn pool_with(options: PgConnectOptions) -> PgPool {
-    let options = options.application_name("smartline").options([
+pub(crate) fn options(url: &SecretString) -> sqlx::Result<PgConnectOptions> {
+    Ok(PgConnectOptions::from_str(url.expose_secret())?.application_name("smartline").options([
         ("statement_timeout", STATEMENT_MS),
         ("idle_in_transaction_session_timeout", "5000"),
+        // The server lets go of what a machine held that is gone without a word.
+        ("tcp_user_timeout", "10000"),
+        ("tcp_keepalives_idle", "30"),
         ("timezone", "UTC"),
-    ]);
+    ]))
+}
+
+/// A pool that connects when it is first used.
+pub(crate) fn pool(options: PgConnectOptions) -> PgPool {
     PgPoolOptions::new()
         .max_connections(CONNECTIONS)
         .acquire_timeout(ACQUIRE)
@@ -86,19 +88,55 @@ pub(crate) fn is_away(error: &MigrateError) -> bool {
     }
 }
 
-/// Whether a statement failed because the database is away: no connection, or one that says it is starting, stopping
-/// or full (SQLSTATE classes 08 and 57P).
+/// Whether a statement failed because the database is away.
 pub(crate) fn is_connection_loss(error: &sqlx::Error) -> bool {
-    match error {
-        sqlx::Error::Io(_)
-        | sqlx::Error::Tls(_)
-        | sqlx::Error::PoolTimedOut
-        | sqlx::Error::PoolClosed
-        | sqlx::Error::WorkerCrashed => true,
-        sqlx::Error::Database(error) => error
-            .code()
-            .is_some_and(|code| code.starts_with("08") || code.starts_with("57P") || code == "53300"),
-        _ => false,
+    fault(error) == Fault::Lost
+}
+
+/// What a failed statement asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fault {
+    /// The connection is of no use any more: lost, or the server is starting, stopping or takes no more of them.
+    Lost,
+    /// The server is there, but takes no writes: stalled, full, read-only, not migrated.
+    Unable,
+    /// Another transaction was in the way; the same again may pass.
+    Conflict,
+    /// There is no partition for the row.
+    NoPartition,
+    /// What was sent is at fault; the same again fails again.
+    Data,
+}
+
+/// Sorts an error by its SQLSTATE. What is not known to be the data's fault counts as the server's: it is then tried
+/// again instead of being given up.
+///
+/// Source: PostgreSQL manual, appendix "Error Codes".
+pub(crate) fn fault(error: &sqlx::Error) -> Fault {
+    let sqlx::Error::Database(error) = error else {
+        return match error {
+            sqlx::Error::Io(_)
+            | sqlx::Error::Tls(_)
+            | sqlx::Error::Protocol(_)
+            | sqlx::Error::PoolTimedOut
+            | sqlx::Error::PoolClosed
+            | sqlx::Error::WorkerCrashed => Fault::Lost,
+            sqlx::Error::Encode(_) => Fault::Data,
+            _ => Fault::Unable,
+        };
+    };
+    let code = error.code().unwrap_or_default();
+    match code.as_ref() {
+        "40001" | "40P01" => Fault::Conflict,
+        // A row that no partition takes is told as a violated check, but names no constraint.
+        "23514" if error.constraint().is_none() => Fault::NoPartition,
+        "53300" => Fault::Lost,
+        _ => match code.get(..2) {
+            Some("08") => Fault::Lost,
+            Some("57") if code.starts_with("57P") => Fault::Lost,
+            Some("21" | "22" | "23" | "54") => Fault::Data,
+            _ => Fault::Unable,
+        },
     }
 }
 

@@ -11,9 +11,11 @@ use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use secrecy::SecretString;
 use sha2::{Digest as _, Sha256};
+use uuid::Uuid;
 
 use crate::{
     domain::phone::Phone,
+    inbox::spool::record::{self, Progress, Records},
     lines::token::{Position, TokenKeys},
     provider::{
         Endpoint, Envelope, Params, Received, Reject, Unsigned, Webhook,
@@ -28,13 +30,14 @@ use crate::{
 pub type Target = fn(&[u8]);
 
 /// Every target by name.
-pub const TARGETS: [(&str, Target); 10] = [
+pub const TARGETS: [(&str, Target); 11] = [
     ("params", params),
     ("phone", phone),
     ("plivo_callback", plivo_callback),
     ("plivo_v2", plivo_v2),
     ("plivo_v3", plivo_v3),
     ("position_token", position_token),
+    ("spool_record", spool_record),
     ("stripe_event", stripe_event),
     ("stripe_signature", stripe_signature),
     ("twilio_callback", twilio_callback),
@@ -43,6 +46,8 @@ pub const TARGETS: [(&str, Target); 10] = [
 
 /// The secret of every provider here: random bytes do not hit upon its codes.
 const SECRET: &str = "a secret that no input knows";
+/// Likewise of a segment of the spool.
+const SALT: Uuid = Uuid::from_u128(0x5eed);
 const ORIGIN: &str = "https://line.example";
 const NOW: i64 = 1_760_000_000;
 const FORM: &str = "application/x-www-form-urlencoded";
@@ -196,6 +201,47 @@ pub fn phone(bytes: &[u8]) {
         assert_eq!(Phone::read(phone.without_plus()), phone, "with and without plus it is one number");
         assert!((8..=16).contains(&phone.as_str().len()) && phone.as_str().starts_with('+'));
     }
+}
+
+/// Two bytes for a place, a segment of the spool.
+///
+/// No input knows the salt, so it holds no record. Its lines are written as records, too: all of them are read, those
+/// before the place also when the rest is cut off or overwritten there, and never one that was not written.
+pub fn spool_record(bytes: &[u8]) {
+    let (place, input) = bytes.split_at(bytes.len().min(2));
+    assert_eq!(spooled(input), Vec::<Vec<u8>>::new());
+
+    let lines: Vec<&[u8]> = input.split(|byte| *byte == b'\n').collect();
+    let (mut whole, mut ends) = (Vec::new(), Vec::new());
+    for line in &lines {
+        let offset = whole.len() as u64;
+        record::write(&mut whole, SALT, offset, line);
+        ends.push(whole.len());
+    }
+    assert_eq!(spooled(&whole), lines);
+
+    let place = place.iter().fold(0, |place, byte| place << 8 | usize::from(*byte)) % whole.len();
+    let before = ends.iter().filter(|end| **end <= place).count();
+    assert_eq!(spooled(&whole[..place]), lines[..before]);
+    let mut spoiled = whole;
+    for (byte, by) in spoiled[place..].iter_mut().zip(input) {
+        *byte = *by;
+    }
+    let read = spooled(&spoiled);
+    let mut written = lines.iter();
+    assert!(read.iter().all(|record| written.any(|line| line == record)), "in order, and none but these");
+    assert!(read.len() >= before && read[..before] == lines[..before]);
+}
+
+/// Every record of a segment. Each byte of it is accounted for.
+fn spooled(segment: &[u8]) -> Vec<Vec<u8>> {
+    let records = Records { source: segment, salt: SALT, end: segment.len() as u64 };
+    let (read, progress) =
+        records.read(Progress::default(), usize::MAX, usize::MAX).expect("memory does not fail");
+    let whole: u64 = read.iter().map(|record| record::HEAD + record.len() as u64).sum();
+    assert_eq!(whole + progress.damaged + progress.torn, segment.len() as u64);
+    assert!(records.count().is_ok_and(|count| count >= progress.records));
+    read
 }
 
 fn plivo() -> Plivo {

@@ -11,7 +11,7 @@
 //! | 4 | `http` the edge: every path on one page, the gate, the endpoints |
 //! | 3 | `lines` what a number says to a call or a text; pure |
 //! | 2 | `inbox` every verified event, once, with the answer that was given |
-//! | 1 | `provider` wire formats, pure · `config` the environment · `db` the way to PostgreSQL · `telemetry` logs |
+//! | 1 | `provider` wire formats, pure · `config` the environment · `db` the way to PostgreSQL · `telemetry` logs · `metrics` figures |
 //! | 0 | `domain` ids, phone numbers, time, verbs |
 //!
 //! A request's way: `http::server` → `http::middleware` → `http::verified` (the only maker of a `Verified` delivery)
@@ -32,6 +32,7 @@ mod generated;
 mod http;
 mod inbox;
 mod lines;
+mod metrics;
 mod provider;
 mod telemetry;
 

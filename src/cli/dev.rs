@@ -106,7 +106,7 @@ async fn database_of(
         let private = private_postgres(data_dir, environment, DATABASE).await?;
         (SecretString::from(private.url(DATABASE)), Some(private))
     };
-    let pool = crate::db::pool(&url).map_err(Error::because)?;
+    let pool = crate::db::options(&url).map(crate::db::pool).map_err(Error::because)?;
     database::claim(&pool).await.map_err(Error::because)?;
     pool.close().await;
     Ok((url, private))
@@ -145,7 +145,8 @@ async fn serve(
     database: &str,
 ) -> Result<(), Error> {
     let secrets = DevSecrets::of(data_dir, address).map_err(Error::because)?;
-    let config = Config::dev(url, address, secrets.environment()).map_err(Error::because)?;
+    let config =
+        Config::dev(url, address, secrets.environment(), data_dir.join("spool")).map_err(Error::because)?;
     let app =
         App::with(config, Arc::new(SystemClock), Door::Dev, Limits::default()).map_err(Error::because)?;
     let ready = async {

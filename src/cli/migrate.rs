@@ -14,7 +14,9 @@ use crate::{
 pub(super) async fn run() -> Result<(), Error> {
     let environment = Environment::of_process().and_file(Path::new(".env")).map_err(Error::because)?;
     let url = Config::database_url(&environment).map_err(Error::because)?;
-    let pool = db::pool(&url).map_err(|_| Error::Failed("DATABASE_URL cannot be read".to_owned()))?;
+    let pool = db::options(&url)
+        .map(db::pool)
+        .map_err(|_| Error::Failed("DATABASE_URL cannot be read".to_owned()))?;
     let before = db::is_migrated(&pool).await.unwrap_or(false);
     db::migrate(&pool).await.map_err(|error| Error::Failed(format!("not migrated: {error}")))?;
     let made = inbox::partitions::ensure(&pool, SystemClock.now())

@@ -6,7 +6,7 @@ use secrecy::SecretString;
 use sqlx::postgres::PgConnectOptions;
 use url::{Host, Url};
 
-use super::{AllowList, Environment, Fault, Faults, Providers, Proxy, is_loopback};
+use super::{AllowList, ApiKey, Environment, Fault, Faults, Providers, Proxy, is_loopback};
 use crate::provider::{plivo::Plivo, stripe::Stripe, twilio::Twilio};
 
 /// Reads variables and gathers what is wrong with them.
@@ -153,11 +153,12 @@ impl<'e> Reader<'e> {
     }
 
     /// The first admin key is taken as it is, but a pasted blank in it would never match.
-    pub(super) fn api_key(&mut self) {
-        let key = self.environment.get("SMARTLINE_API_KEY").unwrap_or_default();
+    pub(super) fn api_key(&mut self) -> Option<ApiKey> {
+        let key = self.environment.get("SMARTLINE_API_KEY")?;
         if key.contains(char::is_whitespace) {
             self.fault("SMARTLINE_API_KEY", "holds a blank", "paste it again, without blanks or line ends");
         }
+        Some(ApiKey::new(key))
     }
 
     /// A comma list, each item of which must pass `form`.

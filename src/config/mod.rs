@@ -3,6 +3,7 @@
 //! [`table::VARIABLES`] is the one list of what may be set; `.env.example` and `docs/configuration.md` are written
 //! from it. Every fault is told at once, each with its variable, what is wrong and the fix, and never with a value.
 
+mod api_key;
 mod checks;
 mod environment;
 pub(crate) mod table;
@@ -12,6 +13,7 @@ mod tests;
 use std::{
     fmt,
     net::{IpAddr, Ipv4Addr, SocketAddr},
+    path::PathBuf,
     sync::Arc,
 };
 
@@ -20,10 +22,14 @@ use secrecy::SecretString;
 
 use crate::provider::{Provider, plivo::Plivo, stripe::Stripe, twilio::Twilio};
 
+pub(crate) use api_key::ApiKey;
 pub use environment::Environment;
 
 /// The port where none is set.
 const DEFAULT_PORT: u16 = 8080;
+
+/// Where the spool lies where nothing is set: in the folder that the service runs in.
+const DEFAULT_SPOOL_DIR: &str = "smartline-spool";
 
 /// Everything that `serve` is told. Secrets do not print.
 #[derive(Debug)]
@@ -40,6 +46,10 @@ pub struct Config {
     pub(crate) proxy: Proxy,
     /// From `SMARTLINE_ALLOW_*`.
     pub(crate) allow: AllowLists,
+    /// From `SMARTLINE_SPOOL_DIR`: where calls wait while the database is away.
+    pub(crate) spool_dir: PathBuf,
+    /// From `SMARTLINE_API_KEY`.
+    pub(crate) api_key: Option<ApiKey>,
 }
 
 /// The providers that can be verified; a missing one's endpoints answer 503.
@@ -148,10 +158,12 @@ impl Config {
             plivo: reader.allow_list("SMARTLINE_ALLOW_PLIVO"),
         };
         let providers = reader.providers(!origins.is_empty());
-        reader.api_key();
+        let api_key = reader.api_key();
+        let spool_dir = environment.get("SMARTLINE_SPOOL_DIR").unwrap_or(DEFAULT_SPOOL_DIR).into();
         reader.finish()?;
         let listen = SocketAddr::new(host, port);
-        Ok(Self { database_url, origins: origins.into(), providers, listen, proxy, allow })
+        let origins = origins.into();
+        Ok(Self { database_url, origins, providers, listen, proxy, allow, spool_dir, api_key })
     }
 
     /// The configuration of `dev`: loopback, its own secrets, nothing else from the environment.
@@ -162,13 +174,15 @@ impl Config {
         database_url: SecretString,
         listen: SocketAddr,
         secrets: &Environment,
+        spool_dir: PathBuf,
     ) -> Result<Self, Faults> {
         let mut reader = checks::Reader::new(secrets);
         let origins = reader.origins();
         let providers = reader.providers(!origins.is_empty());
         reader.finish()?;
-        let (proxy, allow) = (Proxy::None, AllowLists::default());
-        Ok(Self { database_url, origins: origins.into(), providers, listen, proxy, allow })
+        let (origins, proxy, allow) = (origins.into(), Proxy::None, AllowLists::default());
+        let api_key = None;
+        Ok(Self { database_url, origins, providers, listen, proxy, allow, spool_dir, api_key })
     }
 
     /// Reads only what `migrate` needs.

@@ -89,11 +89,11 @@ pub(crate) const VARIABLES: &[Variable] = &[
     },
     Variable {
         name: "SMARTLINE_API_KEY",
-        needed_for: "nothing in this version",
-        about: "The first admin key of the API and console, which are not in this version. The blueprint generates \
-                it, so that it is there when they come; it is taken as it is.",
+        needed_for: "/metrics from other machines",
+        about: "The first admin key: a scraper sends it as `Authorization: Bearer`. The API and console, which are not \
+                in this version, will take it, too. It is taken as it is; the blueprint generates one.",
         example: "",
-        default: "none",
+        default: "none: /metrics answers only this machine",
     },
     Variable {
         name: "HOST",
@@ -138,6 +138,15 @@ pub(crate) const VARIABLES: &[Variable] = &[
         about: "The same for Plivo.",
         example: "",
         default: "none: any source",
+    },
+    Variable {
+        name: "SMARTLINE_SPOOL_DIR",
+        needed_for: "keeping calls while the database is away",
+        about: "A folder for the service alone, made where it is missing: what came while PostgreSQL was away waits \
+                there. It is only as durable as its disk: on a host that throws the disk away at each deploy (Render), \
+                attach one and name a folder on it.",
+        example: "/var/lib/smartline/spool",
+        default: "smartline-spool in the folder that the service runs in",
     },
     Variable {
         name: "SMARTLINE_LOG",

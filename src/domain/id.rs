@@ -66,6 +66,15 @@ id!(
     EventId,
     "event_"
 );
+
+impl EventId {
+    /// The time that it carries, to the millisecond.
+    pub(crate) fn time(self) -> DateTime<Utc> {
+        let milliseconds = i64::try_from(self.0.as_u128() >> 80).unwrap_or(0);
+        DateTime::from_timestamp_millis(milliseconds).unwrap_or_default()
+    }
+}
+
 id!(
     /// One HTTP request, in logs and in answers.
     RequestId,
@@ -82,6 +91,7 @@ mod tests {
         let early = EventId::new(at(1_760_000_000_000)).to_string();
         let late = EventId::new(at(1_760_000_000_001)).to_string();
         assert!(early < late, "{early} before {late}");
+        assert_eq!(EventId::new(at(1_760_000_000_001)).time(), at(1_760_000_000_001));
         assert_eq!(early.len(), "event_".len() + 26);
         assert_eq!(EventId::from(Uuid::nil()).to_string(), format!("event_{}", "0".repeat(26)));
     }

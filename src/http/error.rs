@@ -14,7 +14,10 @@ use super::{
     problem::{Code, Problem},
     state::Outcome,
 };
-use crate::provider::{Endpoint, Reject};
+use crate::{
+    inbox::NotKept,
+    provider::{Endpoint, Reject},
+};
 
 /// Why a request gets no answer of its own. `Display` is the exact cause, for the log alone.
 #[derive(Debug, thiserror::Error)]
@@ -35,10 +38,10 @@ pub(crate) enum Error {
     },
     /// It cannot be kept.
     #[error("not kept: {0}")]
-    Database(#[from] sqlx::Error),
+    NotKept(#[from] NotKept),
 }
 
-/// Seconds after which a provider may try again while the database is away.
+/// Seconds after which a provider may try again what could not be kept.
 const RETRY_AFTER: u64 = 5;
 
 impl Error {
@@ -48,7 +51,8 @@ impl Error {
             Self::Rejected(_, reject) => Code::named(reject.code()),
             Self::Refused(code, _) => *code,
             Self::RateLimited { .. } => Code::RateLimited,
-            Self::Database(_) => Code::Unavailable,
+            Self::NotKept(NotKept::Overloaded) => Code::Overloaded,
+            Self::NotKept(_) => Code::Unavailable,
         }
     }
 }
@@ -64,8 +68,11 @@ impl IntoResponse for Error {
             Self::RateLimited { retry_after, .. } => {
                 headers.insert(header::RETRY_AFTER, (*retry_after).into());
             }
-            Self::Database(_) => {
+            Self::NotKept(_) => {
                 headers.insert(header::RETRY_AFTER, RETRY_AFTER.into());
+            }
+            Self::Refused(Code::KeyRequired, _) => {
+                headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
             }
             Self::Rejected(..) | Self::Refused(..) => {}
         }

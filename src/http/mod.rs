@@ -3,6 +3,8 @@
 mod error;
 mod health;
 pub(crate) mod limiter;
+mod local;
+mod metrics;
 mod middleware;
 pub(crate) mod problem;
 pub(crate) mod server;
@@ -24,8 +26,11 @@ use crate::provider::Endpoint;
 
 /// Every path of the service.
 pub(crate) fn router(state: State) -> Router {
-    let mut router =
-        Router::new().route("/healthz", get(health::healthz)).route("/readyz", get(health::readyz));
+    let counts = state.metrics.clone();
+    let mut router = Router::new()
+        .route("/healthz", get(health::healthz))
+        .route("/readyz", get(health::readyz))
+        .route("/metrics", get(metrics::metrics));
     for endpoint in Endpoint::ALL {
         let handlers = match endpoint {
             Endpoint::Stripe => hook(endpoint, webhooks::stripe::event),
@@ -45,7 +50,10 @@ pub(crate) fn router(state: State) -> Router {
         .method_not_allowed_fallback(error::method_not_allowed)
         .layer(from_fn_with_state(state.clone(), middleware::allow_list))
         .layer(from_fn_with_state(state.clone(), middleware::https))
-        .layer(CatchPanicLayer::custom(error::panicked))
+        .layer(CatchPanicLayer::custom(move |panic| {
+            counts.requests.panicked();
+            error::panicked(panic)
+        }))
         .layer(from_fn_with_state(state.clone(), middleware::refusals))
         .layer(from_fn_with_state(state.clone(), middleware::client_address))
         .layer(from_fn_with_state(state.clone(), middleware::trace))

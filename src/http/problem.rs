@@ -98,6 +98,12 @@ catalogue! {
     } {
         "Add the account to TWILIO_ACCOUNT_SID or PLIVO_AUTH_ID (commas between), or point that account elsewhere."
     }
+    KeyRequired "key_required" 401 "A key is needed" {
+        "From elsewhere than its own machine, the service shows this to the holder of its key alone."
+    } {
+        "Send SMARTLINE_API_KEY as `Authorization: Bearer …`, or ask from the machine itself, by a loopback address and \
+         past any proxy. The log line of the request names the exact cause, such as a SMARTLINE_API_KEY that is not set."
+    }
     ConfigMissing "config_missing" 503 "The endpoint is not configured" {
         "The secret that this endpoint needs is not set, so nothing can be verified."
     } {
@@ -154,6 +160,12 @@ catalogue! {
     } {
         "Set the method to POST in the provider's console."
     }
+    Overloaded "overloaded" 503 "Too much at once" {
+        "Nothing was stored. Send it again later."
+    } {
+        "More requests wait to be kept than may: the machine or the database is too small for this load. Calls go first, \
+         and Stripe sends the event again by itself."
+    }
     Unavailable "unavailable" 503 "The event cannot be kept right now" {
         "Nothing was stored. Send it again later."
     } {
@@ -170,6 +182,11 @@ impl Code {
     /// Its HTTP status.
     pub(crate) fn status(self) -> StatusCode {
         StatusCode::from_u16(self.entry().status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+    }
+
+    /// Whether it says that a signature was missing, wrong or too old.
+    pub(crate) fn is_of_a_signature(self) -> bool {
+        matches!(self, Self::SignatureMissing | Self::SignatureMismatch | Self::TimestampOutOfTolerance)
     }
 
     /// The code that has this name; [`Code::Internal`] for a name that has none.

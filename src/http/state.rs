@@ -6,14 +6,15 @@ use sqlx::PgPool;
 
 use super::{limiter::FailureLimiter, problem::Code};
 use crate::{
-    config::{AllowLists, Providers, Proxy},
+    config::{AllowLists, ApiKey, Providers, Proxy},
     db::Presence,
     domain::{
         clock::Clock,
         id::{EventId, RequestId},
     },
-    inbox::rejections::Rejections,
+    inbox::{Intake, rejections::Rejections},
     lines::token::TokenKeys,
+    metrics::Metrics,
     provider::SignedBy,
 };
 
@@ -24,6 +25,7 @@ pub(crate) struct State(Arc<Shared>);
 /// Its parts.
 pub(crate) struct Shared {
     pub(crate) db: PgPool,
+    pub(crate) intake: Intake,
     pub(crate) presence: Presence,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) origins: Arc<[String]>,
@@ -35,6 +37,9 @@ pub(crate) struct Shared {
     pub(crate) failures: FailureLimiter,
     pub(crate) rejections: Rejections,
     pub(crate) limits: Limits,
+    pub(crate) metrics: Metrics,
+    /// What opens `/metrics` to other machines.
+    pub(crate) api_key: Option<ApiKey>,
     /// Whether browsers may be told to come by https alone.
     pub(crate) https: bool,
 }
@@ -80,18 +85,27 @@ pub struct Limits {
     pub body: Duration,
     /// Longest time from a verified request to its answer; a caller gets the safe document then.
     pub answer: Duration,
+    /// Longest time for a batch to be committed; beyond it the database counts as away.
+    pub commit: Duration,
+    /// Most requests that wait to be kept: so many calls and texts, and as many others.
+    pub waiting: usize,
+    /// Most bytes of the spool.
+    pub spool_bytes: u64,
     /// Longest time for requests in flight when the service is asked to stop.
     pub drain: Duration,
 }
 
 impl Default for Limits {
-    /// 1 MiB; 10 s, 15 s, 3 s and 10 s (providers cut at 15 s, hosts kill after 30 s).
+    /// 1 MiB; 10 s, 15 s, 3 s, 1 s and 10 s (providers cut at 15 s, hosts kill after 30 s); 512 waiting; 256 MiB.
     fn default() -> Self {
         Self {
             body_bytes: 1 << 20,
             head: Duration::from_secs(10),
             body: Duration::from_secs(15),
             answer: Duration::from_secs(3),
+            commit: Duration::from_secs(1),
+            waiting: 512,
+            spool_bytes: 256 << 20,
             drain: Duration::from_secs(10),
         }
     }

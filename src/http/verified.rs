@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use axum::{
     body::Body,
     extract::{FromRequest, Request},
-    http::{HeaderMap, header, request::Parts},
+    http::{header, request::Parts},
 };
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
@@ -13,16 +13,13 @@ use hyper::body::Body as _;
 
 use super::{
     error::Error,
+    local::is_local,
     problem::Code,
-    server::Peer,
     state::{Door, State},
 };
-use crate::{
-    config::is_loopback,
-    provider::{
-        Endpoint, Received, Reject, Unsigned, Verified, Webhook, plivo::Plivo, stripe::Stripe,
-        twilio::Twilio, verify,
-    },
+use crate::provider::{
+    Endpoint, Received, Reject, SignedBy, Unsigned, Verified, Webhook, plivo::Plivo, stripe::Stripe,
+    twilio::Twilio, verify,
 };
 
 /// A provider whose secrets the state may hold.
@@ -72,7 +69,7 @@ async fn admit<W: Configured>(parts: &Parts, body: Body, state: &State) -> Resul
     let has_signature = W::SIGNATURE_HEADERS.iter().any(|name| parts.headers.contains_key(*name));
     let unsigned = match state.door {
         _ if has_signature => Ok(Unsigned::Refused),
-        Door::Dev => local(parts).map(|()| Unsigned::Labelled),
+        Door::Dev => is_local(parts).map(|()| Unsigned::Labelled).map_err(Reject::Outsider),
         Door::Serve => Err(Reject::Missing),
     };
     let unsigned = unsigned.map_err(|reject| Error::Rejected(endpoint, reject))?; // its body is not worth reading
@@ -87,7 +84,12 @@ async fn admit<W: Configured>(parts: &Parts, body: Body, state: &State) -> Resul
         at: state.clock.now(),
         unsigned,
     };
-    verify(&*provider, received).map_err(|reject| Error::Rejected(endpoint, reject))
+    let at = received.at;
+    let delivery = verify(&*provider, received).map_err(|reject| Error::Rejected(endpoint, reject))?;
+    if delivery.signed_by() != SignedBy::Nobody {
+        state.metrics.requests.verified(endpoint, at);
+    }
+    Ok(delivery)
 }
 
 /// The whole body, within one deadline and one size.
@@ -108,64 +110,4 @@ async fn read(body: Body, largest: usize, longest: Duration) -> Result<Bytes, Er
 /// The endpoint; the router sends nothing else here.
 fn endpoint(parts: &Parts) -> Endpoint {
     Endpoint::of_path(parts.uri.path()).unwrap_or(Endpoint::Stripe)
-}
-
-/// Whether a program of this machine sent the request, and neither a tunnel nor a web page did: the peer and the Host
-/// are loopback, nothing forwarded it, and no browser sent it for another site.
-fn local(parts: &Parts) -> Result<(), Reject> {
-    let headers = &parts.headers;
-    let peer = parts.extensions.get::<Peer>().is_some_and(|peer| is_loopback(peer.0.ip()));
-    let forwarded = headers.keys().any(|name| {
-        let name = name.as_str();
-        name.starts_with("x-forwarded") || FORWARDING.contains(&name)
-    });
-    for (holds, otherwise) in [
-        (peer, "it comes from another machine"),
-        (!forwarded, "a proxy or tunnel forwarded it"),
-        (parts.uri.authority().is_none() && has_loopback_host(headers), "its Host is not this machine"),
-        (is_no_web_page(headers), "a web page sent it"),
-    ] {
-        if !holds {
-            return Err(Reject::Outsider(otherwise));
-        }
-    }
-    Ok(())
-}
-
-/// Headers that proxies and tunnels add, besides `X-Forwarded-…`.
-const FORWARDING: [&str; 8] = [
-    "cdn-loop",
-    "cf-connecting-ip",
-    "cf-ray",
-    "forwarded",
-    "true-client-ip",
-    "via",
-    "x-original-host",
-    "x-real-ip",
-];
-
-/// Exactly one `Host`, and it names loopback: another name would be a rebound one.
-fn has_loopback_host(headers: &HeaderMap) -> bool {
-    let mut hosts = headers.get_all(header::HOST).iter();
-    let (Some(host), None) = (hosts.next(), hosts.next()) else { return false };
-    let Some(authority) = host.to_str().ok().and_then(|host| host.parse::<axum::http::uri::Authority>().ok())
-    else {
-        return false;
-    };
-    let name = authority.host().trim_start_matches('[').trim_end_matches(']');
-    name.eq_ignore_ascii_case("localhost") || name.parse().is_ok_and(is_loopback)
-}
-
-/// A page of this very service may send; one of any other site, port or sandbox may not. Old browsers send no
-/// `Sec-Fetch-Site`, but name the page in `Origin` or `Referer`.
-fn is_no_web_page(headers: &HeaderMap) -> bool {
-    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
-    let own = format!("http://{host}");
-    let is_own =
-        |value: &str| value == own || value.strip_prefix(&own).is_some_and(|rest| rest.starts_with('/'));
-    let from_here = [header::ORIGIN, header::REFERER]
-        .iter()
-        .all(|name| headers.get_all(name).iter().all(|value| value.to_str().is_ok_and(is_own)));
-    let site = headers.get_all("sec-fetch-site").iter().all(|site| site == "same-origin" || site == "none");
-    from_here && site
 }

@@ -1,9 +1,45 @@
 //! The inbox: every verified event, once, with the answer that was given.
+//!
+//! Deliveries come in through [`Intake`], wait there for their batch, and are kept by a writer: in PostgreSQL in one
+//! commit, or in the local spool while that is away. A drain brings the spool into PostgreSQL on its return.
 
+mod drain;
+mod entry;
+pub(crate) mod generations;
+mod intake;
 mod ledger;
 pub(crate) mod partitions;
+mod recent;
 pub(crate) mod rejections;
+pub(crate) mod spool;
 mod stored;
+mod writer;
 
-pub(crate) use ledger::{Appended, append, forget_answers};
+use std::{sync::Arc, time::Duration};
+
+use sqlx::postgres::PgConnectOptions;
+
+pub(crate) use drain::{Drain, SpoolPlan};
+pub(crate) use intake::{Appended, Intake, NotKept};
 pub(crate) use stored::masked;
+pub(crate) use writer::Writer;
+
+use self::writer::{SpoolSlot, Way};
+use crate::metrics::Metrics;
+
+/// What works behind an [`Intake`], with the spool open, so that the first call finds it. A batch that takes `longest`
+/// means that the database is away.
+pub(crate) async fn workers(
+    intake: &Intake,
+    database: &PgConnectOptions,
+    longest: Duration,
+    plan: SpoolPlan,
+    metrics: &Metrics,
+) -> (Writer, Drain) {
+    let spool = SpoolSlot::default();
+    let way = || Way::new(database, longest);
+    let writer = Writer::new(intake.clone(), way(), Arc::clone(&spool), metrics.clone());
+    let mut drain = Drain::new(intake.clone(), way(), spool, plan, metrics.clone());
+    drain.open().await;
+    (writer, drain)
+}

@@ -1,11 +1,16 @@
 //! What of a request is written down, and in which form.
 
-use axum::http::HeaderMap;
+use std::borrow::Cow;
+
+use axum::http::{HeaderMap, HeaderName, HeaderValue};
 
 /// Text as PostgreSQL takes it: it has no NUL. The raw bytes keep theirs.
 pub(super) fn text(text: &str) -> String {
     text.replace('\0', "\u{fffd}")
 }
+
+/// What stands in place of a value that is not shown.
+const MASKED: &str = "(masked)";
 
 /// Headers that may hold a credential of ours or of a person.
 const CREDENTIALS: [&str; 4] = ["authorization", "cookie", "proxy-authorization", "x-api-key"];
@@ -29,22 +34,26 @@ const TELLING: [&str; 15] = [
     "x-twilio-signature",
 ];
 
-/// The headers of an event, in order, with credentials left out.
-pub(super) fn kept_headers(headers: &HeaderMap) -> Vec<(String, String)> {
-    shown(headers, |name| !CREDENTIALS.contains(&name))
+/// The headers of an event, in order, with credentials left out: JSON, `[[name, value], …]`.
+pub(super) fn kept_headers(headers: &HeaderMap) -> String {
+    let kept: Vec<(&str, Cow<'_, str>)> = headers
+        .iter()
+        .map(|(name, value)| match name.as_str() {
+            name if CREDENTIALS.contains(&name) => (name, MASKED.into()),
+            name => (name, String::from_utf8_lossy(value.as_bytes())),
+        })
+        .collect();
+    serde_json::to_string(&kept).unwrap_or_default() // text always serializes
 }
 
 /// The headers of a refused request: every name, but only values that explain it.
 pub(crate) fn masked(headers: &HeaderMap) -> Vec<(String, String)> {
-    shown(headers, |name| TELLING.contains(&name))
-}
-
-fn shown(headers: &HeaderMap, show: impl Fn(&str) -> bool) -> Vec<(String, String)> {
-    let value_of = |name: &str, value: &[u8]| {
-        if show(name) { String::from_utf8_lossy(value).into_owned() } else { "(masked)".to_owned() }
+    let shown = |name: &HeaderName, value: &HeaderValue| {
+        if TELLING.contains(&name.as_str()) {
+            String::from_utf8_lossy(value.as_bytes()).into_owned()
+        } else {
+            MASKED.to_owned()
+        }
     };
-    headers
-        .iter()
-        .map(|(name, value)| (name.to_string(), value_of(name.as_str(), value.as_bytes())))
-        .collect()
+    headers.iter().map(|(name, value)| (name.to_string(), shown(name, value))).collect()
 }

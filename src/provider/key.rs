@@ -1,11 +1,26 @@
 //! What makes two deliveries the same event. Taken from signed material alone, since a header anyone can set would
 //! let anyone suppress an event.
 
+use uuid::Uuid;
+
 use super::{Params, Provider, Received, mac};
 
 /// The first 128 bits of a SHA-256: short enough for a hot index, long enough that two events never meet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct DedupeKey(pub(crate) [u8; 16]);
+
+impl DedupeKey {
+    /// As the database keeps it: 128 bits have the type of an id there.
+    pub(crate) fn uuid(self) -> Uuid {
+        Uuid::from_bytes(self.0)
+    }
+}
+
+impl From<Uuid> for DedupeKey {
+    fn from(key: Uuid) -> Self {
+        Self(key.into_bytes())
+    }
+}
 
 /// A name for an event, in a readable form and as a key.
 #[derive(Clone, Debug, PartialEq, Eq)]

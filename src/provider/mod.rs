@@ -28,7 +28,7 @@ use chrono::{DateTime, Utc};
 
 pub(crate) use answer::Answer;
 pub(crate) use endpoint::{Endpoint, Provider};
-pub(crate) use key::Identity;
+pub(crate) use key::{DedupeKey, Identity};
 pub(crate) use params::Params;
 
 /// A provider that signs its requests.

@@ -18,6 +18,7 @@ const FLOORS: [(&str, u8); 23] = [
     ("provider", 1),
     ("config", 1),
     ("telemetry", 1),
+    ("metrics", 1),
     ("db", 1),
     ("inbox", 2),
     ("outbox", 2),

@@ -13,13 +13,14 @@ use std::time::{Duration, Instant};
 use chrono::{DateTime, Utc};
 use smartline::{App, Clock, Config, Door, Environment, Limits};
 use sqlx::PgPool;
+use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
 use crate::wire::{Ask, Connection, Reply};
 
-pub(crate) use cluster::{Database, cluster};
+pub(crate) use cluster::{Database, cluster, private_options};
 pub(crate) use gate::Gate;
 
 /// What the providers call. Nobody answers there, so whatever verifies was built from the configuration.
@@ -117,6 +118,8 @@ impl Plan {
 
     /// The service, not yet listening.
     pub(crate) fn app(mut self, database_url: &str, clock: Arc<SetClock>) -> App {
+        // Without a house there is no spool: no folder can be made there.
+        self.variables.entry("SMARTLINE_SPOOL_DIR").or_insert_with(|| "/dev/null/spool".to_owned());
         self.variables.entry("DATABASE_URL").or_insert_with(|| database_url.to_owned());
         let environment: Environment =
             self.variables.iter().map(|(name, value)| (*name, value.as_str())).collect();
@@ -133,6 +136,8 @@ pub(crate) struct House {
     pub(crate) app: Arc<App>,
     pub(crate) database: Database,
     gate: Option<Gate>,
+    /// Where the spool is.
+    _folder: TempDir,
     serving: JoinSet<()>,
     guard: Guard,
 }
@@ -144,7 +149,7 @@ impl House {
     }
 
     /// A service of another kind.
-    pub(crate) async fn build(plan: Plan) -> Self {
+    pub(crate) async fn build(mut plan: Plan) -> Self {
         panics::watch();
         let clock = Arc::new(SetClock::default());
         let database = Database::migrated().await;
@@ -154,6 +159,9 @@ impl House {
             None => database.url().await,
         };
         let prepare = plan.prepare;
+        let folder = tempfile::tempdir().unwrap();
+        let spool = folder.path().join("spool"); // made by the service, for itself alone
+        plan.variables.entry("SMARTLINE_SPOOL_DIR").or_insert_with(|| spool.display().to_string());
         let app = Arc::new(plan.app(&url, Arc::clone(&clock)));
         if prepare {
             app.prepare(true).await.unwrap();
@@ -163,7 +171,17 @@ impl House {
         let mut serving = JoinSet::new();
         let service = Arc::clone(&app);
         serving.spawn(async move { service.serve(listener, std::future::pending()).await });
-        Self { address, clock, db: database.pool().await, app, database, gate, serving, guard: Guard }
+        Self {
+            address,
+            clock,
+            db: database.pool().await,
+            app,
+            database,
+            gate,
+            _folder: folder,
+            serving,
+            guard: Guard,
+        }
     }
 
     /// The way to the database of a gated house.
@@ -192,10 +210,15 @@ impl House {
         events.remove(0)
     }
 
-    /// How often each event was seen, in the order of the events.
-    pub(crate) async fn times_seen(&self) -> Vec<i32> {
+    /// Waits until each event was counted so often, in the order of the events: repetitions are counted after their
+    /// answer.
+    pub(crate) async fn assert_seen(&self, times: &[i32]) {
         let seen = "SELECT times_seen FROM event_keys ORDER BY event_id";
-        sqlx::query_scalar(seen).fetch_all(&self.db).await.unwrap()
+        eventually(&format!("seen {times:?}"), || async {
+            let seen: Vec<i32> = sqlx::query_scalar(seen).fetch_all(&self.db).await.unwrap();
+            (seen == times).then_some(())
+        })
+        .await;
     }
 
     /// The rejections, once there are `count`; they are written beside the answer.
@@ -257,6 +280,7 @@ pub(crate) struct Event {
     pub(crate) path: String,
     pub(crate) headers: sqlx::types::Json<Vec<(String, String)>>,
     pub(crate) body: Vec<u8>,
+    pub(crate) answer: Option<Vec<u8>>,
     pub(crate) signed_by: String,
     pub(crate) flags: Vec<String>,
 }

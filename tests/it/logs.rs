@@ -51,7 +51,7 @@ async fn terminate(service: Child) -> Output {
 
 /// An address that nobody listens on. Below the range from which the system gives ports to the other tests, so that
 /// none of them takes it before the program does.
-async fn free_port() -> SocketAddr {
+pub(crate) async fn free_port() -> SocketAddr {
     static NEXT: AtomicU16 = AtomicU16::new(0);
     let first = 20_000 + u16::try_from(std::process::id() % 1000).unwrap() * 10;
     loop {
@@ -71,8 +71,9 @@ async fn ready(address: SocketAddr) {
     .await;
 }
 
+/// The machine's time, in Unix seconds.
 #[expect(clippy::disallowed_methods, reason = "the program under test has the machine's clock")]
-fn now() -> i64 {
+pub(crate) fn now() -> i64 {
     chrono::Utc::now().timestamp()
 }
 

@@ -16,13 +16,16 @@ mod faults;
 mod floors;
 mod framing;
 mod house;
+mod intake;
 mod logs;
 mod methods;
+mod metrics;
 mod migrations;
 mod nonces;
 mod refusals;
 mod sign;
 mod statements;
+mod storm;
 mod wire;
 
 /// The text of a file of the project; `path` counts from the folder of `Cargo.toml`.

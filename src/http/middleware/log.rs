@@ -1,4 +1,4 @@
-//! The outermost layers: a request id, one wide log line, the problem's body, security headers.
+//! The outermost layers: a request id, one wide log line, the figures, the problem's body, security headers.
 
 use std::time::{Duration, Instant};
 
@@ -13,16 +13,17 @@ use axum::{
 use crate::{
     domain::id::RequestId,
     http::{
-        problem::Problem,
+        problem::{Code, Problem},
         state::{Outcome, RequestIdentity, State},
     },
-    provider::{Endpoint, SignedBy},
+    metrics::{Fate, Metrics, Route},
+    provider::SignedBy,
 };
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const EVENT_ID: HeaderName = HeaderName::from_static("x-smartline-event");
 
-/// Gives the request its id, and writes its one log line and, for a refusal, its body.
+/// Gives the request its id, counts it, and writes its one log line and, for a refusal, its body.
 pub(in crate::http) async fn trace(
     Extract(state): Extract<State>,
     mut request: Request,
@@ -31,11 +32,7 @@ pub(in crate::http) async fn trace(
     let started = Instant::now();
     let id = RequestId::new(state.clock.now());
     request.extensions_mut().insert(RequestIdentity(id));
-    let what = match Endpoint::of_path(request.uri().path()) {
-        Some(endpoint) => endpoint.name(),
-        None if matches!(request.uri().path(), "/healthz" | "/readyz") => "health",
-        None => "other",
-    };
+    let route = Route::of_path(request.uri().path());
     let method = request.method().clone();
     let mut response = next.run(request).await;
     let outcome = response.extensions_mut().remove::<Outcome>().unwrap_or_default();
@@ -46,8 +43,38 @@ pub(in crate::http) async fn trace(
     if let Some(event) = outcome.event {
         set(&mut response, EVENT_ID, &event.to_string());
     }
-    write_line(id, what, method.as_str(), response.status().as_u16(), &outcome, started.elapsed());
+    let (status, took) = (response.status().as_u16(), started.elapsed());
+    count(&state.metrics, route, status, &outcome, took);
+    write_line(id, route, method.as_str(), status, &outcome, took);
     response
+}
+
+/// Counts an answer. Whatever a sender could invent is not among what is counted by.
+fn count(metrics: &Metrics, route: Route, status: u16, outcome: &Outcome, took: Duration) {
+    metrics.requests.answered(route, status, took);
+    if let Route::Webhook(endpoint) = route {
+        metrics.requests.webhook(endpoint, fate(outcome), took);
+    }
+    if let Some(code) = outcome.code {
+        metrics.requests.refused(route, code.entry().code);
+        if let (Route::Webhook(endpoint), true) = (route, code.is_of_a_signature()) {
+            metrics.requests.signature_failed(endpoint.provider(), code.entry().code);
+        }
+    }
+}
+
+/// What became of a request to a webhook path.
+fn fate(outcome: &Outcome) -> Fate {
+    match (outcome.label, outcome.code) {
+        ("kept", _) => Fate::Kept,
+        ("duplicate", _) => Fate::Duplicate,
+        ("spooled", _) => Fate::Spooled,
+        ("safe_document", _) => Fate::SafeDocument,
+        (_, Some(Code::Overloaded)) => Fate::Overloaded,
+        (_, Some(Code::Unavailable)) => Fate::Unavailable,
+        (_, Some(Code::Internal) | None) => Fate::Failed,
+        (_, Some(_)) => Fate::Refused,
+    }
 }
 
 fn write_problem(response: &mut Response, problem: &Problem, id: RequestId) {
@@ -64,7 +91,7 @@ fn set(response: &mut Response, name: HeaderName, value: &str) {
 }
 
 /// One line a request. It names no address of a genuine request, no query and nothing out of a body.
-fn write_line(id: RequestId, what: &str, method: &str, status: u16, outcome: &Outcome, took: Duration) {
+fn write_line(id: RequestId, route: Route, method: &str, status: u16, outcome: &Outcome, took: Duration) {
     let milliseconds = |duration: Duration| (duration.as_secs_f64() * 10_000.0).round() / 10.0;
     let signed_by = match outcome.signed_by {
         Some(SignedBy::Nobody) => Some("unsigned".to_owned()),
@@ -74,7 +101,7 @@ fn write_line(id: RequestId, what: &str, method: &str, status: u16, outcome: &Ou
         ($level:ident) => {
             tracing::$level!(
                 method,
-                endpoint = what,
+                endpoint = route.name(),
                 status,
                 outcome = (!outcome.label.is_empty()).then_some(outcome.label),
                 code = outcome.code.map(|code| code.entry().code),
@@ -90,7 +117,8 @@ fn write_line(id: RequestId, what: &str, method: &str, status: u16, outcome: &Ou
             )
         };
     }
-    if what == "health" {
+    // What is asked every few seconds by nobody in person is not worth a line.
+    if route == Route::Health || (route == Route::Metrics && status < 400) {
         line!(debug);
     } else if status >= 500 || outcome.label == "safe_document" {
         line!(error);

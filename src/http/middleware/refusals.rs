@@ -1,5 +1,5 @@
-//! What follows a refusal on a webhook path: it is counted against the client's budget and noted. A request that was
-//! proven genuine never comes near the budget.
+//! What follows a refusal on a webhook path or on `/metrics`: it is counted against the client's budget and noted. A
+//! request that was proven genuine never comes near the budget.
 
 use axum::{
     extract::{Request, State as Extract},
@@ -14,7 +14,7 @@ use crate::{
         state::{Client, Outcome, RequestIdentity, State},
     },
     inbox::{self, rejections::Rejection},
-    provider::Endpoint,
+    metrics::Route,
 };
 
 /// Notes a refusal; beyond the client's budget the answer becomes 429.
@@ -23,7 +23,10 @@ pub(in crate::http) async fn refusals(
     request: Request,
     next: Next,
 ) -> Response {
-    let Some(endpoint) = Endpoint::of_path(request.uri().path()) else { return next.run(request).await };
+    let route = Route::of_path(request.uri().path());
+    if !matches!(route, Route::Webhook(_) | Route::Metrics) {
+        return next.run(request).await;
+    }
     let (headers, method) = (request.headers().clone(), request.method().clone());
     let client = request.extensions().get::<Client>().map_or([0, 0, 0, 0].into(), |client| client.0);
     let id = request.extensions().get::<RequestIdentity>().map(|id| id.0);
@@ -40,7 +43,7 @@ pub(in crate::http) async fn refusals(
     state.rejections.note(Rejection {
         request: id.unwrap_or_else(|| RequestId::new(at)),
         at,
-        endpoint: endpoint.name(),
+        endpoint: route.name(),
         method: method.to_string(),
         code: code.entry().code,
         cause: cause.clone(),

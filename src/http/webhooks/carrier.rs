@@ -44,6 +44,9 @@ pub(super) async fn answer_call<W: Carrier>(state: &State, delivery: &Verified<W
         let document = catch_unwind(AssertUnwindSafe(|| {
             W::render(&flow::safe_document(W::keys(state), &call.id, now), delivery.origin())
         }));
+        if document.is_err() {
+            state.metrics.requests.panicked();
+        }
         let goodbye = || W::render(&flow::goodbye(), "").unwrap_or_else(|| EMPTY.to_owned());
         Answer::xml(document.ok().flatten().unwrap_or_else(goodbye))
     };
@@ -98,9 +101,12 @@ async fn answer<W: Carrier>(
     let work = AssertUnwindSafe(keep::within(state.limits.answer, work)).catch_unwind();
     let cause = match work.await {
         Ok(Ok((answer, outcome))) => return Ok(keep::respond(answer, outcome)),
-        Ok(Err(Error::Database(error))) => format!("not kept: {error}"),
+        Ok(Err(error @ Error::NotKept(_))) => error.to_string(),
         Ok(Err(refusal)) => return Err(refusal),
-        Err(panic) => format!("panic: {}", panic_text(panic.as_ref())),
+        Err(panic) => {
+            state.metrics.requests.panicked();
+            format!("panic: {}", panic_text(panic.as_ref()))
+        }
     };
     let outcome = Outcome { label: "safe_document", cause: Some(cause), ..keep::outcome_of(delivery) };
     Ok(keep::respond(safe(), outcome))

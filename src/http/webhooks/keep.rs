@@ -12,12 +12,12 @@ use crate::{
         error::Error,
         state::{Outcome, State},
     },
-    inbox::{self, Appended},
+    inbox::{Appended, NotKept},
     provider::{Answer, Reject, Verified, Webhook},
 };
 
-/// Keeps the delivery with its answer. A duplicate gets the answer that was given the first time, or `forgotten` where
-/// that is too long ago.
+/// Keeps the delivery with its answer. A duplicate gets the answer that was given the first time, or the endpoint's
+/// `usual` one where that was it or is too long ago. An answer that is not the usual one is XML.
 ///
 /// # Errors
 /// When it cannot be kept, or its signature turns out to be another request's.
@@ -25,10 +25,11 @@ pub(super) async fn keep<W: Webhook>(
     state: &State,
     delivery: &Verified<W>,
     answer: Answer,
-    forgotten: Answer,
+    usual: Answer,
 ) -> Result<(Answer, Outcome), Error> {
     let started = Instant::now();
-    let appended = inbox::append(&state.db, delivery, &answer).await?;
+    let unusual = (answer != usual).then(|| answer.body.clone());
+    let appended = state.intake.append(delivery, unusual).await?;
     let mut outcome = outcome_of(delivery);
     outcome.store = Some(started.elapsed());
     match appended {
@@ -36,9 +37,13 @@ pub(super) async fn keep<W: Webhook>(
             outcome.event = Some(event);
             Ok((answer, Outcome { label: "kept", ..outcome }))
         }
+        Appended::Spooled(event) => {
+            outcome.event = Some(event);
+            Ok((answer, Outcome { label: "spooled", ..outcome }))
+        }
         Appended::Duplicate(event, first) => {
             outcome.event = Some(event);
-            Ok((first.unwrap_or(forgotten), Outcome { label: "duplicate", ..outcome }))
+            Ok((first.map_or(usual, Answer::xml), Outcome { label: "duplicate", ..outcome }))
         }
         Appended::NonceReused => {
             let cause = Reject::Mismatch("the nonce was seen with other content: V2 does not cover it");
@@ -65,7 +70,8 @@ pub(super) async fn within<T>(
     longest: Duration,
     work: impl Future<Output = Result<T, Error>>,
 ) -> Result<T, Error> {
-    tokio::time::timeout(longest, work).await.unwrap_or(Err(Error::Database(sqlx::Error::PoolTimedOut)))
+    let late = || Err(NotKept::Away(format!("not within {longest:?}").into()).into());
+    tokio::time::timeout(longest, work).await.unwrap_or_else(|_| late())
 }
 
 /// The response that gives an answer.

@@ -38,22 +38,25 @@ pub(crate) async fn cluster() -> &'static Cluster {
 }
 
 /// Starts a server that need not survive a power cut. Each test process that runs at the same time has its own.
-#[expect(clippy::disallowed_methods, reason = "the tests' own way to PostgreSQL, as script/test names it")]
 async fn start() -> PrivatePostgres {
     let mut number = 1;
     loop {
-        let folder = format!("{}/postgres-{number}", env!("CARGO_TARGET_TMPDIR"));
-        let options = PrivateOptions {
-            durable: false,
-            programs: std::env::var_os("SMARTLINE_POSTGRES_BIN").map(Into::into),
-            caches: vec![concat!(env!("CARGO_MANIFEST_DIR"), "/.cache/postgres").into()],
-            ..PrivateOptions::new(folder)
-        };
+        let options = PrivateOptions { durable: false, ..private_options(&format!("postgres-{number}")) };
         match PrivatePostgres::start(options).await {
             Ok(server) => return server,
             Err(StartError::InUse { .. }) => number += 1,
             Err(fault) => panic!("{fault}"),
         }
+    }
+}
+
+/// A durable server with its data in the folder `name`, which is kept from run to run.
+#[expect(clippy::disallowed_methods, reason = "the tests' own way to PostgreSQL, as script/test names it")]
+pub(crate) fn private_options(name: &str) -> PrivateOptions {
+    PrivateOptions {
+        programs: std::env::var_os("SMARTLINE_POSTGRES_BIN").map(Into::into),
+        caches: vec![concat!(env!("CARGO_MANIFEST_DIR"), "/.cache/postgres").into()],
+        ..PrivateOptions::new(format!("{}/{name}", env!("CARGO_TARGET_TMPDIR")))
     }
 }
 

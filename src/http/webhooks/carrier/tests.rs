@@ -19,7 +19,8 @@ use crate::{
         limiter::FailureLimiter,
         state::{Door, Keys, Limits, Shared},
     },
-    inbox::rejections::Rejections,
+    inbox::{Intake, rejections::Rejections},
+    metrics::Metrics,
     provider::{Endpoint, Received, Unsigned, twilio::Twilio, verify},
 };
 
@@ -38,10 +39,11 @@ fn keys() -> TokenKeys {
 /// A state whose database is nowhere: nothing here may need it.
 fn state() -> State {
     let url = SecretString::from("postgres://nobody@127.0.0.1:9/nothing");
-    let db = db::pool(&url).unwrap();
+    let db = db::pool(db::options(&url).unwrap());
     let clock: Arc<dyn Clock> = Arc::new(SetClock);
     State::new(Shared {
         db: db.clone(),
+        intake: Intake::new(1),
         presence: Presence::default(),
         clock: Arc::clone(&clock),
         origins: ["https://line.example".to_owned()].into(),
@@ -53,6 +55,8 @@ fn state() -> State {
         failures: FailureLimiter::new(clock),
         rejections: Rejections::new(db, CancellationToken::new()).0,
         limits: Limits::default(),
+        metrics: Metrics::new(),
+        api_key: None,
         https: true,
     })
 }
@@ -72,22 +76,26 @@ fn call() -> Verified<Twilio> {
     verify(&provider, received).unwrap()
 }
 
-/// The answer to a call whose flow does `decide`, and the cause in its log line.
-async fn answered(decide: impl FnOnce() -> Decision) -> (StatusCode, String, String) {
+/// The answer to a call whose flow does `decide`, the cause in its log line, and how many panics were counted.
+async fn answered(decide: impl FnOnce() -> Decision) -> (StatusCode, String, String, String) {
+    let state = state();
     let safe = || Answer::xml("<Response><Say>Sorry.</Say></Response>");
-    let response = answer(&state(), &call(), decide, safe).await.unwrap();
+    let response = answer(&state, &call(), decide, safe).await.unwrap();
     let outcome = response.extensions().get::<Outcome>().unwrap();
     assert_eq!(outcome.label, "safe_document");
     let cause = outcome.cause.clone().unwrap();
     let status = response.status();
     let body = to_bytes(response.into_body(), 1 << 16).await.unwrap();
-    (status, String::from_utf8(body.to_vec()).unwrap(), cause)
+    let figures = state.metrics.text(SetClock.now()).unwrap();
+    let panics = figures.lines().find_map(|line| line.strip_prefix("smartline_panics_total ")).unwrap();
+    (status, String::from_utf8(body.to_vec()).unwrap(), cause, panics.to_owned())
 }
 
 #[tokio::test]
 async fn a_flow_that_panics_leaves_the_caller_the_safe_document() {
-    let (status, body, cause) = answered(|| panic!("a bug in a flow")).await;
+    let (status, body, cause, panics) = answered(|| panic!("a bug in a flow")).await;
     assert_eq!((status, cause.as_str()), (StatusCode::OK, "panic: a bug in a flow"));
+    assert_eq!(panics, "1");
     assert_eq!(body, "<Response><Say>Sorry.</Say></Response>");
 }
 
@@ -98,8 +106,8 @@ async fn a_document_that_is_too_long_is_not_sent() {
         vec![Verb::Redirect(link)]
     };
     assert_eq!(Twilio::render(&text(), "https://line.example"), None);
-    let (status, body, _) = answered(|| Decision { verbs: text(), cause: None }).await;
-    assert_eq!(status, StatusCode::OK);
+    let (status, body, _, panics) = answered(|| Decision { verbs: text(), cause: None }).await;
+    assert_eq!((status, panics.as_str()), (StatusCode::OK, "0"));
     assert_eq!(body, "<Response><Say>Sorry.</Say></Response>");
 }
 

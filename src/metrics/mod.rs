@@ -1,0 +1,104 @@
+//! Figures about the service, for Prometheus. `docs/metrics.md` says what each means and what to alert on.
+//!
+//! Every [`Metrics`] has a registry of its own; nothing is global. A label's value is a word of this program: an
+//! endpoint, an outcome, a code, a status that we answered. Nothing that a sender wrote becomes one, so the number of
+//! series is bounded and no figure can name a person. What every request touches is found by place, not by a hash of
+//! its labels. What is not known yet is left out: a zero would be a claim.
+
+mod gauge;
+mod requests;
+mod stores;
+#[cfg(test)]
+mod tests;
+
+use std::{fmt, ops::Deref, sync::Arc};
+
+use chrono::{DateTime, Utc};
+use prometheus_client::{
+    encoding::{EncodeLabelSet, text},
+    metrics::{family::Family, gauge::Gauge},
+    registry::{Metric, Registry},
+};
+
+use requests::Requests;
+use stores::{Database, Intake, Spool};
+
+pub(crate) use requests::{Fate, Route};
+pub(crate) use stores::{BatchEnd, SpoolFault};
+
+/// Upper bounds in seconds for what a request takes: from an answer out of memory, over the deadline of call control
+/// (3 s), to that of a body (15 s).
+const REQUEST_SECONDS: [f64; 13] =
+    [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 3.0, 15.0];
+
+/// The figures of one service; a clone counts into the same ones.
+#[derive(Clone, Debug)]
+pub(crate) struct Metrics(Arc<Parts>);
+
+/// Its parts, by what they tell of.
+#[derive(Debug)]
+pub(crate) struct Parts {
+    /// Requests and their answers.
+    pub(crate) requests: Requests,
+    /// The queue before the database, and the batches that leave it.
+    pub(crate) intake: Intake,
+    /// What lies on the disk while the database is away.
+    pub(crate) spool: Spool,
+    /// The database.
+    pub(crate) database: Database,
+    registry: Registry,
+}
+
+/// The label of `smartline_build_info`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Build {
+    version: &'static str,
+}
+
+impl Metrics {
+    /// Nothing counted yet.
+    pub(crate) fn new() -> Self {
+        let mut families = Families(Registry::default());
+        let requests = Requests::new(&mut families);
+        let intake = Intake::new(&mut families);
+        let spool = Spool::new(&mut families);
+        let database = Database::new(&mut families);
+        // A gauge, for OpenMetrics' own type for this is unknown to the older text format.
+        let build: Family<Build, Gauge> =
+            families.add("smartline_build_info", "Always 1; the version that runs", Family::default());
+        build.get_or_create(&Build { version: env!("CARGO_PKG_VERSION") }).set(1);
+        Self(Arc::new(Parts { requests, intake, spool, database, registry: families.0 }))
+    }
+
+    /// All figures at `now`, as `OpenMetrics` text 1.0. It is valid in Prometheus' older text format 0.0.4, too, which
+    /// reads counters as untyped and passes over `# EOF`.
+    ///
+    /// # Errors
+    /// None that is known: the encoder's type has one.
+    pub(crate) fn text(&self, now: DateTime<Utc>) -> Result<String, fmt::Error> {
+        self.database.measure_runway(now);
+        let mut text = String::new();
+        text::encode(&mut text, &self.registry)?;
+        Ok(text)
+    }
+}
+
+impl Deref for Metrics {
+    type Target = Parts;
+
+    fn deref(&self) -> &Parts {
+        &self.0
+    }
+}
+
+/// The registry while it is filled.
+struct Families(Registry);
+
+impl Families {
+    /// Adds a family under its full name, but for the `_total` that a counter gets when it is written. `help` has no
+    /// full stop: the encoder adds one.
+    fn add<M: Metric + Clone>(&mut self, name: &str, help: &str, metric: M) -> M {
+        self.0.register(name, help, metric.clone());
+        metric
+    }
+}
