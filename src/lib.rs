@@ -7,7 +7,7 @@
 //!
 //! | floor | rooms |
 //! |---|---|
-//! | 5 | `cli` a file per command · `dev` what only development needs · `app` builds, runs and ends the service · `fuzzing`, `benching` |
+//! | 5 | `cli` a file per command · `dev` what only development needs · `app` builds, runs and ends the service · `fuzzing` |
 //! | 4 | `http` the edge: every path on one page, the gate, the endpoints |
 //! | 3 | `lines` what a number says to a call or a text; pure |
 //! | 2 | `inbox` every verified event, once, with the answer that was given |
@@ -18,8 +18,6 @@
 //! → `http::webhooks` → `lines::flow` → a renderer of `provider` → `inbox::append` → the answer.
 
 mod app;
-#[doc(hidden)]
-pub mod benching;
 mod cli;
 mod config;
 mod db;

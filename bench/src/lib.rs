@@ -13,10 +13,13 @@
 
 pub mod baseline;
 pub mod compare;
+pub mod growth;
 pub mod harness;
 pub mod line;
 pub mod load;
+pub mod maintenance;
 pub mod markdown;
+pub mod overload;
 
 /// What every measurement needs.
 #[derive(Debug)]

@@ -35,7 +35,6 @@ const FLOORS: [(&str, u8); 23] = [
     ("dev", 5),
     ("app", 5),
     ("fuzzing", 5),
-    ("benching", 5),
     ("lib", 5),
     ("main", 5),
 ];
