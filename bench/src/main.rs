@@ -3,10 +3,10 @@
 
 use std::{path::PathBuf, process::ExitCode};
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, bail, ensure};
 use clap::{Parser, Subcommand};
 use smartline_bench::{
-    Bench, baseline, compare, growth,
+    Bench, Report, baseline, compare, growth,
     harness::{Database, Setup},
     load, maintenance, overload,
 };
@@ -78,15 +78,16 @@ async fn in_runtime(arguments: Arguments) -> anyhow::Result<()> {
     };
     // Whatever happened: servers ended with the future that held them, and here their database does.
     bench.database.stop().await;
-    let text = result?;
+    let Report { text, faults } = result?;
     print!("{text}");
     if let Some(path) = &arguments.out {
         std::fs::write(path, text).with_context(|| path.display().to_string())?;
     }
+    ensure!(faults.is_empty(), "{}", faults.join("\n"));
     Ok(())
 }
 
-async fn measure(bench: &Bench, command: &Command) -> anyhow::Result<String> {
+async fn measure(bench: &Bench, command: &Command) -> anyhow::Result<Report> {
     match command {
         Command::Compare(options) => compare::run(bench, options).await,
         Command::Growth(options) => growth::run(bench, options).await,

@@ -11,6 +11,9 @@ use tokio::{
 use super::{Database, Processes, machine_busy_seconds};
 use crate::load::Outcome;
 
+/// Numbers of events from one window to the next: each has a range of its own.
+pub const RANGE: u64 = 1 << 32;
+
 /// A load generator that has signed its requests and waits.
 #[derive(Debug)]
 pub struct Generator {
@@ -146,11 +149,18 @@ impl Window {
         cores() / self.seconds_per_event()
     }
 
+    /// Bytes of write-ahead log for one accepted answer.
+    #[must_use]
+    #[expect(clippy::cast_precision_loss, reason = "bytes are far below 2^52")]
+    pub fn wal_per_event(&self) -> f64 {
+        self.wal_bytes as f64 / self.events()
+    }
+
     /// Accepted answers.
     #[must_use]
     #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^52")]
     pub fn events(&self) -> f64 {
-        self.outcome.accepted() as f64
+        self.outcome.accepted as f64
     }
 }
 

@@ -18,7 +18,7 @@ use anyhow::{Context as _, ensure};
 
 use crate::line;
 
-pub use outcome::{Latency, OfKind, Outcome, RECORD_BYTES};
+pub use outcome::{Latency, OfPath, Outcome, RECORD_BYTES, in_words};
 use replay::Replay;
 
 /// Longest wait for answers after the last request was sent.

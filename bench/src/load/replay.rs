@@ -16,7 +16,7 @@ use rustix::{
 
 use super::{
     connection::{Connection, InFlight, Look},
-    outcome::{Latency, Outcome, Record},
+    outcome::{Fate, Latency, OfPath, Outcome, Record},
 };
 use crate::line::{Kind, Pool};
 
@@ -51,7 +51,7 @@ pub(super) struct Sockets {
 pub(super) struct Measured {
     records: Vec<Record>,
     accepted: Vec<bool>,
-    statuses: BTreeMap<(&'static str, u16), u64>,
+    others: BTreeMap<(&'static str, Fate), u64>,
     counts: Outcome,
 }
 
@@ -100,20 +100,33 @@ impl Sockets {
                     continue;
                 }
                 last_answer = Instant::now();
+                let close = matches!(look, Look::Broken | Look::Answer { close: true, .. });
                 if let Some(answered) = self.connections[index].in_flight.take() {
                     in_flight -= 1;
-                    measured.note(replay.pool, sender.start, answered, look, last_answer);
+                    let fate = match look {
+                        Look::Answer { status: 200..300, body, .. } => {
+                            let body = self.connections[index].part(body);
+                            let kept = replay.pool.kind(answered.place).is_kept(body);
+                            if kept { Fate::Accepted } else { Fate::Excused }
+                        }
+                        Look::Answer { status, .. } => Fate::Refused(status),
+                        _ => Fate::Broken,
+                    };
+                    measured.note(replay.pool, sender.start, answered, fate, last_answer);
                     self.idle.push_back(index);
                 }
-                if look == Look::Broken || matches!(look, Look::Answer { close: true, .. }) {
+                if close {
                     self.replace(index)?;
                 }
             }
         }
         measured.counts.seconds = last_answer.duration_since(sender.start).as_secs_f64();
         measured.counts.processor_seconds = processor_time().saturating_sub(processor).as_secs_f64();
-        measured.counts.unanswered = in_flight;
-        measured.counts.unsent = sender.unsent();
+        for (count, what) in [(in_flight, "unanswered"), (sender.unsent(), "unsent")] {
+            if count > 0 {
+                measured.counts.others.insert(what.to_owned(), count);
+            }
+        }
         Ok(measured)
     }
 
@@ -131,7 +144,8 @@ impl Sockets {
             if self.connections[index].send(sender.replay.pool.bytes(place), in_flight) {
                 count += 1;
             } else {
-                measured.counts.broken += 1;
+                let kind = sender.replay.pool.kind(place);
+                *measured.others.entry((kind.path(), Fate::Broken)).or_default() += 1;
                 self.replace(index)?;
                 self.idle.push_back(index);
             }
@@ -209,25 +223,19 @@ impl Measured {
         Self { records, accepted: vec![false; pool.events()], ..Self::default() }
     }
 
-    fn note(&mut self, pool: &Pool, start: Instant, request: InFlight, look: Look, at: Instant) {
-        let Look::Answer { status, .. } = look else {
-            self.counts.broken += 1;
-            return;
-        };
+    fn note(&mut self, pool: &Pool, start: Instant, request: InFlight, fate: Fate, at: Instant) {
         let kind = pool.kind(request.place);
-        *self.statuses.entry((kind.path(), status)).or_default() += 1;
-        if (200..300).contains(&status) {
-            self.accepted[pool.event(request.place)] = true;
-            self.records.push(Record {
-                kind,
-                due: micros(request.due.duration_since(start)),
-                since_due: micros(at.duration_since(request.due)),
-                since_sent: micros(at.duration_since(request.sent)),
-            });
+        if fate != Fate::Accepted {
+            *self.others.entry((kind.path(), fate)).or_default() += 1;
+            return;
         }
-        if pool.is_duplicate(request.place) {
-            self.counts.duplicates += 1;
-        }
+        self.accepted[pool.event(request.place)] = true;
+        self.records.push(Record {
+            kind,
+            due: micros(request.due.duration_since(start)),
+            since_due: micros(at.duration_since(request.due)),
+            since_sent: micros(at.duration_since(request.sent)),
+        });
     }
 
     /// Distinct events that were accepted.
@@ -242,25 +250,27 @@ impl Measured {
     }
 
     /// The whole, with the events that were accepted `before`.
-    pub(super) fn outcome(self, before: u64) -> Outcome {
-        let accepted_events = before + self.accepted();
+    pub(super) fn outcome(mut self, before: u64) -> Outcome {
         let points = |of: fn(&Record) -> u32, only: Option<Kind>| {
             let records = self.records.iter().filter(|record| only.is_none_or(|kind| kind == record.kind));
             Latency::of(records.map(of).collect())
         };
-        let since_due = points(|record| record.since_due, None);
-        let since_sent = points(|record| record.since_sent, None);
-        let mut outcome = Outcome { accepted_events, since_due, since_sent, ..self.counts };
-        for ((path, status), count) in self.statuses {
-            *outcome.statuses.entry(status).or_default() += count;
-            outcome.kinds.entry(path.to_owned()).or_default().statuses.insert(status, count);
-        }
+        self.counts.accepted = self.records.len() as u64;
+        self.counts.accepted_events = before + self.accepted();
+        self.counts.since_due = points(|record| record.since_due, None);
+        self.counts.since_sent = points(|record| record.since_sent, None);
         for kind in Kind::ALL {
-            if let Some(found) = outcome.kinds.get_mut(kind.path()) {
-                found.since_sent = points(|record| record.since_sent, Some(kind));
-            }
+            let accepted = self.records.iter().filter(|record| record.kind == kind).count() as u64;
+            let since_sent = points(|record| record.since_sent, Some(kind));
+            let found = OfPath { accepted, since_sent, others: BTreeMap::new() };
+            self.counts.paths.insert(kind.path().to_owned(), found);
         }
-        outcome
+        for ((path, fate), count) in self.others {
+            let word = fate.to_string();
+            self.counts.paths.entry(path.to_owned()).or_default().others.insert(word.clone(), count);
+            *self.counts.others.entry(word).or_default() += count;
+        }
+        self.counts
     }
 }
 
