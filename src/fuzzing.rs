@@ -3,6 +3,8 @@
 //!
 //! Inputs of several parts are lines: the first ones are headers or a query, what is left is the body. A new parser
 //! gets a function here, a line in [`TARGETS`], a file in `fuzz/fuzz_targets` and inputs in `fuzz/corpus`.
+//!
+//! The same door lets `bench/` time the check of a request: [`check`].
 
 use std::{collections::BTreeSet, fmt::Write as _, net::IpAddr, sync::Arc};
 
@@ -23,7 +25,7 @@ use crate::{
     },
     lines::token::{Position, TokenKeys},
     provider::{
-        Endpoint, Envelope, Params, Received, Reject, Unsigned, Webhook,
+        Endpoint, Envelope, Params, Provider, Received, Reject, Unsigned, Webhook,
         plivo::{self, Plivo},
         stripe::{self, Stripe},
         twilio::{self, Twilio},
@@ -52,11 +54,13 @@ pub const TARGETS: [(&str, Target); 13] = [
 ];
 
 /// The secret of every provider here: random bytes do not hit upon its codes.
-const SECRET: &str = "a secret that no input knows";
+pub const SECRET: &str = "a secret that no input knows";
 /// Likewise of a segment of the spool.
 const SALT: Uuid = Uuid::from_u128(0x5eed);
-const ORIGIN: &str = "https://line.example";
-const NOW: i64 = 1_760_000_000;
+/// The public origin here, which Twilio and Plivo sign.
+pub const ORIGIN: &str = "https://line.example";
+/// The time here, in seconds since 1970.
+pub const NOW: i64 = 1_760_000_000;
 const FORM: &str = "application/x-www-form-urlencoded";
 const JSON: &str = "application/json";
 
@@ -82,6 +86,26 @@ pub fn stripe_signature(bytes: &[u8]) {
     }
 }
 
+/// The check of a request's signature and age, to be repeated; it tells whether the request was found genuine. `None`
+/// for a path that no provider calls, or a value that fits no header.
+pub fn check(path: &str, signature: &[(&'static str, &str)], body: &[u8]) -> Option<Box<dyn Fn() -> bool>> {
+    let endpoint = Endpoint::of_path(path)?;
+    let content_type = if endpoint == Endpoint::Stripe { JSON } else { FORM };
+    let mut received = post(endpoint, content_type, body);
+    for (name, value) in signature {
+        received = with(received, name, value.as_bytes())?;
+    }
+    Some(match endpoint.provider() {
+        Provider::Stripe => repeated(Stripe { secrets: vec![SECRET.into()] }, received),
+        Provider::Twilio => repeated(twilio(), received),
+        Provider::Plivo => repeated(plivo(), received),
+    })
+}
+
+fn repeated<W: Webhook + 'static>(provider: W, received: Received) -> Box<dyn Fn() -> bool> {
+    Box::new(move || provider.check(&received).is_ok())
+}
+
 /// A token; it may be of the right form, but no input knows the key.
 pub fn position_token(bytes: &[u8]) {
     let keys = TokenKeys::new(&[SecretString::from(SECRET)]);
@@ -101,7 +125,7 @@ pub fn stripe_event(bytes: &[u8]) {
 pub fn twilio_signature(bytes: &[u8]) {
     let (header, rest) = line(bytes);
     let (query, body) = line(rest);
-    let provider = Twilio { tokens: vec![SECRET.into()], accounts: Vec::new(), apps: Vec::new() };
+    let provider = twilio();
     let form = asked(post(Endpoint::TwilioVoice, FORM, body), query);
     let json = asked(post(Endpoint::TwilioStatus, JSON, body), query);
     let get = Received { method: Method::GET, ..asked(post(Endpoint::TwilioSms, FORM, b""), query) };
@@ -290,6 +314,10 @@ fn spooled(segment: &[u8]) -> Vec<Vec<u8>> {
     assert_eq!(whole + progress.damaged + progress.torn, segment.len() as u64);
     assert!(records.count().is_ok_and(|count| count >= progress.records));
     read
+}
+
+fn twilio() -> Twilio {
+    Twilio { tokens: vec![SECRET.into()], accounts: Vec::new(), apps: Vec::new() }
 }
 
 fn plivo() -> Plivo {

@@ -9,14 +9,19 @@
 //! | `load` | the load generator |
 //! | `baseline` | the plain Rust server: verifies, and stores if asked to |
 //! | `harness` | starts and measures processes and databases |
-//! | `compare`, `growth`, `overload`, `upkeep` | the measurements, each with its table |
+//! | `filler` | what the service would have stored before |
+//! | `compare`, `growth`, `overload`, `maintenance` | the measurements, each with its table |
 
 pub mod baseline;
 pub mod compare;
+mod filler;
+pub mod growth;
 pub mod harness;
 pub mod line;
 pub mod load;
+pub mod maintenance;
 pub mod markdown;
+pub mod overload;
 
 /// What every measurement needs.
 #[derive(Debug)]
@@ -25,6 +30,15 @@ pub struct Bench {
     pub database: harness::Database,
     /// Where the servers' programs are.
     pub setup: harness::Setup,
+}
+
+/// What a measurement has to tell.
+#[derive(Clone, Debug)]
+pub struct Report {
+    /// Tables in Markdown.
+    pub text: String,
+    /// What must not be: events that were accepted and are not stored, and the like.
+    pub faults: Vec<String>,
 }
 
 impl Bench {

@@ -3,12 +3,12 @@
 
 use std::{path::PathBuf, process::ExitCode};
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, bail, ensure};
 use clap::{Parser, Subcommand};
 use smartline_bench::{
-    Bench, baseline, compare,
+    Bench, Report, baseline, compare, growth,
     harness::{Database, Setup},
-    load,
+    load, maintenance, overload,
 };
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -33,6 +33,12 @@ struct Arguments {
 enum Command {
     /// SmartLine beside three other servers
     Compare(compare::Options),
+    /// The same load on a database without events and on one with many
+    Growth(growth::Options),
+    /// Ten times as many requests as the service can take
+    Overload(overload::Options),
+    /// Latency while a month of events is dropped, and while tables are vacuumed
+    Maintenance(maintenance::Options),
     #[command(hide = true)]
     Load(load::Plan),
     #[command(hide = true)]
@@ -72,17 +78,21 @@ async fn in_runtime(arguments: Arguments) -> anyhow::Result<()> {
     };
     // Whatever happened: servers ended with the future that held them, and here their database does.
     bench.database.stop().await;
-    let text = result?;
+    let Report { text, faults } = result?;
     print!("{text}");
     if let Some(path) = &arguments.out {
         std::fs::write(path, text).with_context(|| path.display().to_string())?;
     }
+    ensure!(faults.is_empty(), "{}", faults.join("\n"));
     Ok(())
 }
 
-async fn measure(bench: &Bench, command: &Command) -> anyhow::Result<String> {
+async fn measure(bench: &Bench, command: &Command) -> anyhow::Result<Report> {
     match command {
         Command::Compare(options) => compare::run(bench, options).await,
+        Command::Growth(options) => growth::run(bench, options).await,
+        Command::Overload(options) => overload::run(bench, options).await,
+        Command::Maintenance(options) => maintenance::run(bench, options).await,
         Command::Load(_) | Command::Baseline(_) => bail!("no measurement"),
     }
 }

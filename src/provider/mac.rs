@@ -48,13 +48,15 @@ pub(crate) fn digest(parts: &[&[u8]]) -> [u8; 32] {
     sha.finalize().into()
 }
 
-/// Lower-case hexadecimal.
+/// Lower-case hexadecimal. Through the formatter it costs a quarter of the hash of a 3 kB body.
 pub(crate) fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let digit = |half: u8| char::from(DIGITS[usize::from(half)]);
+    let mut text = String::with_capacity(bytes.len() * 2);
+    for byte in bytes {
+        text.extend([digit(byte >> 4), digit(byte & 0xf)]);
+    }
+    text
 }
 
 /// Whether both are the same: lengths first, then every byte in constant time.

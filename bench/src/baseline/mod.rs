@@ -24,6 +24,9 @@ const CONNECTIONS: u32 = 32;
 /// Largest body, in bytes.
 const BODY_BYTES: usize = 1 << 20;
 
+/// The name of [`TABLE`].
+pub const TABLE_NAME: &str = "webhook_events";
+
 /// The usual table for received webhooks, also of the Node server.
 pub const TABLE: &str = "CREATE TABLE webhook_events (
     id          bigint      GENERATED ALWAYS AS IDENTITY PRIMARY KEY,

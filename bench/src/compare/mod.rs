@@ -5,7 +5,7 @@ mod visit;
 
 use std::time::Instant;
 
-use crate::{Bench, harness::Contestant};
+use crate::{Bench, Report, harness::Contestant};
 use visit::Visit;
 
 /// What takes part, by the name that stands in the table. The service is entered twice: what differs between its two
@@ -65,7 +65,7 @@ impl Options {
 ///
 /// # Errors
 /// When a server does not start, or ends early.
-pub async fn run(bench: &Bench, options: &Options) -> anyhow::Result<String> {
+pub async fn run(bench: &Bench, options: &Options) -> anyhow::Result<Report> {
     let entries = options.entries()?;
     let lengths = options.lengths();
     let start = Instant::now();
@@ -88,5 +88,21 @@ pub async fn run(bench: &Bench, options: &Options) -> anyhow::Result<String> {
         }
     }
     let database = bench.database.description().await?;
-    Ok(table::write(&rows, lengths, &database, start.elapsed()))
+    let text = table::write(&rows, lengths, &database, start.elapsed());
+    Ok(Report { text, faults: faults(&rows) })
+}
+
+fn faults(rows: &[(&str, Vec<Visit>)]) -> Vec<String> {
+    let mut faults = Vec::new();
+    for (name, visits) in rows {
+        for visit in visits {
+            if let Some(stored) = visit.stored.filter(|stored| !stored.is_exact()) {
+                faults.push(format!("{name}: stored what was accepted: {stored}"));
+            }
+            if visit.tampered > 0 {
+                faults.push(format!("{name} accepted {} tampered requests", visit.tampered));
+            }
+        }
+    }
+    faults
 }

@@ -7,7 +7,7 @@ use super::{
     visit::{CONNECTIONS, MANY_CONNECTIONS, RATE, Visit},
 };
 use crate::{
-    harness::Window,
+    harness::{Stored, Window},
     markdown::{machine, median, table},
 };
 
@@ -67,7 +67,7 @@ fn speed(rows: &Rows<'_>) -> String {
                 micros(|window| window.postgres),
                 micros(|window| window.outcome.processor_seconds)
             ),
-            format!("{:.0}", of(visits, |visit| wal_per_event(&visit.closed))),
+            format!("{:.0}", of(visits, |visit| visit.closed.wal_per_event())),
             format!("{:.0} %", of(visits, |visit| visit.closed.others * 100.0)),
         ]
     });
@@ -83,7 +83,7 @@ fn waiting(rows: &Rows<'_>) -> String {
         "RSS MiB idle / peak".into(),
         "rows = accepted".into(),
         "tampered accepted".into(),
-        "not 2xx".into(),
+        "not accepted".into(),
     ];
     let body = rows.iter().map(|(name, visits)| {
         let points = |window: fn(&Visit) -> &Window| {
@@ -148,31 +148,15 @@ fn of(visits: &[Visit], value: impl Fn(&Visit) -> f64) -> f64 {
     median(visits.iter().map(value))
 }
 
-#[expect(clippy::cast_precision_loss, reason = "counts are far below 2^52")]
-fn wal_per_event(window: &Window) -> f64 {
-    window.wal_bytes as f64 / window.events()
-}
-
 fn stored(visits: &[Visit]) -> String {
-    if visits.iter().all(|visit| visit.rows.is_none()) {
-        return "stores none".into();
-    }
-    let total = |count: fn(&Visit) -> u64| visits.iter().map(count).sum::<u64>();
-    let exact = visits.iter().all(|visit| visit.rows == Some((visit.accepted, visit.accepted)));
-    let accepted = total(|visit| visit.accepted);
-    if exact {
-        format!("yes, {accepted}")
-    } else {
-        let rows = total(|visit| visit.rows.unwrap_or_default().0);
-        let distinct = total(|visit| visit.rows.unwrap_or_default().1);
-        format!("**no**: {accepted} accepted, {rows} rows, {distinct} distinct")
-    }
+    let stored: Option<Stored> = visits.iter().map(|visit| visit.stored).sum();
+    stored.map_or("stores none".to_owned(), |stored| stored.to_string())
 }
 
 fn failures(visits: &[Visit]) -> String {
     let windows = visits.iter().flat_map(|visit| [&visit.closed, &visit.open, &visit.closed_many]);
     let failures: Vec<String> =
-        windows.map(|window| window.outcome.failures()).filter(|failures| !failures.is_empty()).collect();
+        windows.map(|window| window.outcome.failures()).filter(|failures| failures != "none").collect();
     if failures.is_empty() { "none".into() } else { failures.join("; ") }
 }
 

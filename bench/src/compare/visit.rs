@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::Lengths;
 use crate::{
     Bench,
-    harness::{Contestant, Generator, Request, Server, Window},
+    harness::{Contestant, Generator, RANGE, Request, Server, Stored, Window},
 };
 
 /// Connections of the first closed loop and of the open loop.
@@ -17,11 +17,14 @@ pub(super) const MANY_CONNECTIONS: usize = 256;
 /// Requests a second of the open loop.
 pub(super) const RATE: f64 = 500.0;
 
+/// Requests before the first window: enough for Node to compile what is hot.
+const WARM_UP: usize = 12_000;
+
+/// Requests before the others.
+const WARM_UP_AGAIN: usize = 500;
+
 /// What a started server gets to settle before its idle memory is read.
 const SETTLE: Duration = Duration::from_millis(500);
-
-/// Longest wait for rows that a server has accepted and stores later.
-const STORE_PATIENCE: Duration = Duration::from_secs(10);
 
 /// What was found.
 #[derive(Clone, Debug)]
@@ -36,10 +39,8 @@ pub(super) struct Visit {
     pub(super) open: Window,
     /// Requests that were changed after their signing, and accepted.
     pub(super) tampered: u64,
-    /// Distinct events that were accepted.
-    pub(super) accepted: u64,
-    /// Rows of events and how many of them are distinct.
-    pub(super) rows: Option<(u64, u64)>,
+    /// `None` for a server that stores nothing.
+    pub(super) stored: Option<Stored>,
 }
 
 pub(super) async fn visit(
@@ -60,46 +61,30 @@ pub(super) async fn visit(
     let idle_mib = processes.resident_mib()?;
 
     let window = async |connections, seconds, rate, first| {
+        // Only the first window finds a cold server.
+        let warm_up = if first == RANGE { WARM_UP } else { WARM_UP_AGAIN };
         let request = Request {
             address: server.address,
             connections,
             seconds,
             rate,
             first,
-            only_stripe: false,
-            records: None,
+            warm_up,
+            ..Request::default()
         };
         Generator::start(&request).await?.run(processes, database).await
     };
-    let closed = window(CONNECTIONS, lengths.closed, None, 1 << 32).await?;
+    let closed = window(CONNECTIONS, lengths.closed, None, RANGE).await?;
     let peak_mib = processes.peak_mib()?;
-    let open = window(CONNECTIONS, lengths.open, Some(RATE), 2 << 32).await?;
-    let closed_many = window(MANY_CONNECTIONS, lengths.closed, None, 3 << 32).await?;
+    let open = window(CONNECTIONS, lengths.open, Some(RATE), 2 * RANGE).await?;
+    let closed_many = window(MANY_CONNECTIONS, lengths.closed, None, 3 * RANGE).await?;
 
-    let tampered = server.tampered_accepted(4 << 32).await?;
+    let tampered = server.tampered_accepted(4 * RANGE).await?;
     let windows = [&closed, &open, &closed_many];
     let accepted = 1 + windows.iter().map(|window| window.outcome.accepted_events).sum::<u64>();
-    let rows = rows(bench, contestant, &name, accepted).await?;
+    let stored = Stored::count(contestant, database, &name, 0, accepted).await?;
     let started_in = server.started_in;
     server.stop().await?;
     database.remove(&name).await?;
-    Ok(Visit { started_in, idle_mib, peak_mib, closed, closed_many, open, tampered, accepted, rows })
-}
-
-/// The rows, once they are as many as they should be, or as they are in the end.
-async fn rows(
-    bench: &Bench,
-    contestant: Contestant,
-    name: &str,
-    accepted: u64,
-) -> anyhow::Result<Option<(u64, u64)>> {
-    let deadline = tokio::time::Instant::now() + STORE_PATIENCE;
-    loop {
-        let rows = contestant.rows(&bench.database, name).await?;
-        let complete = rows.is_none_or(|(rows, _)| rows >= accepted);
-        if complete || tokio::time::Instant::now() > deadline {
-            return Ok(rows);
-        }
-        tokio::time::sleep(Duration::from_millis(200)).await;
-    }
+    Ok(Visit { started_in, idle_mib, peak_mib, closed, closed_many, open, tampered, stored })
 }

@@ -11,6 +11,9 @@ use tokio::{
 use super::{Database, Processes, machine_busy_seconds};
 use crate::load::Outcome;
 
+/// Numbers of events from one window to the next: each has a range of its own.
+pub const RANGE: u64 = 1 << 32;
+
 /// A load generator that has signed its requests and waits.
 #[derive(Debug)]
 pub struct Generator {
@@ -32,10 +35,28 @@ pub struct Request {
     pub rate: Option<f64>,
     /// Number of the first event.
     pub first: u64,
-    /// Send only Stripe's events.
-    pub only_stripe: bool,
+    /// Requests before the window.
+    pub warm_up: usize,
+    /// Whether requests that are late when the window ends are given up.
+    pub give_up: bool,
     /// A file for one record for each accepted answer.
     pub records: Option<PathBuf>,
+}
+
+impl Default for Request {
+    /// A closed loop to nowhere.
+    fn default() -> Self {
+        Self {
+            address: SocketAddr::from(([127, 0, 0, 1], 0)),
+            connections: 64,
+            seconds: 1.0,
+            rate: None,
+            first: 0,
+            warm_up: 0,
+            give_up: false,
+            records: None,
+        }
+    }
 }
 
 /// What a window cost and brought.
@@ -66,8 +87,9 @@ impl Generator {
         if let Some(rate) = request.rate {
             command.args(["--rate", &rate.to_string()]);
         }
-        if request.only_stripe {
-            command.arg("--only-stripe");
+        command.args(["--warm-up", &request.warm_up.to_string()]);
+        if request.give_up {
+            command.arg("--give-up");
         }
         if let Some(path) = &request.records {
             command.arg("--records").arg(path);
@@ -127,11 +149,18 @@ impl Window {
         cores() / self.seconds_per_event()
     }
 
+    /// Bytes of write-ahead log for one accepted answer.
+    #[must_use]
+    #[expect(clippy::cast_precision_loss, reason = "bytes are far below 2^52")]
+    pub fn wal_per_event(&self) -> f64 {
+        self.wal_bytes as f64 / self.events()
+    }
+
     /// Accepted answers.
     #[must_use]
     #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^52")]
     pub fn events(&self) -> f64 {
-        self.outcome.accepted() as f64
+        self.outcome.accepted as f64
     }
 }
 

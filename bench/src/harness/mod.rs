@@ -4,8 +4,10 @@ mod database;
 mod load;
 mod process;
 mod server;
+mod stored;
 
 pub use database::Database;
-pub use load::{Generator, Request, Window, cores};
+pub use load::{Generator, RANGE, Request, Window, cores};
 pub use process::{Processes, machine_busy_seconds};
 pub use server::{Contestant, Server, Setup};
+pub use stored::Stored;

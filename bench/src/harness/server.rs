@@ -82,21 +82,6 @@ impl Contestant {
         }
     }
 
-    /// Rows of stored events and how many of them are distinct; `None` for a server that stores nothing.
-    ///
-    /// # Errors
-    /// What the database answers.
-    pub async fn rows(self, database: &Database, name: &str) -> anyhow::Result<Option<(u64, u64)>> {
-        let table = match self {
-            Self::Ceiling => return Ok(None),
-            Self::Insert | Self::Node => "webhook_events",
-            Self::SmartLine => "events",
-        };
-        let rows = database.number(name, &format!("SELECT count(*) FROM {table}")).await?;
-        let distinct = format!("SELECT count(DISTINCT (provider, external_id)) FROM {table}");
-        Ok(Some((rows, database.number(name, &distinct).await?)))
-    }
-
     fn command(self, setup: &Setup, listen: SocketAddr, url: &str) -> anyhow::Result<Command> {
         let mut command = match self {
             Self::Ceiling | Self::Insert => {

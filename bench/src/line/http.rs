@@ -49,6 +49,12 @@ impl Pool {
         self.order[place] as usize
     }
 
+    /// What the request at `place` in the order is about.
+    #[must_use]
+    pub fn kind(&self, place: usize) -> Kind {
+        Kind::of(self.event(place) as u64)
+    }
+
     /// The bytes of the request at `place` in the order.
     #[must_use]
     pub fn bytes(&self, place: usize) -> &[u8] {
@@ -56,9 +62,9 @@ impl Pool {
     }
 }
 
-/// `count` requests in the mix of a line, or of one kind only, signed at `at`; events are numbered from `first`.
+/// `count` requests in the mix of a line, signed at `at`; events are numbered from `first`.
 #[must_use]
-pub fn pool(count: usize, first: u64, only: Option<Kind>, at: u64) -> Pool {
+pub fn pool(count: usize, first: u64, at: u64) -> Pool {
     let mut pool = Pool::default();
     for place in 0..count as u64 {
         let made = pool.events.len() as u64;
@@ -68,7 +74,7 @@ pub fn pool(count: usize, first: u64, only: Option<Kind>, at: u64) -> Pool {
         } else {
             let number = first + made;
             let start = pool.bytes.len();
-            request(&message(only.unwrap_or_else(|| Kind::of(made)), number, at), &mut pool.bytes);
+            request(&message(Kind::of(made), number, at), &mut pool.bytes);
             pool.events.push(start..pool.bytes.len());
             made
         };
@@ -110,7 +116,7 @@ mod tests {
 
     #[test]
     fn one_in_twenty_is_a_duplicate_of_a_recent_event() {
-        let pool = pool(2_000, 0, None, 1_760_000_000);
+        let pool = pool(2_000, 0, 1_760_000_000);
         assert_eq!((pool.len(), pool.events()), (2_000, 1_900));
         let mut seen = vec![false; pool.events()];
         for place in 0..pool.len() {

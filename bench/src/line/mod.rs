@@ -77,6 +77,18 @@ impl Kind {
         }
     }
 
+    /// Whether an answer to it with a status of 2xx and this body says that the event is kept. SmartLine answers a call
+    /// that it cannot keep with an apology, and such a text with an empty document: see its `http::webhooks`.
+    #[must_use]
+    pub fn is_kept(self, body: &[u8]) -> bool {
+        let holds = |words: &str| body.windows(words.len()).any(|part| part == words.as_bytes());
+        match self {
+            Self::TwilioVoice | Self::PlivoAnswer => !holds("Sorry, we cannot take your call"),
+            Self::TwilioSms => !body.ends_with(b"<Response/>"),
+            Self::Stripe | Self::TwilioStatus | Self::PlivoHangup => true,
+        }
+    }
+
     /// The kind that a path belongs to.
     #[must_use]
     pub fn at(path: &str) -> Option<Self> {

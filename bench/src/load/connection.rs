@@ -3,6 +3,7 @@
 use std::{
     io::{ErrorKind, Read as _, Write as _},
     net::{SocketAddr, TcpStream},
+    ops::Range,
     time::Instant,
 };
 
@@ -21,12 +22,12 @@ pub(super) struct InFlight {
 }
 
 /// What a look at the socket brought.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Look {
     /// The answer is not complete.
     Waiting,
-    /// An answer, with its status; whether the server closes the connection after it.
-    Answer { status: u16, close: bool },
+    /// An answer, with its status; whether the server closes the connection after it; where its body is.
+    Answer { status: u16, close: bool, body: Range<usize> },
     /// The connection ended, or brought something that is no answer.
     Broken,
 }
@@ -54,6 +55,11 @@ impl Connection {
         self.filled = 0;
         self.in_flight = Some(in_flight);
         matches!(self.stream.write(request), Ok(written) if written == request.len())
+    }
+
+    /// A part of the answer that was read last.
+    pub(super) fn part(&self, range: Range<usize>) -> &[u8] {
+        &self.buffer[range]
     }
 
     /// Reads what has come.
@@ -88,10 +94,11 @@ fn read_answer(bytes: &[u8]) -> Look {
             close = value.trim_ascii().eq_ignore_ascii_case(b"close");
         }
     }
+    let body = head + 4..bytes.len();
     match (status, length) {
-        (Some(status), Some(length)) if bytes.len() == head + 4 + length => Look::Answer { status, close },
-        (Some(_), Some(length)) if bytes.len() < head + 4 + length => Look::Waiting,
-        (Some(status @ 204), None) => Look::Answer { status, close },
+        (Some(status), Some(length)) if body.len() == length => Look::Answer { status, close, body },
+        (Some(_), Some(length)) if body.len() < length => Look::Waiting,
+        (Some(status @ 204), None) => Look::Answer { status, close, body },
         _ => Look::Broken,
     }
 }
@@ -107,16 +114,16 @@ mod tests {
 
     #[test]
     fn answers() {
-        let plain = Look::Answer { status: 200, close: false };
+        let plain = |body| Look::Answer { status: 200, close: false, body };
         for (case, bytes, expected) in [
-            ("whole", "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", plain),
-            ("no body", "HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n", plain),
+            ("whole", "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", plain(38..40)),
+            ("no body", "HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n", plain(38..38)),
             ("body to come", "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\no", Look::Waiting),
             ("head to come", "HTTP/1.1 200 OK\r\nContent-Le", Look::Waiting),
             (
                 "last one",
                 "HTTP/1.1 503 Busy\r\nConnection: close\r\nContent-Length: 0\r\n\r\n",
-                Look::Answer { status: 503, close: true },
+                Look::Answer { status: 503, close: true, body: 61..61 },
             ),
             ("more than was said", "HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nok", Look::Broken),
             ("no length", "HTTP/1.1 200 OK\r\n\r\n", Look::Broken),

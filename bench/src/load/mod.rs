@@ -16,16 +16,16 @@ use std::{
 
 use anyhow::{Context as _, ensure};
 
-use crate::line::{self, Kind};
+use crate::line;
 
-pub use outcome::{Latency, Outcome, RECORD_BYTES};
+pub use outcome::{Latency, OfPath, Outcome, RECORD_BYTES, in_words};
 use replay::Replay;
 
 /// Longest wait for answers after the last request was sent.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// Requests for the warm-up; a slow server does not get through them.
-const WARM_UP: usize = 3_000;
+/// Longest warm-up.
+const WARM_UP: Duration = Duration::from_secs(6);
 
 /// More requests than the warm-up's speed asks for, as a factor.
 const RESERVE: f64 = 1.6;
@@ -49,12 +49,13 @@ pub struct Plan {
     /// Number of the first event; two runs against one database need ranges of their own.
     #[arg(long)]
     pub first: u64,
-    /// Length of the warm-up before, in seconds.
-    #[arg(long, default_value_t = 0.6)]
-    pub warm_up: f64,
-    /// Send only Stripe's events
+    /// Requests that are sent before, as fast as they are answered, but for no longer than
+    /// [`WARM_UP`].
     #[arg(long)]
-    pub only_stripe: bool,
+    pub warm_up: usize,
+    /// Requests that are late when the window ends are given up: in an overload nobody waits for all of them.
+    #[arg(long)]
+    pub give_up: bool,
     /// A file for one record for each accepted answer; see [`RECORD_BYTES`].
     #[arg(long)]
     pub records: Option<PathBuf>,
@@ -66,16 +67,17 @@ pub struct Plan {
 /// When the server cannot be reached, or the standard streams end.
 pub fn run(plan: &Plan) -> anyhow::Result<()> {
     ensure!(plan.connections > 0 && plan.seconds > 0.0, "nothing to do");
-    let only = plan.only_stripe.then_some(Kind::Stripe);
-    let warm_up = line::pool(WARM_UP, plan.first, only, now()?);
+    let warm_up = line::pool(plan.warm_up, plan.first, now()?);
     let warm = replay::connect(plan.address, plan.connections)?.run(Replay {
         pool: &warm_up,
-        window: Duration::from_secs_f64(plan.warm_up),
+        window: WARM_UP,
         rate: None,
+        give_up: true,
         patience: PATIENCE,
     })?;
     let first = plan.first + warm_up.events() as u64;
-    let pool = line::pool(pool_size(plan, &warm), first, only, now()?);
+    let warm = warm.outcome(0);
+    let pool = line::pool(pool_size(plan, &warm), first, now()?);
     let mut sockets = replay::connect(plan.address, plan.connections)?;
 
     say("ready")?;
@@ -83,13 +85,19 @@ pub fn run(plan: &Plan) -> anyhow::Result<()> {
     std::io::stdin().lock().read_line(&mut go).context("waiting for the start")?;
     ensure!(!go.is_empty(), "the driver has gone");
     let window = Duration::from_secs_f64(plan.seconds);
-    let measured = sockets.run(Replay { pool: &pool, window, rate: plan.rate, patience: PATIENCE })?;
+    let measured = sockets.run(Replay {
+        pool: &pool,
+        window,
+        rate: plan.rate,
+        give_up: plan.give_up || plan.rate.is_none(),
+        patience: PATIENCE,
+    })?;
     say("done")?;
 
     if let Some(path) = &plan.records {
         std::fs::write(path, measured.record_bytes()).with_context(|| path.display().to_string())?;
     }
-    say(&serde_json::to_string(&measured.outcome(warm.accepted()))?)
+    say(&serde_json::to_string(&measured.outcome(warm.accepted_events))?)
 }
 
 /// How many requests the window may need.
@@ -98,7 +106,7 @@ pub fn run(plan: &Plan) -> anyhow::Result<()> {
     clippy::cast_sign_loss,
     reason = "positive and far from the bounds"
 )]
-fn pool_size(plan: &Plan, warm: &replay::Measured) -> usize {
+fn pool_size(plan: &Plan, warm: &Outcome) -> usize {
     let count = match plan.rate {
         Some(rate) => rate * plan.seconds,
         None => warm.per_second() * plan.seconds * RESERVE + 1_000.0,

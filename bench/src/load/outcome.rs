@@ -1,8 +1,10 @@
 //! What a run of the load generator found.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fmt};
 
 use serde::{Deserialize, Serialize};
+
+use crate::line::Kind;
 
 /// Length of a record: three little-endian `u32` of microseconds, namely when the request was due after the start of
 /// the window, from then to its answer, and from its sending to its answer.
@@ -11,6 +13,7 @@ pub const RECORD_BYTES: usize = 12;
 /// One accepted answer, in microseconds; see [`RECORD_BYTES`].
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Record {
+    pub(super) kind: Kind,
     pub(super) due: u32,
     pub(super) since_due: u32,
     pub(super) since_sent: u32,
@@ -49,23 +52,57 @@ impl Latency {
     }
 }
 
-/// What a run found. Answers count as accepted with a status of 2xx.
+/// What became of a request that was answered, or whose connection ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Fate {
+    /// 2xx, and the event is kept.
+    Accepted,
+    /// 2xx to a caller or a texter, but nothing is kept.
+    Excused,
+    /// Another status.
+    Refused(u16),
+    /// No answer.
+    Broken,
+}
+
+impl fmt::Display for Fate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Accepted => f.write_str("accepted"),
+            Self::Excused => f.write_str("excused"),
+            Self::Refused(status) => write!(f, "{status}"),
+            Self::Broken => f.write_str("broken"),
+        }
+    }
+}
+
+/// What a run found of the requests to one path.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct OfPath {
+    /// Requests that were accepted.
+    pub accepted: u64,
+    /// Those that were not, by what became of them: a status, `excused` or `broken`.
+    pub others: BTreeMap<String, u64>,
+    /// From sending to answer; accepted ones only.
+    pub since_sent: Latency,
+}
+
+/// What a run found. A request counts as accepted with a status of 2xx and an answer that means it, see
+/// [`crate::line::Kind::is_kept`].
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Outcome {
     /// From the start of the window to the last answer, in seconds.
     pub seconds: f64,
     /// Requests that were sent, duplicates included.
     pub sent: u64,
-    /// Requests that were due within the window but found no free connection until its end.
-    pub unsent: u64,
-    /// Of those sent, the ones whose event had been sent before.
-    pub duplicates: u64,
-    /// Answers by status.
-    pub statuses: BTreeMap<u16, u64>,
-    /// Requests whose connection ended without an answer.
-    pub broken: u64,
-    /// Requests without an answer when patience ended.
-    pub unanswered: u64,
+    /// Of those, the accepted ones.
+    pub accepted: u64,
+    /// Requests that were not accepted, by what became of them: a status; `excused`: a 2xx, but nothing is kept;
+    /// `broken`: the connection ended first; `unanswered` when patience ended; `unsent`, since no connection was free
+    /// until the end.
+    pub others: BTreeMap<String, u64>,
+    /// The same for each path, without those that have no answer.
+    pub paths: BTreeMap<String, OfPath>,
     /// Distinct events that were accepted, in the window and in the warm-up before.
     pub accepted_events: u64,
     /// Processor time of the generator within the window, in seconds.
@@ -77,37 +114,25 @@ pub struct Outcome {
 }
 
 impl Outcome {
-    /// Accepted answers, duplicates included.
-    #[must_use]
-    pub fn accepted(&self) -> u64 {
-        self.statuses.iter().filter(|(status, _)| (200..300).contains(*status)).map(|(_, count)| count).sum()
-    }
-
-    /// Accepted answers a second.
+    /// Accepted requests a second, duplicates included.
     #[must_use]
     #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^52")]
     pub fn per_second(&self) -> f64 {
-        self.accepted() as f64 / self.seconds
+        self.accepted as f64 / self.seconds
     }
 
-    /// Requests that got no 2xx, in words; empty where there is none.
+    /// Requests that were not accepted, in words.
     #[must_use]
     pub fn failures(&self) -> String {
-        let mut parts: Vec<String> = self
-            .statuses
-            .iter()
-            .filter(|(status, _)| !(200..300).contains(*status))
-            .map(|(status, count)| format!("{count} x {status}"))
-            .collect();
-        for (count, what) in
-            [(self.broken, "broken"), (self.unanswered, "unanswered"), (self.unsent, "unsent")]
-        {
-            if count > 0 {
-                parts.push(format!("{count} {what}"));
-            }
-        }
-        parts.join(", ")
+        in_words(&self.others)
     }
+}
+
+/// `3 x 503, 1 x broken`, or `none`.
+#[must_use]
+pub fn in_words(others: &BTreeMap<String, u64>) -> String {
+    let parts: Vec<String> = others.iter().map(|(what, count)| format!("{count} x {what}")).collect();
+    if parts.is_empty() { "none".to_owned() } else { parts.join(", ") }
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! The loop that sends and receives. One thread and one epoll: two system calls a request and a share of a third.
 
 use std::{
-    collections::VecDeque,
+    collections::{BTreeMap, VecDeque},
     mem::MaybeUninit,
     net::SocketAddr,
     os::fd::OwnedFd,
@@ -16,9 +16,9 @@ use rustix::{
 
 use super::{
     connection::{Connection, InFlight, Look},
-    outcome::{Latency, Outcome, Record},
+    outcome::{Fate, Latency, OfPath, Outcome, Record},
 };
-use crate::line::Pool;
+use crate::line::{Kind, Pool};
 
 /// Sockets looked at after one wait.
 const AT_ONCE: usize = 256;
@@ -27,11 +27,12 @@ const AT_ONCE: usize = 256;
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Replay<'p> {
     pub(super) pool: &'p Pool,
-    /// No request is sent later than this after the start.
     pub(super) window: Duration,
+    /// No request is sent after the window; else all are, however late.
+    pub(super) give_up: bool,
     /// Requests due a second; none for as many as the connections take.
     pub(super) rate: Option<f64>,
-    /// Longest wait for answers after the window.
+    /// Longest wait after the window.
     pub(super) patience: Duration,
 }
 
@@ -50,6 +51,7 @@ pub(super) struct Sockets {
 pub(super) struct Measured {
     records: Vec<Record>,
     accepted: Vec<bool>,
+    others: BTreeMap<(&'static str, Fate), u64>,
     counts: Outcome,
 }
 
@@ -98,20 +100,33 @@ impl Sockets {
                     continue;
                 }
                 last_answer = Instant::now();
+                let close = matches!(look, Look::Broken | Look::Answer { close: true, .. });
                 if let Some(answered) = self.connections[index].in_flight.take() {
                     in_flight -= 1;
-                    measured.note(replay.pool, sender.start, answered, look, last_answer);
+                    let fate = match look {
+                        Look::Answer { status: 200..300, body, .. } => {
+                            let body = self.connections[index].part(body);
+                            let kept = replay.pool.kind(answered.place).is_kept(body);
+                            if kept { Fate::Accepted } else { Fate::Excused }
+                        }
+                        Look::Answer { status, .. } => Fate::Refused(status),
+                        _ => Fate::Broken,
+                    };
+                    measured.note(replay.pool, sender.start, answered, fate, last_answer);
                     self.idle.push_back(index);
                 }
-                if look == Look::Broken || matches!(look, Look::Answer { close: true, .. }) {
+                if close {
                     self.replace(index)?;
                 }
             }
         }
         measured.counts.seconds = last_answer.duration_since(sender.start).as_secs_f64();
         measured.counts.processor_seconds = processor_time().saturating_sub(processor).as_secs_f64();
-        measured.counts.unanswered = in_flight;
-        measured.counts.unsent = sender.unsent();
+        for (count, what) in [(in_flight, "unanswered"), (sender.unsent(), "unsent")] {
+            if count > 0 {
+                measured.counts.others.insert(what.to_owned(), count);
+            }
+        }
         Ok(measured)
     }
 
@@ -129,7 +144,8 @@ impl Sockets {
             if self.connections[index].send(sender.replay.pool.bytes(place), in_flight) {
                 count += 1;
             } else {
-                measured.counts.broken += 1;
+                let kind = sender.replay.pool.kind(place);
+                *measured.others.entry((kind.path(), Fate::Broken)).or_default() += 1;
                 self.replace(index)?;
                 self.idle.push_back(index);
             }
@@ -160,12 +176,18 @@ struct Sender<'p> {
 impl Sender<'_> {
     /// When the request was due that may be sent now. In a closed loop it is due when its connection is free for it.
     fn due(&self, now: Instant) -> Option<Instant> {
-        if self.next >= self.replay.pool.len() || now >= self.start + self.replay.window {
+        if self.is_over(now) {
             return None;
         }
         let Some(rate) = self.replay.rate else { return Some(now) };
         let due = self.due_at(self.next, rate);
         (due <= now).then_some(due)
+    }
+
+    /// Whether no further request will be sent.
+    fn is_over(&self, now: Instant) -> bool {
+        let patience = if self.replay.give_up { Duration::ZERO } else { self.replay.patience };
+        self.next >= self.replay.pool.len() || now >= self.start + self.replay.window + patience
     }
 
     #[expect(clippy::cast_precision_loss, reason = "places are far below 2^52")]
@@ -175,21 +197,15 @@ impl Sender<'_> {
 
     /// How long to wait for answers at most; nothing when the run has ended.
     fn left(&self, now: Instant, in_flight: u64) -> Duration {
-        let end = self.start + self.replay.window;
-        let over = self.next >= self.replay.pool.len() || now >= end;
+        let over = self.is_over(now);
         if over && in_flight == 0 {
             return Duration::ZERO;
         }
-        let next = match self.replay.rate {
-            _ if over => end + self.replay.patience,
-            Some(rate) => self.due_at(self.next, rate).min(end),
-            None => end,
-        };
-        match next.saturating_duration_since(now) {
-            // A request is late because no connection is free: only an answer or the end can help.
-            Duration::ZERO if !over => end.saturating_duration_since(now),
-            left => left,
-        }
+        let window = self.start + self.replay.window;
+        let end = if self.replay.give_up && !over { window } else { window + self.replay.patience };
+        let next = self.replay.rate.filter(|_| !over).map(|rate| self.due_at(self.next, rate));
+        // A request that is late has found no free connection: then only an answer or the end can help.
+        next.filter(|next| *next > now).unwrap_or(end).min(end).saturating_duration_since(now)
     }
 
     /// Requests that were due in the window and have not been sent.
@@ -204,36 +220,27 @@ impl Sender<'_> {
 impl Measured {
     fn of(pool: &Pool) -> Self {
         let records = Vec::with_capacity(pool.len());
-        Self { records, accepted: vec![false; pool.events()], counts: Outcome::default() }
+        Self { records, accepted: vec![false; pool.events()], ..Self::default() }
     }
 
-    fn note(&mut self, pool: &Pool, start: Instant, request: InFlight, look: Look, at: Instant) {
-        let Look::Answer { status, .. } = look else {
-            self.counts.broken += 1;
+    fn note(&mut self, pool: &Pool, start: Instant, request: InFlight, fate: Fate, at: Instant) {
+        let kind = pool.kind(request.place);
+        if fate != Fate::Accepted {
+            *self.others.entry((kind.path(), fate)).or_default() += 1;
             return;
-        };
-        *self.counts.statuses.entry(status).or_default() += 1;
-        if (200..300).contains(&status) {
-            self.accepted[pool.event(request.place)] = true;
-            self.records.push(Record {
-                due: micros(request.due.duration_since(start)),
-                since_due: micros(at.duration_since(request.due)),
-                since_sent: micros(at.duration_since(request.sent)),
-            });
         }
-        if pool.is_duplicate(request.place) {
-            self.counts.duplicates += 1;
-        }
+        self.accepted[pool.event(request.place)] = true;
+        self.records.push(Record {
+            kind,
+            due: micros(request.due.duration_since(start)),
+            since_due: micros(at.duration_since(request.due)),
+            since_sent: micros(at.duration_since(request.sent)),
+        });
     }
 
     /// Distinct events that were accepted.
     pub(super) fn accepted(&self) -> u64 {
         self.accepted.iter().filter(|accepted| **accepted).count() as u64
-    }
-
-    /// Accepted answers a second.
-    pub(super) fn per_second(&self) -> f64 {
-        self.counts.per_second()
     }
 
     /// See [`super::RECORD_BYTES`].
@@ -243,11 +250,27 @@ impl Measured {
     }
 
     /// The whole, with the events that were accepted `before`.
-    pub(super) fn outcome(self, before: u64) -> Outcome {
-        let accepted_events = before + self.accepted();
-        let since_due = Latency::of(self.records.iter().map(|record| record.since_due).collect());
-        let since_sent = Latency::of(self.records.iter().map(|record| record.since_sent).collect());
-        Outcome { accepted_events, since_due, since_sent, ..self.counts }
+    pub(super) fn outcome(mut self, before: u64) -> Outcome {
+        let points = |of: fn(&Record) -> u32, only: Option<Kind>| {
+            let records = self.records.iter().filter(|record| only.is_none_or(|kind| kind == record.kind));
+            Latency::of(records.map(of).collect())
+        };
+        self.counts.accepted = self.records.len() as u64;
+        self.counts.accepted_events = before + self.accepted();
+        self.counts.since_due = points(|record| record.since_due, None);
+        self.counts.since_sent = points(|record| record.since_sent, None);
+        for kind in Kind::ALL {
+            let accepted = self.records.iter().filter(|record| record.kind == kind).count() as u64;
+            let since_sent = points(|record| record.since_sent, Some(kind));
+            let found = OfPath { accepted, since_sent, others: BTreeMap::new() };
+            self.counts.paths.insert(kind.path().to_owned(), found);
+        }
+        for ((path, fate), count) in self.others {
+            let word = fate.to_string();
+            self.counts.paths.entry(path.to_owned()).or_default().others.insert(word.clone(), count);
+            *self.counts.others.entry(word).or_default() += count;
+        }
+        self.counts
     }
 }
 
