@@ -96,13 +96,13 @@ pub fn check(path: &str, signature: &[(&'static str, &str)], body: &[u8]) -> Opt
         received = with(received, name, value.as_bytes())?;
     }
     Some(match endpoint.provider() {
-        Provider::Stripe => repeated(Stripe { secrets: vec![SECRET.into()] }, received),
-        Provider::Twilio => repeated(twilio(), received),
-        Provider::Plivo => repeated(plivo(), received),
+        Provider::Stripe => check_of(Stripe { secrets: vec![SECRET.into()] }, received),
+        Provider::Twilio => check_of(twilio(), received),
+        Provider::Plivo => check_of(plivo(), received),
     })
 }
 
-fn repeated<W: Webhook + 'static>(provider: W, received: Received) -> Box<dyn Fn() -> bool> {
+fn check_of<W: Webhook + 'static>(provider: W, received: Received) -> Box<dyn Fn() -> bool> {
     Box::new(move || provider.check(&received).is_ok())
 }
 

@@ -8,8 +8,8 @@ use crate::Bench;
 
 const FILL: &str = include_str!("fill.sql");
 
-/// Keys of a full generation, as many as fit into its 64 MiB; see `src/inbox/generations.rs`.
-const GENERATION: u64 = 700_000;
+/// Keys of a full generation, as many as fit into an index of 64 MiB; see `src/inbox/generations.rs`.
+const GENERATION: u64 = 1_300_000;
 
 /// Rows of one transaction.
 const AT_ONCE: u64 = 1_000_000;
