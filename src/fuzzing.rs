@@ -88,6 +88,7 @@ pub fn stripe_signature(bytes: &[u8]) {
 
 /// The check of a request's signature and age, to be repeated; it tells whether the request was found genuine. `None`
 /// for a path that no provider calls, or a value that fits no header.
+#[must_use]
 pub fn check(path: &str, signature: &[(&'static str, &str)], body: &[u8]) -> Option<Box<dyn Fn() -> bool>> {
     let endpoint = Endpoint::of_path(path)?;
     let content_type = if endpoint == Endpoint::Stripe { JSON } else { FORM };
