@@ -1,6 +1,8 @@
 //! Logs: readable on a terminal, JSON elsewhere. What a line may hold is decided where it is written: no query string,
 //! secret, phone number or message text.
 
+mod lines;
+
 use std::{
     fmt::{self, Write as _},
     io::IsTerminal as _,
@@ -16,23 +18,25 @@ use tracing_subscriber::{
     registry::LookupSpan,
 };
 
+use self::lines::Lines;
+pub(crate) use self::lines::Writing;
 use crate::domain::clock::{Clock as _, SystemClock};
 
 /// The filter where none is set. PostgreSQL's notices ("already exists, skipping") are nobody's news.
 const DEFAULT: &str = "info,sqlx=warn";
 
-/// Starts logging to standard error for the life of the process; a second call changes nothing. `filter` is a level or
+/// Starts logging to standard error, as long as what it returns lives; a second call changes nothing. `filter` is a level or
 /// a list such as `info,sqlx=debug`; one that cannot be read gives the default, and says so.
 ///
 /// `readable` asks for plain lines where there is no terminal, too.
-pub(crate) fn start(filter: Option<&str>, readable: bool) {
+pub(crate) fn start(filter: Option<&str>, readable: bool) -> Writing {
     let wanted = filter.unwrap_or(DEFAULT);
     let (filter, fault) = match EnvFilter::try_new(wanted) {
         Ok(filter) => (filter, None),
         Err(error) => (EnvFilter::new(DEFAULT), Some(error)),
     };
-    let logs =
-        tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
+    let (lines, writing) = Lines::to(std::io::stderr());
+    let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(lines).with_target(false);
     let terminal = std::io::stderr().is_terminal();
     let started = if readable || terminal {
         logs.with_ansi(terminal).event_format(Readable).try_init()
@@ -42,6 +46,7 @@ pub(crate) fn start(filter: Option<&str>, readable: bool) {
     if let (Ok(()), Some(error)) = (started, fault) {
         tracing::warn!(%error, "SMARTLINE_LOG cannot be read; logging by {DEFAULT}");
     }
+    writing
 }
 
 /// Lines for people: `21:18:45 POST twilio/voice 200 kept signed_by=unsigned duration_ms=2.8 …`, in UTC.

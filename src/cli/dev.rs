@@ -47,7 +47,7 @@ const DATABASE: &str = "smartline";
 /// Starts everything, prints how to call the line, and serves until Ctrl-C.
 pub(super) async fn run(args: Args) -> Result<(), Error> {
     let environment = Environment::of_process(); // never .env: real secrets and databases are none of dev's business
-    telemetry::start(environment.get("SMARTLINE_LOG"), true);
+    let _logs = telemetry::start(environment.get("SMARTLINE_LOG"), true);
     refuse_foreign_ground(&environment)?;
     if let Some(name) = &args.database_only {
         return only_database(&args.data_dir, &environment, name).await;

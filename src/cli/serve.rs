@@ -27,7 +27,7 @@ pub(super) struct Args {
 /// Binds, makes the database ready, says so, and serves until SIGTERM or Ctrl-C.
 pub(super) async fn run(args: Args) -> Result<(), Error> {
     let environment = Environment::of_process().and_file(Path::new(".env")).map_err(Error::because)?;
-    telemetry::start(environment.get("SMARTLINE_LOG"), false);
+    let _logs = telemetry::start(environment.get("SMARTLINE_LOG"), false);
     let config = Config::read(&environment).map_err(Error::because)?;
     let listener = TcpListener::bind(config.listen)
         .await

@@ -128,12 +128,10 @@ fn requests() -> Vec<Ask> {
     all.into_iter().map(headers).collect()
 }
 
-/// Runs `serve`, sends everything, and gives the answers and the lines.
-async fn run(level: &str) -> (Vec<Reply>, String) {
-    let database = Database::empty().await;
-    let address = free_port().await;
+/// `serve` on this database, port and level.
+async fn serve(database: &Database, address: SocketAddr, level: &str) -> Command {
     let (url, port) = (database.url().await, address.port().to_string());
-    let mut command = smartline(
+    smartline(
         &["serve"],
         &[
             ("DATABASE_URL", &url),
@@ -146,8 +144,15 @@ async fn run(level: &str) -> (Vec<Reply>, String) {
             ("PORT", &port),
             ("SMARTLINE_LOG", level),
         ],
-    );
-    // Into a file: a pipe that nobody reads is full at 64 KiB, and the program would wait for ever.
+    )
+}
+
+/// Runs `serve`, sends everything, and gives the answers and the lines.
+async fn run(level: &str) -> (Vec<Reply>, String) {
+    let database = Database::empty().await;
+    let address = free_port().await;
+    let mut command = serve(&database, address, level).await;
+    // Into a file: a pipe that nobody reads is full at 64 KiB, and takes no more.
     let log = tempfile::NamedTempFile::new().unwrap();
     let service = command.stderr(log.reopen().unwrap()).spawn().unwrap();
     ready(address).await;
@@ -173,6 +178,31 @@ async fn no_line_holds_a_number_a_text_a_query_or_a_secret() {
         }
         assert!(!log.contains('\u{1b}'), "no terminal codes where there is no terminal");
     }
+}
+
+#[tokio::test]
+async fn a_log_that_nobody_reads_keeps_no_caller_waiting() {
+    /// What Linux lets wait in a pipe.
+    const PIPE_BYTES: usize = 64 * 1024;
+    let database = Database::empty().await;
+    let address = free_port().await;
+    let service = serve(&database, address, "info").await.spawn().unwrap();
+    ready(address).await;
+    let mut connection = Connection::open(address).await;
+    let mut least_bytes = 0;
+    for number in 0.. {
+        let ask =
+            Ask::post("/webhooks/twilio/voice").form(&[("CallSid", &format!("CA{number}"))]).by_twilio();
+        assert_eq!(connection.ask(&ask).await.status, 200, "{number}");
+        least_bytes += 256; // of the line, which names the event, the request and more
+        if least_bytes > 2 * PIPE_BYTES {
+            break;
+        }
+    }
+    let output = terminate(service).await; // from here on somebody reads
+    assert!(output.status.success());
+    assert!(output.stderr.len() > PIPE_BYTES, "the pipe was full: {}", output.stderr.len());
+    database.remove().await;
 }
 
 #[tokio::test]
