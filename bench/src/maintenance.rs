@@ -113,20 +113,20 @@ async fn window(
         for statement in statements {
             bench.database.run(NAME, statement).await.with_context(|| statement.clone())?;
         }
-        Ok((begun, start.elapsed()))
+        Ok((begun, start.elapsed().saturating_sub(begun)))
     };
-    let (window, (begun, ended)) =
+    let (window, (begun, took)) =
         tokio::try_join!(generator.run(server.processes()?, &bench.database), working)?;
     ensure!(
-        ended.as_secs_f64() < options.seconds,
+        (begun + took).as_secs_f64() < options.seconds,
         "{work} took {:.1} s, longer than the load: give it more --seconds",
-        (ended - begun).as_secs_f64()
+        took.as_secs_f64()
     );
     Ok(Found {
         work,
-        took: ended - begun,
+        took,
         whole: window.outcome.since_due,
-        meanwhile: between(&records, begun, ended)?,
+        meanwhile: between(&records, begun, begun + took)?,
         failures: window.outcome.failures(),
         others: window.others,
         accepted: window.outcome.accepted_events,

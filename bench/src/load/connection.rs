@@ -123,7 +123,7 @@ mod tests {
             (
                 "last one",
                 "HTTP/1.1 503 Busy\r\nConnection: close\r\nContent-Length: 0\r\n\r\n",
-                Look::Answer { status: 503, close: true, body: 61..61 },
+                Look::Answer { status: 503, close: true, body: 59..59 },
             ),
             ("more than was said", "HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nok", Look::Broken),
             ("no length", "HTTP/1.1 200 OK\r\n\r\n", Look::Broken),

@@ -84,10 +84,7 @@ impl Sockets {
         let mut last_answer = sender.start;
         loop {
             in_flight += self.send_due(&mut sender, &mut measured)?;
-            let left = sender.left(Instant::now(), in_flight);
-            if left.is_zero() {
-                break;
-            }
+            let Some(left) = sender.left(Instant::now(), in_flight, self.idle.is_empty()) else { break };
             let mut events = [const { MaybeUninit::<epoll::Event>::uninit() }; AT_ONCE];
             let (ready, _) = match epoll::wait(&self.epoll, &mut events, Some(&timespec(left))) {
                 Err(rustix::io::Errno::INTR) => continue,
@@ -195,17 +192,19 @@ impl Sender<'_> {
         self.start + Duration::from_secs_f64(place as f64 / rate)
     }
 
-    /// How long to wait for answers at most; nothing when the run has ended.
-    fn left(&self, now: Instant, in_flight: u64) -> Duration {
+    /// How long to wait for answers at most; `None` when the run has ended.
+    fn left(&self, now: Instant, in_flight: u64, all_busy: bool) -> Option<Duration> {
         let over = self.is_over(now);
         if over && in_flight == 0 {
-            return Duration::ZERO;
+            return None;
         }
         let window = self.start + self.replay.window;
         let end = if self.replay.give_up && !over { window } else { window + self.replay.patience };
         let next = self.replay.rate.filter(|_| !over).map(|rate| self.due_at(self.next, rate));
-        // A request that is late has found no free connection: then only an answer or the end can help.
-        next.filter(|next| *next > now).unwrap_or(end).min(end).saturating_duration_since(now)
+        // A request that is late for want of a connection waits for an answer. One that has become due since the look
+        // waits for nothing.
+        let next = next.filter(|next| !all_busy || *next > now).unwrap_or(end).min(end);
+        (now < end).then(|| next.saturating_duration_since(now))
     }
 
     /// Requests that were due in the window and have not been sent.
@@ -287,4 +286,31 @@ fn processor_time() -> Duration {
     let time = clock_gettime(ClockId::ProcessCPUTime);
     let nanos = u32::try_from(time.tv_nsec).unwrap_or_default();
     Duration::new(time.tv_sec.cast_unsigned(), nanos)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nobody_sleeps_while_a_request_is_due_and_a_connection_is_free() {
+        let pool = crate::line::pool(10, 0, 1_760_000_000);
+        let window = Duration::from_secs(1);
+        let patience = Duration::from_secs(1);
+        let replay = Replay { pool: &pool, window, give_up: false, rate: Some(100.0), patience };
+        let start = Instant::now();
+        let sender = Sender { replay, start, next: 1 }; // due after 10 ms
+        let left = |millis, in_flight, all_busy| {
+            sender.left(start + Duration::from_millis(millis), in_flight, all_busy)
+        };
+        let expected = |millis| Some(Duration::from_millis(millis));
+        for (case, found, expected) in [
+            ("before it is due", left(4, 0, false), expected(6)),
+            ("due since the last look", left(11, 0, false), expected(0)),
+            ("late, and no connection is free", left(11, 1, true), expected(1_989)),
+            ("the end of patience", left(2_000, 1, true), None),
+        ] {
+            assert_eq!(found, expected, "{case}");
+        }
+    }
 }
