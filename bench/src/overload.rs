@@ -18,8 +18,8 @@ pub struct Options {
     /// Requests a second that are due, as a multiple of what is accepted in a closed loop
     #[arg(long, default_value_t = 10.0)]
     times: f64,
-    /// Connections, that is requests that can be in flight at once
-    #[arg(long, default_value_t = 4_000)]
+    /// Connections, that is requests that can be in flight at once; with less than some 1,000 nothing is turned away
+    #[arg(long, default_value_t = 2_000)]
     connections: usize,
     /// Length of each window, in seconds
     #[arg(long, default_value_t = 8.0)]
