@@ -1,8 +1,8 @@
 //! The way into the inbox: deliveries wait here for the batch that keeps them.
 //!
 //! What comes while a batch is being written forms the next one. So an idle service adds no delay, and a busy one shares
-//! its commits. At most so many wait: beyond that a delivery is turned away at once, since it would be answered too late
-//! anyway. Call control has a lane of its own and goes first.
+//! its commits. At most so many wait: beyond that, who has waited longest is turned away for who comes, so that what
+//! is kept is kept soon. Call control has a lane of its own and goes first.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -242,8 +242,11 @@ impl Intake {
         if self.is_away() && !entry.may_be_spooled() {
             return Entered::Done(Err(NotKept::Away("the database is away".into())));
         }
-        if !lanes.lane(entry).push(entry, self.0.most_waiting) {
-            return Entered::Done(Err(NotKept::Overloaded));
+        for other in lanes.lane(entry).push(entry, self.0.most_waiting) {
+            let waiters = lanes.pending.remove(&other.key).map(|pending| pending.waiters);
+            for waiter in waiters.into_iter().flatten() {
+                let _ = waiter.send(Err(NotKept::Overloaded)); // who has hung up meanwhile will ask again
+            }
         }
         let pending = Pending { waiters: vec![sender], nonce: entry.nonce.clone(), counted: 1 };
         lanes.pending.insert(entry.key, pending);
@@ -389,15 +392,18 @@ impl Lanes {
 }
 
 impl Lane {
-    fn push(&mut self, entry: &Arc<Entry>, most: usize) -> bool {
-        let bytes = self.bytes + entry.size();
-        // A single large one always fits into an empty lane.
-        if self.entries.len() >= most || (bytes > LANE_BYTES && !self.entries.is_empty()) {
-            return false;
+    /// Lets one more wait, and gives back those that must leave for it: who has waited longest is the likeliest to be
+    /// answered too late. A single large one always fits into an empty lane.
+    fn push(&mut self, entry: &Arc<Entry>, most: usize) -> Vec<Arc<Entry>> {
+        let mut leaving = Vec::new();
+        while (self.entries.len() >= most || self.bytes + entry.size() > LANE_BYTES)
+            && let Some(first) = self.pop()
+        {
+            leaving.push(first);
         }
-        self.bytes = bytes;
+        self.bytes += entry.size();
         self.entries.push_back(Arc::clone(entry));
-        true
+        leaving
     }
 
     fn pop(&mut self) -> Option<Arc<Entry>> {

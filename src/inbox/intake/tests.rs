@@ -172,16 +172,19 @@ async fn calls_go_first_and_keys_are_in_order() {
 #[tokio::test]
 async fn beyond_the_bound_they_are_turned_away_each_in_its_lane() {
     let intake = door(2);
-    let mut waiting = vec![intake.waits(payment(1)), intake.waits(status(2))];
-    assert_eq!(intake.at_once(payment(3)), Err(NotKept::Overloaded));
-    waiting.push(intake.waits(payment(1))); // no room is needed to wait with another
-    waiting.extend([intake.waits(call(4)), intake.waits(call(5))]);
-    assert_eq!(intake.at_once(call(6)), Err(NotKept::Overloaded));
+    let (_, first) = intake.waits(payment(1));
+    let mut waiting = vec![intake.waits(status(2))];
+    waiting.push(intake.waits(status(2))); // no room is needed to wait with another
+    waiting.push(intake.waits(payment(3)));
+    assert_eq!(first.await.unwrap(), Err(NotKept::Overloaded), "it has waited longest");
+    let (_, caller) = intake.waits(call(4));
+    waiting.extend([intake.waits(call(5)), intake.waits(call(6))]);
+    assert_eq!(caller.await.unwrap(), Err(NotKept::Overloaded));
     let waits = intake.waiting();
     assert_eq!((waits.calls, waits.others, waits.oldest), (2, 2, Some(at(0))));
     assert_eq!(intake.batch().len(), 4);
-    intake.waits(payment(3));
-    intake.waits(call(6));
+    intake.waits(payment(1));
+    intake.waits(call(4));
 }
 
 #[tokio::test]
@@ -189,8 +192,9 @@ async fn large_ones_are_bounded_by_their_bytes() {
     let intake = door(512);
     let large = |key| Entry { body: Bytes::from(vec![b'x'; LANE_BYTES / 2]), ..payment(key) };
     let enormous = Entry { body: Bytes::from(vec![b'x'; LANE_BYTES + 1]), ..payment(9) };
-    let _first = intake.waits(large(1));
-    assert_eq!(intake.at_once(large(2)), Err(NotKept::Overloaded));
+    let (_, first) = intake.waits(large(1));
+    let _second = intake.waits(large(2));
+    assert_eq!(first.await.unwrap(), Err(NotKept::Overloaded));
     assert_eq!(intake.batch().len(), 1);
     let _alone = intake.waits(enormous);
     assert_eq!(intake.batch().len(), 1);
