@@ -48,15 +48,16 @@ pub(crate) fn digest(parts: &[&[u8]]) -> [u8; 32] {
     sha.finalize().into()
 }
 
-/// Lower-case hexadecimal. Through the formatter it costs a quarter of the hash of a 3 kB body.
+/// Lower-case hexadecimal. Character by character, or through the formatter, it costs a tenth to a quarter of the hash of
+/// a 3 kB body.
 pub(crate) fn hex(bytes: &[u8]) -> String {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    let digit = |half: u8| char::from(DIGITS[usize::from(half)]);
-    let mut text = String::with_capacity(bytes.len() * 2);
-    for byte in bytes {
-        text.extend([digit(byte >> 4), digit(byte & 0xf)]);
+    let mut text = vec![0; bytes.len() * 2];
+    for (pair, byte) in text.chunks_exact_mut(2).zip(bytes) {
+        pair[0] = DIGITS[usize::from(byte >> 4)];
+        pair[1] = DIGITS[usize::from(byte & 0xf)];
     }
-    text
+    String::from_utf8(text).expect("digits are ASCII")
 }
 
 /// Whether both are the same: lengths first, then every byte in constant time.
