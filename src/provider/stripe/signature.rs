@@ -3,7 +3,7 @@
 //! Source: Stripe docs, "Verify webhook signatures", and the official libraries. Where those differ the stricter
 //! reading holds: lower-case hex, one `t` of digits alone, 300 s both ways; blanks around an element are trimmed.
 
-use axum::http::HeaderMap;
+use axum::http::{HeaderMap, HeaderName};
 use chrono::{DateTime, Utc};
 use secrecy::{ExposeSecret as _, SecretString};
 
@@ -11,6 +11,9 @@ use crate::provider::{Proof, Received, Reject, SignedBy, mac};
 
 /// The header.
 pub(crate) const HEADER: &str = "stripe-signature";
+
+/// Looked up by its text, it would be parsed for every request.
+static HEADER_NAME: HeaderName = HeaderName::from_static(HEADER);
 
 /// Largest accepted distance between signing time and now, either way, in seconds.
 ///
@@ -28,8 +31,8 @@ pub(super) fn check(secrets: &[SecretString], received: &Received) -> Result<Pro
         return Err(Reject::Stale { age });
     }
     for (index, secret) in mac::usable(secrets) {
-        let expected = code(secret, signature.time, &received.body);
-        if signature.v1.iter().any(|given| mac::same(&expected, given)) {
+        let code = code(secret, signature.time, &received.body);
+        if signature.codes().any(|given| mac::is_hex_of(&code, given)) {
             let signed_by = SignedBy::Secret { variable: "STRIPE_WEBHOOK_SECRET", index };
             return Ok(Proof { signed_by, origin: 0, nonce: None });
         }
@@ -40,13 +43,13 @@ pub(super) fn check(secrets: &[SecretString], received: &Received) -> Result<Pro
 /// The header's value for `body`, signed at `at`.
 pub(crate) fn sign(secret: &SecretString, at: DateTime<Utc>, body: &[u8]) -> String {
     let time = at.timestamp().to_string();
-    let code = code(secret, &time, body);
+    let code = mac::hex(&code(secret, &time, body));
     format!("t={time},v1={code}")
 }
 
-/// The MAC in lower-case hex. The key is the whole secret as text, `whsec_` included.
-fn code(secret: &SecretString, time: &str, body: &[u8]) -> String {
-    mac::hex(&mac::hmac_sha256(secret.expose_secret().as_bytes(), &[time.as_bytes(), b".", body]))
+/// The MAC. The key is the whole secret as text, `whsec_` included.
+fn code(secret: &SecretString, time: &str, body: &[u8]) -> [u8; 32] {
+    mac::hmac_sha256(secret.expose_secret().as_bytes(), &[time.as_bytes(), b".", body])
 }
 
 /// The parts of the header that count.
@@ -54,25 +57,25 @@ struct Signature<'h> {
     /// As written, since that text is signed.
     time: &'h str,
     seconds: i64,
-    v1: Vec<&'h str>,
+    line: &'h str,
 }
 
 impl<'h> Signature<'h> {
     fn read(headers: &'h HeaderMap) -> Result<Self, Reject> {
-        let mut lines = headers.get_all(HEADER).iter();
+        let mut lines = headers.get_all(&HEADER_NAME).iter();
         let line = lines.next().ok_or(Reject::Missing)?;
         if lines.next().is_some() {
             return Err(Reject::Mismatch("more than one Stripe-Signature header"));
         }
         let line = line.to_str().map_err(|_| Reject::Mismatch("Stripe-Signature is not ASCII"))?;
         let mut time = None;
-        let mut v1 = Vec::new();
-        for element in line.split(',') {
-            match element.trim().split_once('=') {
-                Some(("t", value)) if time.replace(value).is_some() => {
+        let mut has_code = false;
+        for (name, value) in elements(line) {
+            match name {
+                "t" if time.replace(value).is_some() => {
                     return Err(Reject::Mismatch("Stripe-Signature has more than one t"));
                 }
-                Some(("v1", value)) => v1.push(value),
+                "v1" => has_code = true,
                 _ => {}
             }
         }
@@ -83,9 +86,17 @@ impl<'h> Signature<'h> {
             .ok()
             .filter(|_| digits)
             .ok_or(Reject::Mismatch("t of Stripe-Signature is no number"))?;
-        if v1.is_empty() {
+        if !has_code {
             return Err(Reject::Mismatch("Stripe-Signature has no v1"));
         }
-        Ok(Self { time, seconds, v1 })
+        Ok(Self { time, seconds, line })
     }
+
+    fn codes(&self) -> impl Iterator<Item = &'h str> {
+        elements(self.line).filter(|(name, _)| *name == "v1").map(|(_, value)| value)
+    }
+}
+
+fn elements(line: &str) -> impl Iterator<Item = (&str, &str)> {
+    line.split(',').filter_map(|element| element.trim().split_once('='))
 }
