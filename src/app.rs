@@ -18,6 +18,7 @@ use crate::{
     inbox::{self, Intake, SpoolPlan, Upkeep, rejections::Rejections},
     lines::token::TokenKeys,
     metrics::Metrics,
+    worker::Worker,
 };
 
 /// How often the database is looked at. Health pages may be that stale, and a second more while it does not answer.
@@ -201,13 +202,30 @@ impl App {
         self.stop.cancel();
     }
 
-    /// Starts what keeps deliveries; the writer goes on until those in flight are answered.
+    /// Works on every event that is due, and tells how many those were.
+    ///
+    /// # Errors
+    /// What the database raises.
+    pub async fn work_once(&self) -> sqlx::Result<usize> {
+        self.worker().work_once().await
+    }
+
+    fn worker(&self) -> Worker {
+        let state = &self.state;
+        let kept = Arc::clone(state.intake.kept());
+        Worker::new(self.db.clone(), kept, state.presence.clone(), Arc::clone(&self.clock))
+    }
+
+    /// Starts what keeps deliveries and works on them; the writer goes on until those in flight are answered.
     async fn start_intake(&self) {
         let (stop, end) = (self.stop.clone(), self.drained.clone());
         let Self { state, database, limits, spool, .. } = self;
         let workers = inbox::workers(&state.intake, database, limits.commit, spool.clone(), &state.metrics);
         let (writer, drain) = workers.await;
         self.tasks.spawn(writer.run(end));
+        if let Some(poll) = self.limits.work {
+            self.tasks.spawn(self.worker().run(poll, self.stop.clone()));
+        }
         self.tasks.spawn(drain.run(stop));
     }
 

@@ -8,9 +8,9 @@
 //! | floor | rooms |
 //! |---|---|
 //! | 5 | `cli` a file per command · `dev` what only development needs · `app` builds, runs and ends the service · `fuzzing` |
-//! | 4 | `http` the edge: every path on one page, the gate, the endpoints |
-//! | 3 | `lines` what a number says to a call or a text; pure |
-//! | 2 | `inbox` every verified event, once, with the answer that was given |
+//! | 4 | `http` the edge: every path on one page, the gate, the endpoints · `worker` kept events → tables |
+//! | 3 | `lines` what a number says to a call or a text; pure · `billing` `calls` `messages` what happened |
+//! | 2 | `inbox` every verified event, once, with the answer that was given · `projection` what tables made of events share |
 //! | 1 | `provider` wire formats, pure · `config` the environment · `db` the way to PostgreSQL · `telemetry` logs · `metrics` figures |
 //! | 0 | `domain` ids, phone numbers, time, verbs |
 //!
@@ -18,6 +18,8 @@
 //! → `http::webhooks` → `lines::flow` → a renderer of `provider` → `inbox::append` → the answer.
 
 mod app;
+mod billing;
+mod calls;
 mod cli;
 mod config;
 mod db;
@@ -30,9 +32,12 @@ mod generated;
 mod http;
 mod inbox;
 mod lines;
+mod messages;
 mod metrics;
+mod projection;
 mod provider;
 mod telemetry;
+mod worker;
 
 pub use app::{App, AppError};
 pub use cli::run;

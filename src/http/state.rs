@@ -88,12 +88,14 @@ pub struct Limits {
     pub waiting: usize,
     /// Most bytes of the spool.
     pub spool_bytes: u64,
+    /// How often the worker looks for events without being woken; none: this process works on no events.
+    pub work: Option<Duration>,
     /// Longest time for requests in flight when the service is asked to stop.
     pub drain: Duration,
 }
 
 impl Default for Limits {
-    /// 1 MiB; 10 s, 15 s, 3 s, 1 s and 10 s (providers cut at 15 s, hosts kill after 30 s); 512 waiting; 256 MiB.
+    /// 1 MiB; 10 s, 15 s, 3 s, 1 s and 10 s (providers cut at 15 s, hosts kill after 30 s); 512 waiting; 256 MiB; 2 s.
     fn default() -> Self {
         Self {
             body_bytes: 1 << 20,
@@ -103,6 +105,7 @@ impl Default for Limits {
             commit: Duration::from_secs(1),
             waiting: 512,
             spool_bytes: 256 << 20,
+            work: Some(Duration::from_secs(2)),
             drain: Duration::from_secs(10),
         }
     }

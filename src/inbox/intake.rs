@@ -92,6 +92,8 @@ struct Shared {
     filled: Notify,
     /// Wakes the drain.
     to_drain: Notify,
+    /// Wakes the worker.
+    kept: Arc<Notify>,
     away: AtomicBool,
     /// Whether the database has been made ready by this process.
     opened: AtomicBool,
@@ -152,6 +154,7 @@ impl Intake {
             lanes: std::sync::Mutex::new(Lanes::new()),
             filled: Notify::new(),
             to_drain: Notify::new(),
+            kept: Arc::default(),
             away: AtomicBool::new(false),
             opened: AtomicBool::new(false),
             opening: Notify::new(),
@@ -181,6 +184,11 @@ impl Intake {
                 }
             }
         }
+    }
+
+    /// Tells that something was committed to the database.
+    pub(crate) fn kept(&self) -> &Arc<Notify> {
+        &self.0.kept
     }
 
     /// From now on batches go to the database: it is migrated, and its events may stand beside ours.

@@ -284,7 +284,10 @@ impl Writer {
         };
         self.metrics.intake.batch(events.len(), started.elapsed(), end);
         match kept {
-            Ok(written) => written,
+            Ok(written) => {
+                self.intake.kept().notify_one();
+                written
+            }
             Err(away) => {
                 if self.intake.set_away(true) {
                     tracing::error!(why = %away.why, "the database is away: calls are answered and kept on the disk");

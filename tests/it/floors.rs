@@ -13,7 +13,7 @@ use std::path::Path;
 use imports::{Imports, ModulePath};
 
 /// Every room and its floor. `lib` is `src/lib.rs`, `main` is `src/main.rs`.
-const FLOORS: [(&str, u8); 23] = [
+const FLOORS: [(&str, u8); 24] = [
     ("domain", 0),
     ("provider", 1),
     ("config", 1),
@@ -23,6 +23,7 @@ const FLOORS: [(&str, u8); 23] = [
     ("inbox", 2),
     ("outbox", 2),
     ("access", 2),
+    ("projection", 2),
     ("billing", 3),
     ("lines", 3),
     ("calls", 3),

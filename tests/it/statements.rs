@@ -37,7 +37,8 @@ fn sources(folder: &Path) -> Vec<(String, String)> {
 /// `const …_SQL: &str = "…"`: name and statement.
 fn statements(source: &str) -> Vec<(String, String)> {
     let named = source.split("const ").skip(1).filter_map(|rest| {
-        let (name, rest) = rest.split_once(": &str = \"")?;
+        let (name, rest) =
+            rest.split_once(": &str = \"").or_else(|| rest.split_once(": &'static str = \""))?;
         let is_name =
             name.ends_with("_SQL") && name.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'_');
         is_name.then(|| (name.to_owned(), rest.split('"').next().unwrap().to_owned()))

@@ -1,0 +1,87 @@
+//! A kept event, read back: what the worker and the API see of it.
+
+use std::sync::Arc;
+
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method};
+use bytes::Bytes;
+use chrono::{DateTime, Utc};
+use sqlx::{Row as _, postgres::PgRow, types::Json};
+use uuid::Uuid;
+
+use crate::{
+    domain::id::EventId,
+    provider::{Endpoint, Received, SignedBy, Unsigned},
+};
+
+/// An event as it lies in the table. Without `Debug`, since it is full of people's data.
+#[derive(Clone)]
+pub(crate) struct Kept {
+    /// Its id, which carries the time of its arrival.
+    pub(crate) id: EventId,
+    /// Contains the provider's own id.
+    pub(crate) external_id: String,
+    /// What happened, e.g. `invoice.payment_failed`, `twilio.voice`.
+    pub(crate) kind: String,
+    /// The call, message or customer that it is about.
+    pub(crate) subject: Option<String>,
+    /// When it happened, as far as the provider says.
+    pub(crate) occurred_at: Option<DateTime<Utc>>,
+    /// Which secret vouches for it, or `unsigned`.
+    pub(crate) signed_by: String,
+    /// What its owner should know, e.g. `by_get`.
+    pub(crate) flags: Vec<String>,
+    /// The request itself: path, query, headers (credentials left out) and raw body.
+    pub(crate) request: Received,
+}
+
+impl Kept {
+    /// When it happened, or else arrived.
+    pub(crate) fn at(&self) -> DateTime<Utc> {
+        self.occurred_at.unwrap_or(self.request.at)
+    }
+
+    /// Whether nobody vouches for it: taken by `dev`.
+    pub(crate) fn is_unsigned(&self) -> bool {
+        self.signed_by == SignedBy::Nobody.to_string()
+    }
+
+    /// Reads a row that has every column of `events` but the answer.
+    ///
+    /// # Errors
+    /// When a column is missing, or holds what no version of this service writes.
+    pub(crate) fn from_row(row: &PgRow) -> sqlx::Result<Self> {
+        let endpoint: &str = row.try_get("endpoint")?;
+        let endpoint = Endpoint::of_path(&format!("/webhooks/{endpoint}"))
+            .ok_or_else(|| odd("endpoint", "it is none of the seven"))?;
+        let method: &str = row.try_get("method")?;
+        let Json(headers): Json<Vec<(String, String)>> = row.try_get("headers")?;
+        Ok(Self {
+            id: row.try_get::<Uuid, _>("id")?.into(),
+            external_id: row.try_get("external_id")?,
+            kind: row.try_get("kind")?,
+            subject: row.try_get("subject")?,
+            occurred_at: row.try_get("occurred_at")?,
+            signed_by: row.try_get("signed_by")?,
+            flags: row.try_get("flags")?,
+            request: Received {
+                endpoint,
+                method: method.parse::<Method>().map_err(|_| odd("method", "it is no method"))?,
+                origins: Arc::default(),
+                path_and_query: row.try_get("path")?,
+                headers: headers.iter().filter_map(header).collect::<HeaderMap>(),
+                body: Bytes::from(row.try_get::<Vec<u8>, _>("body")?),
+                at: row.try_get("received_at")?,
+                unsigned: Unsigned::Refused,
+            },
+        })
+    }
+}
+
+/// A header as it came; one that bad bytes were replaced in may be none any more.
+fn header((name, value): &(String, String)) -> Option<(HeaderName, HeaderValue)> {
+    Some((name.parse().ok()?, value.parse().ok()?))
+}
+
+fn odd(column: &str, why: &str) -> sqlx::Error {
+    sqlx::Error::ColumnDecode { index: column.to_owned(), source: why.into() }
+}

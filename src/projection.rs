@@ -1,0 +1,101 @@
+//! What the tables that are made of events have in common: how their rows are loaded and stored by the batch, which event
+//! a value comes from, and why an event cannot be worked on.
+//!
+//! A batch of events is folded into rows in memory, by functions that know neither time nor database, so that their order
+//! guards can be tested by themselves. Only then are the rows written, in one statement a table.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Serialize, de::DeserializeOwned};
+use sqlx::{PgConnection, types::Json};
+use uuid::Uuid;
+
+use crate::inbox::kept::Kept;
+
+/// For each column the event that its value comes from.
+pub(crate) type Sources = BTreeMap<String, Uuid>;
+
+/// Why an event cannot be worked on. It is tried again, since a later release may know better, and then given up.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub(crate) struct Poison(pub(crate) String);
+
+/// What became of each event of a batch, in its order.
+pub(crate) type Worked = Vec<Result<(), Poison>>;
+
+/// A row of such a table: a struct whose members are the columns, by name.
+pub(crate) trait Row: Serialize + DeserializeOwned + Clone + Send + Sync + Unpin + 'static {
+    /// `SELECT to_jsonb(t) FROM table t WHERE key = ANY ($1)`.
+    const LOAD_SQL: &'static str;
+
+    /// `INSERT INTO table SELECT * FROM jsonb_populate_recordset(NULL::table, $1) ON CONFLICT (key) DO UPDATE …`.
+    const STORE_SQL: &'static str;
+
+    /// The object's name, as [`Row::LOAD_SQL`] finds it.
+    fn key(&self) -> &str;
+}
+
+/// The rows that a batch is about, and what has been changed of them.
+pub(crate) struct Rows<R> {
+    rows: BTreeMap<String, R>,
+    changed: BTreeSet<String>,
+}
+
+/// Lets one transaction at a time work on each of the objects: without it, two that make the same row would not see each
+/// other. The keys are sorted, so that batches wait for each other instead of dying in a deadlock.
+const LOCK_SQL: &str = "
+SELECT pg_advisory_xact_lock(key) FROM (SELECT DISTINCT hashtextextended(name, 3) AS key FROM unnest($1::text[]) AS name ORDER BY 1) AS keys";
+
+impl<R: Row> Rows<R> {
+    /// Loads the rows with these keys, and holds them until the transaction ends.
+    ///
+    /// # Errors
+    /// What the database raises.
+    pub(crate) async fn load(db: &mut PgConnection, keys: &[String]) -> sqlx::Result<Self> {
+        let mut rows = BTreeMap::new();
+        if !keys.is_empty() {
+            sqlx::query(LOCK_SQL).bind(keys).execute(&mut *db).await?;
+            let found: Vec<Json<R>> = sqlx::query_scalar(R::LOAD_SQL).bind(keys).fetch_all(db).await?;
+            rows.extend(found.into_iter().map(|Json(row)| (row.key().to_owned(), row)));
+        }
+        Ok(Self { rows, changed: BTreeSet::new() })
+    }
+
+    /// The row with this key.
+    pub(crate) fn get(&self, key: &str) -> Option<&R> {
+        self.rows.get(key)
+    }
+
+    /// Puts a row in, in place of the one with its key.
+    pub(crate) fn put(&mut self, row: R) {
+        self.changed.insert(row.key().to_owned());
+        self.rows.insert(row.key().to_owned(), row);
+    }
+
+    /// Writes what was put in.
+    ///
+    /// # Errors
+    /// What the database raises.
+    pub(crate) async fn store(&self, db: &mut PgConnection) -> sqlx::Result<()> {
+        let changed: Vec<&R> = self.changed.iter().filter_map(|key| self.rows.get(key)).collect();
+        if !changed.is_empty() {
+            sqlx::query(R::STORE_SQL).bind(Json(changed)).execute(db).await?;
+        }
+        Ok(())
+    }
+}
+
+/// Works on each event by `fold`, one after the other. A fold that fails, or panics, costs its own event alone; so it must
+/// not have changed anything by then.
+pub(crate) fn fold(events: &[&Kept], mut fold: impl FnMut(&Kept) -> Result<(), Poison>) -> Worked {
+    let one = |event: &&Kept| {
+        std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| fold(event)))
+            .unwrap_or_else(|_| Err(Poison("the projection panicked".to_owned())))
+    };
+    events.iter().map(one).collect()
+}
+
+/// Text as PostgreSQL takes it in JSON: it has no NUL.
+pub(crate) fn text(text: &str) -> String {
+    text.replace('\0', "\u{fffd}")
+}

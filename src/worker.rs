@@ -1,0 +1,216 @@
+//! The worker: claims kept events by the batch, makes the tables of them, and takes them out of the queue, all in one
+//! transaction.
+//!
+//! It is woken after each commit of this process and looks by itself now and then, for what other processes, a spool or
+//! a replay have left. One event that cannot be worked on costs its neighbours nothing.
+
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use chrono::{DateTime, TimeDelta, Utc};
+use sqlx::{Acquire as _, PgConnection, PgPool, Postgres, Transaction};
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use crate::{
+    billing, calls,
+    db::{self, Fault, Presence, State},
+    domain::{clock::Clock, id::EventId},
+    inbox::{
+        kept::Kept,
+        queue::{self, Job},
+    },
+    messages,
+    projection::{Poison, Worked},
+    provider::Provider,
+};
+
+/// Most events of one transaction: enough that statements and commits are shared, few enough that a batch is done in far
+/// less time than a statement may take.
+const BATCH: i64 = 256;
+
+/// How far behind the newest claimed event a woken look begins: an event may be committed so long after its id was made.
+const MARGIN: TimeDelta = TimeDelta::seconds(10);
+
+/// Works on events.
+#[derive(Clone)]
+pub(crate) struct Worker {
+    db: PgPool,
+    kept: Arc<Notify>,
+    presence: Presence,
+    clock: Arc<dyn Clock>,
+    /// Where a woken look begins. The queue's index begins with what is done and not yet vacuumed; passing over all of it
+    /// for every batch is what kills queues.
+    from: Arc<Mutex<Uuid>>,
+}
+
+/// Where a look begins.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Look {
+    /// At the oldest event.
+    Everything,
+    /// At the newest one that was claimed.
+    News,
+}
+
+impl Worker {
+    /// `kept` tells of commits.
+    pub(crate) fn new(db: PgPool, kept: Arc<Notify>, presence: Presence, clock: Arc<dyn Clock>) -> Self {
+        Self { db, kept, presence, clock, from: Arc::default() }
+    }
+
+    /// Works until `stop`, and looks every `poll` without being woken; a batch that is under way is finished.
+    pub(crate) async fn run(self, poll: Duration, stop: CancellationToken) {
+        let mut look = Look::Everything;
+        loop {
+            if self.presence.state() == State::Ready
+                && let Err(error) = self.work(look, &stop).await
+            {
+                tracing::warn!(%error, "events could not be worked on; it is tried again");
+            }
+            look = tokio::select! {
+                () = stop.cancelled() => return,
+                () = self.kept.notified() => Look::News,
+                () = tokio::time::sleep(poll) => Look::Everything,
+            };
+        }
+    }
+
+    /// Works on everything that is due. Tells how many events that were.
+    ///
+    /// # Errors
+    /// What the database raises; everything that was not committed stays in the queue.
+    pub(crate) async fn work_once(&self) -> sqlx::Result<usize> {
+        self.work(Look::Everything, &CancellationToken::new()).await
+    }
+
+    /// Batch after batch, until a look finds nothing.
+    async fn work(&self, mut look: Look, stop: &CancellationToken) -> sqlx::Result<usize> {
+        let mut total = 0;
+        while !stop.is_cancelled() {
+            let worked = self.batch(look).await?;
+            if worked == 0 {
+                break;
+            }
+            total += worked;
+            look = Look::News;
+        }
+        Ok(total)
+    }
+
+    /// One transaction. Tells how many events it was about.
+    async fn batch(&self, look: Look) -> sqlx::Result<usize> {
+        let now = self.clock.now();
+        let mut transaction = self.db.begin().await?;
+        let mut jobs = Vec::new();
+        if look == Look::Everything {
+            *self.from.lock().unwrap_or_else(PoisonError::into_inner) = Uuid::nil();
+            jobs = queue::again(&mut transaction, now, BATCH).await?;
+        }
+        let from = *self.from.lock().unwrap_or_else(PoisonError::into_inner);
+        jobs.extend(queue::fresh(&mut transaction, from, BATCH).await?);
+        jobs.sort_by_key(|job| job.event.id);
+        if let Some(last) = jobs.last() {
+            *self.from.lock().unwrap_or_else(PoisonError::into_inner) = floor(last.event.id.time() - MARGIN);
+        }
+        let worked = project(&mut transaction, &jobs).await?;
+        settle(&mut transaction, &jobs, worked, now).await?;
+        transaction.commit().await?;
+        Ok(jobs.len())
+    }
+}
+
+/// The smallest id of a moment.
+fn floor(at: DateTime<Utc>) -> Uuid {
+    let milliseconds = u64::try_from(at.timestamp_millis()).unwrap_or(0);
+    Uuid::from_u128(u128::from(milliseconds) << 80)
+}
+
+/// Makes the tables of a batch; where the database refuses a value, of one event after the other.
+async fn project(transaction: &mut Transaction<'_, Postgres>, jobs: &[Job]) -> sqlx::Result<Worked> {
+    let events: Vec<&Kept> = jobs.iter().map(|job| &job.event).collect();
+    match in_savepoint(transaction, &events).await {
+        Err(error) if db::fault(&error) == Fault::Data => {}
+        other => return other,
+    }
+    let mut worked = Worked::new();
+    for event in events {
+        match in_savepoint(transaction, &[event]).await {
+            Ok(one) => worked.extend(one),
+            Err(error) if db::fault(&error) == Fault::Data => worked.push(Err(Poison(error.to_string()))),
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(worked)
+}
+
+async fn in_savepoint(transaction: &mut Transaction<'_, Postgres>, events: &[&Kept]) -> sqlx::Result<Worked> {
+    let mut savepoint = transaction.begin().await?;
+    let worked = by_feature(&mut savepoint, events).await?;
+    savepoint.commit().await?;
+    Ok(worked)
+}
+
+/// Whose an event is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Feature {
+    Billing,
+    Calls,
+    Messages,
+}
+
+impl Feature {
+    fn of(event: &Kept) -> Self {
+        match (event.request.endpoint.provider(), event.kind.as_str()) {
+            (Provider::Stripe, _) => Self::Billing,
+            (_, "twilio.sms" | "twilio.message.status" | "plivo.sms" | "plivo.message.status") => {
+                Self::Messages
+            }
+            _ => Self::Calls,
+        }
+    }
+}
+
+/// Gives each feature its events, in their order. All replicas go through the features in the same order, so that their
+/// locks cannot cross.
+async fn by_feature(db: &mut PgConnection, events: &[&Kept]) -> sqlx::Result<Worked> {
+    let mut worked: Worked = vec![Ok(()); events.len()];
+    for feature in [Feature::Billing, Feature::Calls, Feature::Messages] {
+        let places: Vec<usize> =
+            (0..events.len()).filter(|place| Feature::of(events[*place]) == feature).collect();
+        if places.is_empty() {
+            continue;
+        }
+        let own: Vec<&Kept> = places.iter().map(|place| events[*place]).collect();
+        let done = match feature {
+            Feature::Billing => billing::project(db, &own).await?,
+            Feature::Calls => calls::project(db, &own).await?,
+            Feature::Messages => messages::project(db, &own).await?,
+        };
+        for (place, one) in places.into_iter().zip(done) {
+            worked[place] = one;
+        }
+    }
+    Ok(worked)
+}
+
+/// Takes what is done out of the queue, and puts back what failed.
+async fn settle(db: &mut PgConnection, jobs: &[Job], worked: Worked, now: DateTime<Utc>) -> sqlx::Result<()> {
+    let mut done = Vec::with_capacity(jobs.len());
+    for (job, one) in jobs.iter().zip(worked) {
+        let Err(Poison(why)) = one else {
+            done.push(job.event.id.uuid());
+            continue;
+        };
+        let id: EventId = job.event.id;
+        if queue::failed(db, job, &why, now).await? {
+            tracing::error!(event.id = %id, event.kind = job.event.kind, "an event could not be worked on and is given up");
+        } else {
+            tracing::warn!(event.id = %id, event.kind = job.event.kind, "an event could not be worked on; it is tried again");
+        }
+    }
+    queue::done(db, &done).await
+}
