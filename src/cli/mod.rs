@@ -5,6 +5,7 @@
 //! never from an option, where the process list and the shell's history would show them.
 
 mod client;
+mod database;
 mod dev;
 mod docs;
 mod error;
@@ -12,6 +13,8 @@ mod healthcheck;
 mod known;
 mod migrate;
 mod near;
+mod rebuild;
+mod replay;
 mod request;
 mod samples;
 mod send;
@@ -58,6 +61,9 @@ enum Command {
     #[command(visible_alias = "trigger")]
     Send(send::Args),
     Smoke(smoke::Args),
+    Replay(replay::Args),
+    DeadLetters(replay::DeadArgs),
+    Rebuild(rebuild::Args),
     Healthcheck(healthcheck::Args),
     Docs(docs::Args),
 }
@@ -77,6 +83,9 @@ impl Command {
             Self::Sign(args) => sign::run(&args, &SystemClock),
             Self::Send(args) => send::run(args, &SystemClock).await,
             Self::Smoke(args) => smoke::run(args, &SystemClock).await,
+            Self::Replay(args) => replay::run(args, &SystemClock).await.map(done),
+            Self::DeadLetters(args) => replay::dead_letters(args).await.map(done),
+            Self::Rebuild(args) => rebuild::run(args).await.map(done),
             Self::Healthcheck(args) => healthcheck::run(args).await,
         }
     }

@@ -1,6 +1,6 @@
 //! Ids: a UUIDv7 inside, a prefixed text of 26 characters outside, both sorted by time.
 
-use std::fmt;
+use std::{fmt, str::FromStr};
 
 use chrono::{DateTime, Utc};
 use uuid::{NoContext, Timestamp, Uuid};
@@ -11,9 +11,29 @@ fn time_ordered(at: DateTime<Utc>) -> Uuid {
     Uuid::new_v7(Timestamp::from_unix(NoContext, seconds, at.timestamp_subsec_nanos()))
 }
 
-/// Writes 128 bits as 26 digits of Crockford's base 32, which sorts like the number.
+/// The digits of Crockford's base 32.
+const DIGITS: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
+
+/// A text that is no id of this kind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("it is no id of this kind")]
+pub(crate) struct NoId;
+
+/// Reads 26 digits back; capitals count as well.
+fn read_base32(text: &str) -> Result<Uuid, NoId> {
+    if text.len() != 26 {
+        return Err(NoId);
+    }
+    let mut bits = 0_u128;
+    for byte in text.bytes() {
+        let digit = DIGITS.iter().position(|digit| *digit == byte.to_ascii_lowercase()).ok_or(NoId)?;
+        bits = bits.checked_mul(32).ok_or(NoId)? | digit as u128;
+    }
+    Ok(Uuid::from_u128(bits))
+}
+
+/// Writes 128 bits as 26 of these digits, which sort like the number.
 fn write_base32(f: &mut fmt::Formatter<'_>, id: Uuid) -> fmt::Result {
-    const DIGITS: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
     let bits = id.as_u128();
     for place in (0..26).rev() {
         let digit = (bits >> (place * 5)) & 31;
@@ -50,6 +70,14 @@ macro_rules! id {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str($prefix)?;
                 write_base32(f, self.0)
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = NoId;
+
+            fn from_str(text: &str) -> Result<Self, NoId> {
+                read_base32(text.strip_prefix($prefix).ok_or(NoId)?).map(Self)
             }
         }
 
@@ -93,6 +121,15 @@ mod tests {
         assert!(early < late, "{early} before {late}");
         assert_eq!(EventId::new(at(1_760_000_000_001)).time(), at(1_760_000_000_001));
         assert_eq!(early.len(), "event_".len() + 26);
+        for id in [EventId::new(at(1_760_000_000_001)), Uuid::nil().into(), Uuid::max().into()] {
+            assert_eq!(id.to_string().parse(), Ok(id));
+            assert_eq!(id.to_string().replace("event_", "req_").parse::<EventId>(), Err(NoId));
+        }
+        for odd in
+            ["", "event_", "event_0", "event_zzzzzzzzzzzzzzzzzzzzzzzzzz", "event_0000000000000000000000000u"]
+        {
+            assert_eq!(odd.parse::<EventId>(), Err(NoId), "{odd}");
+        }
         assert_eq!(EventId::from(Uuid::nil()).to_string(), format!("event_{}", "0".repeat(26)));
     }
 }

@@ -13,6 +13,7 @@ pub(crate) mod partitions;
 pub(crate) mod queue;
 mod recent;
 pub(crate) mod rejections;
+pub(crate) mod replay;
 mod retention;
 pub(crate) mod spool;
 mod stored;

@@ -4,6 +4,8 @@
 //! It is woken after each commit of this process and looks by itself now and then, for what other processes, a spool or
 //! a replay have left. One event that cannot be worked on costs its neighbours nothing.
 
+pub(crate) mod rebuild;
+
 use std::{
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
@@ -116,7 +118,8 @@ impl Worker {
         if let Some(last) = jobs.last() {
             *self.from.lock().unwrap_or_else(PoisonError::into_inner) = floor(last.event.id.time() - MARGIN);
         }
-        let worked = project(&mut transaction, &jobs).await?;
+        let events: Vec<&Kept> = jobs.iter().map(|job| &job.event).collect();
+        let worked = project(&mut transaction, &events).await?;
         settle(&mut transaction, &jobs, worked, now).await?;
         transaction.commit().await?;
         Ok(jobs.len())
@@ -130,15 +133,14 @@ fn floor(at: DateTime<Utc>) -> Uuid {
 }
 
 /// Makes the tables of a batch; where the database refuses a value, of one event after the other.
-async fn project(transaction: &mut Transaction<'_, Postgres>, jobs: &[Job]) -> sqlx::Result<Worked> {
-    let events: Vec<&Kept> = jobs.iter().map(|job| &job.event).collect();
-    match in_savepoint(transaction, &events).await {
+async fn project(transaction: &mut Transaction<'_, Postgres>, events: &[&Kept]) -> sqlx::Result<Worked> {
+    match in_savepoint(transaction, events).await {
         Err(error) if db::fault(&error) == Fault::Data => {}
         other => return other,
     }
     let mut worked = Worked::new();
     for event in events {
-        match in_savepoint(transaction, &[event]).await {
+        match in_savepoint(transaction, &[*event]).await {
             Ok(one) => worked.extend(one),
             Err(error) if db::fault(&error) == Fault::Data => worked.push(Err(Poison(error.to_string()))),
             Err(error) => return Err(error),

@@ -1,0 +1,181 @@
+//! `smartline replay` and `smartline dead-letters`: working on kept events again, and what was given up.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use serde_json::json;
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use super::{
+    database,
+    error::{Error, note, print},
+};
+use crate::{
+    domain::{clock::Clock, id::EventId},
+    inbox::replay::{self, Filter},
+};
+
+/// Events of one step.
+const STEP: i64 = 500;
+
+/// Work on kept events again: their effects on tables, never what was said to a caller or sent
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  smartline replay event_01kxyz…                         one event
+  smartline replay --dead                                how many were given up
+  smartline replay --dead --yes                          all of them, again
+  smartline replay --kind twilio.voice --since 2026-11-01T00:00:00Z --yes --rate 200")]
+pub(super) struct Args {
+    /// Events by id: event_… or Stripe's evt_…
+    #[arg(conflicts_with_all = ["dead", "provider", "kind", "subject", "since", "until"])]
+    events: Vec<String>,
+    /// Only events that were given up
+    #[arg(long)]
+    dead: bool,
+    /// Only events of this provider
+    #[arg(long, value_parser = ["stripe", "twilio", "plivo"])]
+    provider: Option<String>,
+    /// Only events of this kind, such as invoice.payment_failed
+    #[arg(long, value_name = "KIND")]
+    kind: Option<String>,
+    /// Only events about this call, message or customer
+    #[arg(long, value_name = "ID")]
+    subject: Option<String>,
+    /// Only events that arrived at this time (RFC 3339) or later
+    #[arg(long, value_name = "TIME")]
+    since: Option<DateTime<Utc>>,
+    /// Only events that arrived before this time
+    #[arg(long, value_name = "TIME")]
+    until: Option<DateTime<Utc>>,
+    /// Most events
+    #[arg(long, value_name = "N", default_value_t = 10_000)]
+    limit: usize,
+    /// Most events a second
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    rate: Option<u32>,
+    /// Do it; without this a filter is only counted
+    #[arg(long)]
+    yes: bool,
+    /// Write the result as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// Show the events that were given up, and why
+#[derive(Debug, clap::Args)]
+pub(super) struct DeadArgs {
+    /// Most of them
+    #[arg(long, value_name = "N", default_value_t = 50)]
+    limit: i64,
+    /// Write one JSON object a line
+    #[arg(long)]
+    json: bool,
+}
+
+/// Replays what is asked for, or counts it.
+pub(super) async fn run(args: Args, clock: &dyn Clock) -> Result<(), Error> {
+    let mut db = database::connect().await?;
+    let filter = Filter {
+        since: args.since,
+        until: args.until,
+        provider: args.provider.clone(),
+        kind: args.kind.clone(),
+        subject: args.subject.clone(),
+        dead: args.dead,
+    };
+    let is_filter = args.dead
+        || args.since.or(args.until).is_some()
+        || args.provider.as_ref().or(args.kind.as_ref()).or(args.subject.as_ref()).is_some();
+    if args.events.is_empty() && !is_filter {
+        return Err(Error::Usage("say which: ids of events, or at least one filter (see --help)".to_owned()));
+    }
+    let found = if is_filter {
+        found(&mut db, &filter, args.limit).await?
+    } else {
+        named(&mut db, &args.events).await?
+    };
+    if is_filter && !args.yes {
+        note(
+            "nothing was done; --yes replays them. It changes tables alone: no text is sent and no call is made.",
+        );
+        return result(args.json, found.len(), 0, found.len() >= args.limit);
+    }
+    let mut replayed = 0;
+    let step =
+        args.rate.map_or(usize::try_from(STEP).unwrap_or(1), |rate| usize::try_from(rate).unwrap_or(1));
+    for (number, events) in found.chunks(step).enumerate() {
+        if number > 0 && args.rate.is_some() {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+        replayed += replay::rearm(&mut db, events, clock.now()).await.map_err(Error::because)?;
+        if found.len() > step {
+            note(&format!("{replayed} of {} events", found.len()));
+        }
+    }
+    let what = if is_filter { format!("{filter:?}") } else { args.events.join(" ") };
+    replay::audit(&mut db, "command line", &what, replayed, clock.now()).await.map_err(Error::because)?;
+    result(args.json, found.len(), replayed, false)
+}
+
+fn result(json: bool, found: usize, replayed: u64, more: bool) -> Result<(), Error> {
+    if json {
+        return print(&json!({ "found": found, "replayed": replayed, "more": more }).to_string());
+    }
+    let at_least = if more { "at least " } else { "" };
+    print(&format!("{at_least}{found} events found, {replayed} put back into the queue"))
+}
+
+async fn found(db: &mut PgConnection, filter: &Filter, limit: usize) -> Result<Vec<Uuid>, Error> {
+    let mut found: Vec<Uuid> = Vec::new();
+    while found.len() < limit {
+        let after = found.last().copied().unwrap_or_default();
+        let most = STEP.min(i64::try_from(limit - found.len()).unwrap_or(STEP));
+        let next = filter.find(&mut *db, after, most).await.map_err(Error::because)?;
+        if next.is_empty() {
+            break;
+        }
+        found.extend(next);
+    }
+    Ok(found)
+}
+
+async fn named(db: &mut PgConnection, names: &[String]) -> Result<Vec<Uuid>, Error> {
+    let mut found = Vec::new();
+    for name in names {
+        let id = replay::named(&mut *db, name).await.map_err(Error::because)?;
+        found.push(id.ok_or_else(|| Error::Failed(format!("there is no event {name}; nothing was done")))?);
+    }
+    Ok(found)
+}
+
+/// Shows dead letters, oldest first.
+pub(super) async fn dead_letters(args: DeadArgs) -> Result<(), Error> {
+    let mut db = database::connect().await?;
+    let dead = replay::dead_letters(&mut db, Uuid::nil(), args.limit).await.map_err(Error::because)?;
+    for letter in &dead {
+        let id = EventId::from(letter.event_id);
+        let error = letter.error.as_deref().unwrap_or_default();
+        let line = if args.json {
+            json!({
+                "id": id.to_string(), "type": letter.kind, "subject": letter.subject, "attempts": letter.attempts,
+                "dead_at": letter.dead_at, "error": error,
+            })
+            .to_string()
+        } else {
+            format!(
+                "{id}  {}  {}  {} tries  {error}",
+                letter.dead_at.format("%F %T"),
+                letter.kind,
+                letter.attempts
+            )
+        };
+        print(&line)?;
+    }
+    if dead.is_empty() {
+        note("no event was given up");
+    } else {
+        note("when the cause is mended: smartline replay --dead --yes");
+    }
+    Ok(())
+}
