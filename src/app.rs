@@ -213,7 +213,13 @@ impl App {
     fn worker(&self) -> Worker {
         let state = &self.state;
         let kept = Arc::clone(state.intake.kept());
-        Worker::new(self.db.clone(), kept, state.presence.clone(), Arc::clone(&self.clock))
+        Worker::new(
+            self.db.clone(),
+            kept,
+            state.presence.clone(),
+            Arc::clone(&self.clock),
+            state.metrics.clone(),
+        )
     }
 
     /// Starts what keeps deliveries and works on them; the writer goes on until those in flight are answered.

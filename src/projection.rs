@@ -42,9 +42,10 @@ pub(crate) struct Rows<R> {
 }
 
 /// Lets one transaction at a time work on each of the objects: without it, two that make the same row would not see each
-/// other. The keys are sorted, so that batches wait for each other instead of dying in a deadlock.
+/// other. The keys are sorted, so that batches wait for each other instead of dying in a
+/// deadlock. A rebuild works on tables of another schema, and so with other locks.
 const LOCK_SQL: &str = "
-SELECT pg_advisory_xact_lock(key) FROM (SELECT DISTINCT hashtextextended(name, 3) AS key FROM unnest($1::text[]) AS name ORDER BY 1) AS keys";
+SELECT pg_advisory_xact_lock(key) FROM (SELECT DISTINCT hashtextextended(current_schema() || '.' || name, 3) AS key FROM unnest($1::text[]) AS name ORDER BY 1) AS keys";
 
 impl<R: Row> Rows<R> {
     /// Loads the rows with these keys, and holds them until the transaction ends.

@@ -44,6 +44,8 @@ LEFT JOIN LATERAL (
 ) event ON true
 ORDER BY work.event_id";
 
+const DEAD_SQL: &str = "SELECT count(*) FROM event_work WHERE dead_at IS NOT NULL";
+
 const DONE_SQL: &str = "DELETE FROM event_work WHERE event_id = ANY ($1)";
 
 const FAILED_SQL: &str = "
@@ -72,6 +74,14 @@ pub(crate) async fn fresh(db: &mut PgConnection, from: Uuid, most: i64) -> sqlx:
 pub(crate) async fn again(db: &mut PgConnection, now: DateTime<Utc>, most: i64) -> sqlx::Result<Vec<Job>> {
     let rows = sqlx::query(AGAIN_SQL).bind(now).bind(most).fetch_all(db).await?;
     rows.iter().filter_map(job).collect()
+}
+
+/// How many events were given up.
+///
+/// # Errors
+/// What the database raises.
+pub(crate) async fn dead(db: &mut PgConnection) -> sqlx::Result<i64> {
+    sqlx::query_scalar(DEAD_SQL).fetch_one(db).await
 }
 
 /// Takes events out of the queue that their claimer is done with.

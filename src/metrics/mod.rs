@@ -21,10 +21,10 @@ use prometheus_client::{
 };
 
 use requests::Requests;
-use stores::{Database, Intake, Spool};
+use stores::{Database, Intake, Spool, Worker};
 
 pub(crate) use requests::{Fate, Route};
-pub(crate) use stores::{BatchEnd, SpoolFault};
+pub(crate) use stores::{BatchEnd, SpoolFault, Work};
 
 /// Upper bounds in seconds for what a request takes: from an answer out of memory, over the deadline of call control
 /// (3 s), to that of a body (15 s).
@@ -46,6 +46,8 @@ pub(crate) struct Parts {
     pub(crate) spool: Spool,
     /// The database.
     pub(crate) database: Database,
+    /// What is made of the events.
+    pub(crate) worker: Worker,
     registry: Registry,
 }
 
@@ -63,11 +65,12 @@ impl Metrics {
         let intake = Intake::new(&mut families);
         let spool = Spool::new(&mut families);
         let database = Database::new(&mut families);
+        let worker = Worker::new(&mut families);
         // A gauge, for OpenMetrics' own type for this is unknown to the older text format.
         let build: Family<Build, Gauge> =
             families.add("smartline_build_info", "Always 1; the version that runs", Family::default());
         build.get_or_create(&Build { version: env!("CARGO_PKG_VERSION") }).set(1);
-        Self(Arc::new(Parts { requests, intake, spool, database, registry: families.0 }))
+        Self(Arc::new(Parts { requests, intake, spool, database, worker, registry: families.0 }))
     }
 
     /// All figures at `now`, as `OpenMetrics` text 1.0. It is valid in Prometheus' older text format 0.0.4, too, which

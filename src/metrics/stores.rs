@@ -235,3 +235,58 @@ impl Database {
         }
     }
 }
+
+/// The worker.
+#[derive(Debug)]
+pub(crate) struct Worker {
+    events: [Counter; 3],
+    lag: Known<f64>,
+    dead: Known<i64>,
+}
+
+/// What became of an event that was worked on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Work {
+    /// It is in the tables.
+    Done,
+    /// It is tried again.
+    Retried,
+    /// It was given up.
+    Dead,
+}
+
+impl Worker {
+    /// An event was worked on.
+    pub(crate) fn worked(&self, work: Work, events: usize) {
+        self.events[work as usize].inc_by(events as u64);
+    }
+
+    /// The oldest new event has waited so long; zero where none waits.
+    pub(crate) fn lag(&self, waited: Duration) {
+        self.lag.set(waited.as_secs_f64());
+    }
+
+    /// So many events were given up and lie there.
+    pub(crate) fn dead(&self, events: i64) {
+        self.dead.set(events);
+    }
+
+    pub(super) fn new(families: &mut Families) -> Self {
+        let events: Family<BatchLabels, Counter> =
+            families.add("smartline_worked_events", "Events that the worker took up", Family::default());
+        let event = |outcome| events.get_or_create_owned(&BatchLabels { outcome });
+        Self {
+            events: ["done", "retried", "dead"].map(event),
+            lag: families.add(
+                "smartline_worker_lag_seconds",
+                "How long the oldest new event has waited for the worker",
+                Known::default(),
+            ),
+            dead: families.add(
+                "smartline_dead_letters",
+                "Events that were given up and not replayed",
+                Known::default(),
+            ),
+        }
+    }
+}

@@ -20,12 +20,13 @@ use uuid::Uuid;
 use crate::{
     billing, calls,
     db::{self, Fault, Presence, State},
-    domain::{clock::Clock, id::EventId},
+    domain::clock::Clock,
     inbox::{
         kept::Kept,
         queue::{self, Job},
     },
     messages,
+    metrics::{Metrics, Work},
     projection::{Poison, Worked},
     provider::Provider,
 };
@@ -44,6 +45,7 @@ pub(crate) struct Worker {
     kept: Arc<Notify>,
     presence: Presence,
     clock: Arc<dyn Clock>,
+    metrics: Metrics,
     /// Where a woken look begins. The queue's index begins with what is done and not yet vacuumed; passing over all of it
     /// for every batch is what kills queues.
     from: Arc<Mutex<Uuid>>,
@@ -60,8 +62,14 @@ enum Look {
 
 impl Worker {
     /// `kept` tells of commits.
-    pub(crate) fn new(db: PgPool, kept: Arc<Notify>, presence: Presence, clock: Arc<dyn Clock>) -> Self {
-        Self { db, kept, presence, clock, from: Arc::default() }
+    pub(crate) fn new(
+        db: PgPool,
+        kept: Arc<Notify>,
+        presence: Presence,
+        clock: Arc<dyn Clock>,
+        metrics: Metrics,
+    ) -> Self {
+        Self { db, kept, presence, clock, metrics, from: Arc::default() }
     }
 
     /// Works until `stop`, and looks every `poll` without being woken; a batch that is under way is finished.
@@ -109,20 +117,34 @@ impl Worker {
         let mut transaction = self.db.begin().await?;
         let mut jobs = Vec::new();
         if look == Look::Everything {
-            *self.from.lock().unwrap_or_else(PoisonError::into_inner) = Uuid::nil();
+            self.look_from(Uuid::nil());
+            self.metrics.worker.dead(queue::dead(&mut transaction).await?);
             jobs = queue::again(&mut transaction, now, BATCH).await?;
         }
         let from = *self.from.lock().unwrap_or_else(PoisonError::into_inner);
-        jobs.extend(queue::fresh(&mut transaction, from, BATCH).await?);
-        jobs.sort_by_key(|job| job.event.id);
-        if let Some(last) = jobs.last() {
-            *self.from.lock().unwrap_or_else(PoisonError::into_inner) = floor(last.event.id.time() - MARGIN);
+        let fresh = queue::fresh(&mut transaction, from, BATCH).await?;
+        let oldest = fresh.first().map_or(now, |job| job.event.id.time());
+        self.metrics.worker.lag((now - oldest).to_std().unwrap_or_default());
+        if let Some(last) = fresh.last() {
+            self.look_from(floor(last.event.id.time() - MARGIN));
         }
+        jobs.extend(fresh);
+        if jobs.is_empty() {
+            return Ok(0); // and the transaction ends with nothing done
+        }
+        jobs.sort_by_key(|job| job.event.id);
         let events: Vec<&Kept> = jobs.iter().map(|job| &job.event).collect();
         let worked = project(&mut transaction, &events).await?;
-        settle(&mut transaction, &jobs, worked, now).await?;
+        let count = settle(&mut transaction, &jobs, worked, now).await?;
         transaction.commit().await?;
+        for (work, events) in [Work::Done, Work::Retried, Work::Dead].into_iter().zip(count) {
+            self.metrics.worker.worked(work, events);
+        }
         Ok(jobs.len())
+    }
+
+    fn look_from(&self, id: Uuid) {
+        *self.from.lock().unwrap_or_else(PoisonError::into_inner) = id;
     }
 }
 
@@ -199,20 +221,30 @@ async fn by_feature(db: &mut PgConnection, events: &[&Kept]) -> sqlx::Result<Wor
     Ok(worked)
 }
 
-/// Takes what is done out of the queue, and puts back what failed.
-async fn settle(db: &mut PgConnection, jobs: &[Job], worked: Worked, now: DateTime<Utc>) -> sqlx::Result<()> {
+/// Takes what is done out of the queue, and puts back what failed. Tells how many are done, tried again and given up.
+async fn settle(
+    db: &mut PgConnection,
+    jobs: &[Job],
+    worked: Worked,
+    now: DateTime<Utc>,
+) -> sqlx::Result<[usize; 3]> {
     let mut done = Vec::with_capacity(jobs.len());
+    let (mut retried, mut dead) = (0, 0);
     for (job, one) in jobs.iter().zip(worked) {
+        let id = job.event.id;
         let Err(Poison(why)) = one else {
-            done.push(job.event.id.uuid());
+            done.push(id.uuid());
             continue;
         };
-        let id: EventId = job.event.id;
+        // The cause may name somebody's data, so that it goes to the table alone.
         if queue::failed(db, job, &why, now).await? {
+            dead += 1;
             tracing::error!(event.id = %id, event.kind = job.event.kind, "an event could not be worked on and is given up");
         } else {
+            retried += 1;
             tracing::warn!(event.id = %id, event.kind = job.event.kind, "an event could not be worked on; it is tried again");
         }
     }
-    queue::done(db, &done).await
+    queue::done(db, &done).await?;
+    Ok([done.len(), retried, dead])
 }

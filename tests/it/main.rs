@@ -28,6 +28,7 @@ mod statements;
 mod storm;
 mod upkeep;
 mod wire;
+mod worker;
 
 /// The text of a file of the project; `path` counts from the folder of `Cargo.toml`.
 fn project_file(path: &str) -> String {
