@@ -1,6 +1,7 @@
 //! Stripe: signed JSON events.
 
 mod event;
+pub(crate) mod object;
 mod signature;
 #[cfg(test)]
 mod tests;
