@@ -98,6 +98,7 @@ CREATE TABLE calls (
     cause        text,        -- why it ended, as the provider spells it
     cause_code   text,
     hung_up_by   text,
+    dialled      text,        -- what became of the leg that was dialled for the caller
     started_at   timestamptz,
     answered_at  timestamptz,
     ended_at     timestamptz,
@@ -110,7 +111,6 @@ CREATE TABLE calls (
     last_seen_at timestamptz NOT NULL,
     closed_by_sweeper boolean NOT NULL DEFAULT false,
     simulated    boolean     NOT NULL DEFAULT false, -- unsigned, or sent by our own probes
-    facts        jsonb       NOT NULL DEFAULT '{}', -- what the outcome is decided from
     stamps       jsonb       NOT NULL DEFAULT '{}',
     sources      jsonb       NOT NULL DEFAULT '{}'
 );

@@ -210,6 +210,11 @@ impl App {
         self.worker().work_once().await
     }
 
+    /// Closes the calls of which nothing was heard for long.
+    pub async fn sweep_once(&self) {
+        self.worker().sweep().await;
+    }
+
     fn worker(&self) -> Worker {
         let state = &self.state;
         let kept = Arc::clone(state.intake.kept());
@@ -260,6 +265,13 @@ impl App {
             let upkeep = upkeep.clone();
             async move { upkeep.often().await }
         });
+        if self.limits.work.is_some() {
+            let worker = self.worker();
+            self.every(SWEEP, SWEEP, move || {
+                let worker = worker.clone();
+                async move { worker.sweep().await }
+            });
+        }
         // The first time comes soon: some hosts let no service run for an hour.
         let (upkeep, clock) = (self.upkeep.clone(), Arc::clone(&self.clock));
         self.every(SWEEP, UPKEEP, move || {

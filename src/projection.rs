@@ -10,7 +10,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use sqlx::{PgConnection, types::Json};
 use uuid::Uuid;
 
-use crate::inbox::kept::Kept;
+use crate::{inbox::kept::Kept, provider::mac};
 
 /// For each column the event that its value comes from.
 pub(crate) type Sources = BTreeMap<String, Uuid>;
@@ -99,4 +99,42 @@ pub(crate) fn fold(events: &[&Kept], mut fold: impl FnMut(&Kept) -> Result<(), P
 /// Text as PostgreSQL takes it in JSON: it has no NUL.
 pub(crate) fn text(text: &str) -> String {
     text.replace('\0', "\u{fffd}")
+}
+
+/// What a later event must exceed for a value to be changed, in a provider's callbacks, which come in any order: whether
+/// the state is final, its rank, the provider's sequence number (-1 for none), and last a digest of the event's own name,
+/// which decides only between events that contradict each other.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, serde::Deserialize)]
+pub(crate) struct Stamp(bool, i64, i64, String);
+
+/// Stamps by column, or by group of columns.
+pub(crate) type Stamps = BTreeMap<String, Stamp>;
+
+impl Stamp {
+    /// The stamp of an event of the resource's state.
+    pub(crate) fn new(is_final: bool, rank: i64, sequence: Option<i64>, event: &Kept) -> Self {
+        let digest = mac::digest(&[event.external_id.as_bytes()]);
+        Self(is_final, rank, sequence.unwrap_or(-1), mac::hex(&digest[..8]))
+    }
+
+    /// Whether it is that of a final state.
+    pub(crate) fn is_final(&self) -> bool {
+        self.0
+    }
+}
+
+/// Whether the event is the newest that told of these columns; it is that from now on.
+pub(crate) fn is_news(
+    stamps: &mut Stamps,
+    sources: &mut Sources,
+    columns: &str,
+    stamp: &Stamp,
+    event: &Kept,
+) -> bool {
+    let news = stamps.get(columns).is_none_or(|known| known < stamp);
+    if news {
+        stamps.insert(columns.to_owned(), stamp.clone());
+        sources.insert(columns.to_owned(), event.id.uuid());
+    }
+    news
 }

@@ -1,13 +1,70 @@
-//! Calls: what became of each.
+//! Calls: one row for each, whichever of its callbacks came and in whichever order.
 
-use sqlx::PgConnection;
+mod outcome;
+pub(crate) mod row;
+#[cfg(test)]
+mod tests;
 
-use crate::{inbox::kept::Kept, projection::Worked};
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use sqlx::{PgConnection, PgPool};
+use uuid::Uuid;
+
+use self::row::{Call, Told};
+use crate::{
+    inbox::kept::Kept,
+    projection::{Rows, Worked, fold},
+};
+
+/// After how long without a word a call counts as over: providers end calls after four hours, and a callback may be
+/// late.
+///
+/// Source: Twilio docs, "Voice limits": calls end after four hours by default.
+pub(crate) const SILENT: Duration = Duration::from_hours(6);
+
+const TIMELINE_SQL: &str = "
+INSERT INTO call_events (call, event_id, at, kind, what)
+SELECT * FROM unnest($1::text[], $2::uuid[], $3::timestamptz[], $4::text[], $5::text[])
+ON CONFLICT DO NOTHING";
+
+const SWEEP_SQL: &str = "
+UPDATE calls SET ended = true, outcome = 'unknown', closed_by_sweeper = true WHERE NOT ended AND last_seen_at < $1";
 
 /// Makes the tables of a batch of events about calls.
 ///
 /// # Errors
 /// What the database raises; nothing of the batch may be committed then.
-pub(crate) async fn project(_db: &mut PgConnection, events: &[&Kept]) -> sqlx::Result<Worked> {
-    Ok(vec![Ok(()); events.len()])
+pub(crate) async fn project(db: &mut PgConnection, events: &[&Kept]) -> sqlx::Result<Worked> {
+    let told: Vec<Option<Told>> = events.iter().map(|event| Told::read(event)).collect();
+    let keys: Vec<String> = told.iter().flatten().map(|told| told.key.clone()).collect();
+    let mut calls: Rows<Call> = Rows::load(db, &keys).await?;
+    let mut each = told.iter();
+    let worked = fold(events, |event| {
+        if let Some(Some(told)) = each.next() {
+            let call = calls.get(&told.key).cloned().unwrap_or_else(|| Call::new(told, event));
+            calls.put(call.after(told, event));
+        }
+        Ok(()) // one that names no call tells of none
+    });
+    calls.store(db).await?;
+    let lines = || events.iter().zip(&told).filter_map(|(event, told)| Some((event, told.as_ref()?)));
+    sqlx::query(TIMELINE_SQL)
+        .bind(lines().map(|(_, told)| told.key.as_str()).collect::<Vec<_>>())
+        .bind(lines().map(|(event, _)| event.id.uuid()).collect::<Vec<Uuid>>())
+        .bind(lines().map(|(event, _)| event.at()).collect::<Vec<_>>())
+        .bind(lines().map(|(event, _)| event.kind.as_str()).collect::<Vec<_>>())
+        .bind(lines().map(|(_, told)| told.what.as_str()).collect::<Vec<_>>())
+        .execute(db)
+        .await?;
+    Ok(worked)
+}
+
+/// Closes the calls that were last heard of before `SILENT` ago, as `unknown`; tells how many. If their last callback
+/// comes after all, it counts.
+///
+/// # Errors
+/// What the database raises.
+pub(crate) async fn sweep(db: &PgPool, now: DateTime<Utc>) -> sqlx::Result<u64> {
+    Ok(sqlx::query(SWEEP_SQL).bind(now - SILENT).execute(db).await?.rows_affected())
 }

@@ -85,3 +85,45 @@ fn header((name, value): &(String, String)) -> Option<(HeaderName, HeaderValue)>
 fn odd(column: &str, why: &str) -> sqlx::Error {
     sqlx::Error::ColumnDecode { index: column.to_owned(), source: why.into() }
 }
+
+/// Events for the tests of what is made of them.
+#[cfg(test)]
+pub(crate) mod testing {
+    use axum::http::header::CONTENT_TYPE;
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::provider::{Provider, Webhook, plivo::Plivo, twilio::Twilio};
+
+    /// A form that came to an endpoint, as the `number`-th of all and so many seconds after the first.
+    pub(crate) fn form(endpoint: Endpoint, number: u128, second: i64, fields: &[(&str, &str)]) -> Kept {
+        let mut form = form_urlencoded::Serializer::new(String::new());
+        form.extend_pairs(fields);
+        let mut headers = HeaderMap::new();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded"));
+        let request = Received {
+            endpoint,
+            method: Method::POST,
+            origins: Arc::default(),
+            path_and_query: endpoint.path().to_owned(),
+            headers,
+            body: Bytes::from(form.finish()),
+            at: DateTime::from_timestamp(1_794_744_000 + second, 0).unwrap(),
+            unsigned: Unsigned::Refused,
+        };
+        let envelope = match endpoint.provider() {
+            Provider::Plivo => Plivo::envelope(&request, &Plivo::read(&request)),
+            _ => Twilio::envelope(&request, &Twilio::read(&request)),
+        };
+        Kept {
+            id: Uuid::from_u128(number).into(),
+            external_id: envelope.identity.external_id,
+            kind: envelope.kind,
+            subject: envelope.subject,
+            occurred_at: envelope.occurred_at,
+            signed_by: "secret".to_owned(),
+            flags: Vec::new(),
+            request,
+        }
+    }
+}

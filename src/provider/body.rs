@@ -62,7 +62,7 @@ fn form(body: &[u8]) -> Result<Kind, Reject> {
 }
 
 /// The parameters of a Twilio or Plivo request, wherever they are; none where the body cannot be read.
-pub(super) fn params(received: &Received) -> Params {
+pub(crate) fn params(received: &Received) -> Params {
     match kind(received) {
         Ok(Kind::Query) => Params::from_query(received.query()),
         Ok(Kind::Form) => Params::from_form(&received.body),

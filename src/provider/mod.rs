@@ -27,6 +27,7 @@ use bytes::Bytes;
 use chrono::{DateTime, Utc};
 
 pub(crate) use answer::Answer;
+pub(crate) use body::params;
 pub(crate) use endpoint::{Endpoint, Provider};
 pub(crate) use key::{DedupeKey, Identity};
 pub(crate) use params::Params;

@@ -97,6 +97,20 @@ impl Worker {
         self.work(Look::Everything, &CancellationToken::new()).await
     }
 
+    /// Closes the calls of which nothing was heard for long. Tells in the log what fails.
+    pub(crate) async fn sweep(&self) {
+        if self.presence.state() != State::Ready {
+            return;
+        }
+        match calls::sweep(&self.db, self.clock.now()).await {
+            Ok(0) => {}
+            Ok(calls) => {
+                tracing::warn!(calls, "calls were closed as unknown: their last callback never came")
+            }
+            Err(error) => tracing::warn!(%error, "silent calls could not be closed; it is tried again"),
+        }
+    }
+
     /// Batch after batch, until a look finds nothing.
     async fn work(&self, mut look: Look, stop: &CancellationToken) -> sqlx::Result<usize> {
         let mut total = 0;

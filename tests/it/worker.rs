@@ -209,3 +209,26 @@ async fn a_rebuild_finds_and_mends_what_differs_from_the_events() {
     assert_eq!(sqlx::query_scalar::<_, String>(whole).fetch_one(&house.db).await.unwrap(), before);
     house.close().await;
 }
+
+#[tokio::test]
+async fn a_silent_call_is_closed_and_its_late_end_counts_after_all() {
+    let house = House::open().await;
+    eventually("ready", || async { (house.ask(&Ask::get("/readyz")).await.status == 200).then_some(()) })
+        .await;
+    house.ask(&call("CA1")).await;
+    house.app.work_once().await.unwrap();
+    let outcome = "SELECT outcome, closed_by_sweeper FROM calls";
+    let outcome =
+        async || -> (Option<String>, bool) { sqlx::query_as(outcome).fetch_one(&house.db).await.unwrap() };
+    house.clock.advance(Duration::from_hours(6));
+    house.app.sweep_once().await;
+    assert_eq!(outcome().await, (None, false), "not yet");
+    house.clock.advance(Duration::from_secs(1));
+    house.app.sweep_once().await;
+    assert_eq!(outcome().await, (Some("unknown".to_owned()), true));
+    let end = [("CallSid", "CA1"), ("AccountSid", crate::house::TWILIO_ACCOUNT), ("CallStatus", "completed")];
+    house.ask(&Ask::post("/webhooks/twilio/status").form(&end).by_twilio()).await;
+    house.app.work_once().await.unwrap();
+    assert_eq!(outcome().await, (Some("missed".to_owned()), false));
+    house.close().await;
+}

@@ -1,0 +1,33 @@
+//! What became of a call, decided when it is over.
+
+use super::row::Call;
+
+/// One word for the whole call; none while it goes on. Decided anew with each event, since a recording may be told of
+/// after the end.
+///
+/// Source of the statuses: Twilio docs, "Call resource"; Plivo docs, "Call status".
+pub(super) fn outcome(call: &Call) -> Option<&'static str> {
+    if !call.ended {
+        return None;
+    }
+    if call.dialled.as_deref().is_some_and(|status| matches!(status, "completed" | "answered" | "answer")) {
+        return Some("answered");
+    }
+    if call.recording_s.is_some_and(|seconds| seconds > 0) {
+        return Some("voicemail");
+    }
+    let outbound = call.direction.as_deref() == Some("outbound");
+    let hung_up_by_caller = call.hung_up_by.as_deref().is_some_and(|who| who.eq_ignore_ascii_case("caller"));
+    Some(match call.status.as_str() {
+        "completed" if outbound && call.duration_s.is_none_or(|seconds| seconds > 0) => "answered",
+        "completed" if outbound => "missed",
+        "completed" if hung_up_by_caller => "abandoned",
+        // The line spoke, and the caller left nothing.
+        "completed" | "no-answer" | "timeout" => "missed",
+        "canceled" | "cancel" => "abandoned",
+        "busy" if outbound => "missed",
+        "busy" | "rejected" => "rejected",
+        "failed" => "failed",
+        _ => "unknown",
+    })
+}
