@@ -11,7 +11,10 @@ use chrono::{DateTime, Utc};
 use sqlx::{PgConnection, PgPool};
 use uuid::Uuid;
 
-use self::row::{Call, Told};
+use self::{
+    outcome::decided,
+    row::{Call, Told},
+};
 use crate::{
     inbox::kept::Kept,
     projection::{Rows, Worked, fold},
@@ -43,7 +46,7 @@ pub(crate) async fn project(db: &mut PgConnection, events: &[&Kept]) -> sqlx::Re
     let worked = fold(events, |event| {
         if let Some(Some(told)) = each.next() {
             let call = calls.get(&told.key).cloned().unwrap_or_else(|| Call::new(told, event));
-            calls.put(call.after(told, event));
+            calls.put(decided(call.after(told, event)));
         }
         Ok(()) // one that names no call tells of none
     });

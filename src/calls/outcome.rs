@@ -2,11 +2,17 @@
 
 use super::row::Call;
 
+/// The call with its outcome.
+pub(super) fn decided(mut call: Call) -> Call {
+    call.outcome = if call.closed_by_sweeper { Some("unknown") } else { outcome(&call) }.map(str::to_owned);
+    call
+}
+
 /// One word for the whole call; none while it goes on. Decided anew with each event, since a recording may be told of
 /// after the end.
 ///
 /// Source of the statuses: Twilio docs, "Call resource"; Plivo docs, "Call status".
-pub(super) fn outcome(call: &Call) -> Option<&'static str> {
+fn outcome(call: &Call) -> Option<&'static str> {
     if !call.ended {
         return None;
     }

@@ -186,7 +186,7 @@ impl Call {
         }
     }
 
-    /// The call after an event.
+    /// The call after an event, but for its outcome.
     pub(super) fn after(mut self, told: &Told, event: &Kept) -> Self {
         self.id = self.id.min(event.id.uuid());
         self.simulated |= event.is_unsigned();
@@ -203,8 +203,6 @@ impl Call {
         self.parties(told, event);
         self.end(told, event);
         self.recording(told, event);
-        self.outcome =
-            if self.closed_by_sweeper { Some("unknown") } else { outcome(&self) }.map(str::to_owned);
         self
     }
 

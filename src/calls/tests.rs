@@ -15,7 +15,7 @@ fn call(events: &[Kept]) -> Call {
     for event in events {
         let told = Told::read(event).unwrap();
         let known = call.take().unwrap_or_else(|| Call::new(&told, event));
-        call = Some(known.after(&told, event));
+        call = Some(decided(known.after(&told, event)));
     }
     call.unwrap()
 }

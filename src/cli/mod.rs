@@ -10,6 +10,7 @@ mod dev;
 mod docs;
 mod error;
 mod healthcheck;
+mod keys;
 mod known;
 mod migrate;
 mod near;
@@ -64,6 +65,7 @@ enum Command {
     Replay(replay::Args),
     DeadLetters(replay::DeadArgs),
     Rebuild(rebuild::Args),
+    Keys(keys::Args),
     Healthcheck(healthcheck::Args),
     Docs(docs::Args),
 }
@@ -85,6 +87,7 @@ impl Command {
             Self::Smoke(args) => smoke::run(args, &SystemClock).await,
             Self::Replay(args) => replay::run(args, &SystemClock).await.map(done),
             Self::DeadLetters(args) => replay::dead_letters(args).await.map(done),
+            Self::Keys(args) => keys::run(args, &SystemClock).await.map(done),
             Self::Rebuild(args) => rebuild::run(args).await.map(done),
             Self::Healthcheck(args) => healthcheck::run(args).await,
         }

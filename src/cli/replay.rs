@@ -12,6 +12,7 @@ use super::{
     error::{Error, note, print},
 };
 use crate::{
+    access,
     domain::{clock::Clock, id::EventId},
     inbox::replay::{self, Filter},
 };
@@ -114,7 +115,9 @@ pub(super) async fn run(args: Args, clock: &dyn Clock) -> Result<(), Error> {
         }
     }
     let what = if is_filter { format!("{filter:?}") } else { args.events.join(" ") };
-    replay::audit(&mut db, "command line", &what, replayed, clock.now()).await.map_err(Error::because)?;
+    let detail = json!({ "events": replayed });
+    let audited = access::audit(&mut db, clock.now(), "command line", "events.replay", &what, detail).await;
+    audited.map_err(Error::because)?;
     result(args.json, found.len(), replayed, false)
 }
 

@@ -109,6 +109,31 @@ id!(
     "req_"
 );
 
+id!(
+    /// A key of the API.
+    KeyId,
+    "key_"
+);
+
+/// An id of any kind as text.
+pub(crate) fn shown(prefix: &str, id: Uuid) -> String {
+    struct Digits(Uuid);
+    impl fmt::Display for Digits {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            write_base32(f, self.0)
+        }
+    }
+    format!("{prefix}{}", Digits(id))
+}
+
+/// Reads an id of a kind.
+///
+/// # Errors
+/// When it is none of that kind.
+pub(crate) fn read(prefix: &str, text: &str) -> Result<Uuid, NoId> {
+    read_base32(text.strip_prefix(prefix).ok_or(NoId)?)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -2,7 +2,7 @@
 //! not said again.
 
 use chrono::{DateTime, Utc};
-use sqlx::{PgConnection, PgExecutor, types::Json};
+use sqlx::{PgConnection, PgExecutor};
 use uuid::Uuid;
 
 use crate::{domain::id::EventId, provider::Identity, provider::Provider};
@@ -35,9 +35,6 @@ const REARM_SQL: &str = "
 INSERT INTO event_work (event_id, due_at)
 SELECT id, $2 FROM unnest($1::uuid[]) AS wanted (id) WHERE EXISTS (SELECT FROM events WHERE events.id = wanted.id)
 ON CONFLICT (event_id) DO UPDATE SET attempts = 0, due_at = excluded.due_at, dead_at = NULL, error = NULL";
-
-const AUDIT_SQL: &str = "
-INSERT INTO audit (id, at, actor, action, subject, detail) VALUES ($1, $2, $3, 'events.replay', $4, $5)";
 
 const DEAD_SQL: &str = "
 SELECT work.event_id, event.kind, event.subject, work.attempts, work.dead_at, work.error
@@ -115,26 +112,4 @@ pub(crate) async fn named(db: impl PgExecutor<'_>, name: &str) -> sqlx::Result<O
 /// What the database raises.
 pub(crate) async fn rearm(db: &mut PgConnection, events: &[Uuid], now: DateTime<Utc>) -> sqlx::Result<u64> {
     Ok(sqlx::query(REARM_SQL).bind(events).bind(now).execute(db).await?.rows_affected())
-}
-
-/// Writes down who had how many events replayed.
-///
-/// # Errors
-/// What the database raises.
-pub(crate) async fn audit(
-    db: &mut PgConnection,
-    actor: &str,
-    what: &str,
-    events: u64,
-    now: DateTime<Utc>,
-) -> sqlx::Result<()> {
-    sqlx::query(AUDIT_SQL)
-        .bind(EventId::new(now).uuid())
-        .bind(now)
-        .bind(actor)
-        .bind(what)
-        .bind(Json(serde_json::json!({ "events": events })))
-        .execute(db)
-        .await
-        .map(drop)
 }
