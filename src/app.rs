@@ -12,7 +12,7 @@ use crate::{
     domain::clock::Clock,
     http::{
         self,
-        limiter::FailureLimiter,
+        limiter::{FailureLimiter, KeyLimiter},
         state::{Door, Keys, Limits, Shared, State},
     },
     inbox::{self, Intake, SpoolPlan, Upkeep, rejections::Rejections},
@@ -99,6 +99,7 @@ impl App {
             proxy: config.proxy,
             allow: config.allow,
             failures: FailureLimiter::new(Arc::clone(&clock)),
+            calls_of_keys: KeyLimiter::new(Arc::clone(&clock)),
             rejections,
             limits,
             metrics: Metrics::new(),
@@ -258,6 +259,7 @@ impl App {
         let state = self.state.clone();
         self.every(SWEEP, SWEEP, move || {
             state.failures.sweep();
+            state.calls_of_keys.sweep();
             std::future::ready(())
         });
         let upkeep = self.upkeep.clone();

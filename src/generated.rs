@@ -12,6 +12,7 @@ fn generated_files_are_up_to_date() {
         (".env.example", config::table::env_example()),
         ("docs/configuration.md", config::table::reference_page()),
         ("docs/errors.md", http::problem::reference_page()),
+        ("docs/openapi.json", http::api::openapi::text()),
     ] {
         let file = root.join(name);
         if std::env::var("UPDATE_GENERATED").is_ok() {

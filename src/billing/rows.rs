@@ -409,9 +409,9 @@ impl Invoiced {
             };
             if earlier {
                 if moment == "failed_at" {
-                    newer.failed_at = older.failed_at
+                    newer.failed_at = older.failed_at;
                 } else {
-                    newer.paid_at = older.paid_at
+                    newer.paid_at = older.paid_at;
                 }
                 newer.stamps.extend(older.stamps.get(moment).map(|stamp| (moment.to_owned(), stamp.clone())));
                 newer.sources.extend(older.sources.get(moment).map(|source| (moment.to_owned(), *source)));

@@ -15,10 +15,10 @@ fn at(second: i64) -> DateTime<Utc> {
 }
 
 /// A Stripe event, in one of the two shapes.
-fn event(number: usize, second: i64, kind: &str, object: Value) -> Paid {
+fn event(number: usize, second: i64, kind: &str, object: impl Into<Value>) -> Paid {
     let body = json!({
         "id": format!("evt_{number:04}"), "type": kind, "created": START + second, "livemode": true,
-        "data": {"object": object},
+        "data": {"object": object.into()},
     });
     object::read(body.to_string().as_bytes()).unwrap().unwrap()
 }

@@ -24,14 +24,16 @@ fn outcome(call: &Call) -> Option<&'static str> {
     }
     let outbound = call.direction.as_deref() == Some("outbound");
     let hung_up_by_caller = call.hung_up_by.as_deref().is_some_and(|who| who.eq_ignore_ascii_case("caller"));
-    Some(match call.status.as_str() {
+    let status = match call.status.as_str() {
+        "busy" if outbound => "no-answer",
+        status => status,
+    };
+    Some(match status {
         "completed" if outbound && call.duration_s.is_none_or(|seconds| seconds > 0) => "answered",
-        "completed" if outbound => "missed",
-        "completed" if hung_up_by_caller => "abandoned",
-        // The line spoke, and the caller left nothing.
+        "completed" if hung_up_by_caller && !outbound => "abandoned",
+        // The line spoke, and the caller left nothing; or nobody took a call of ours.
         "completed" | "no-answer" | "timeout" => "missed",
         "canceled" | "cancel" => "abandoned",
-        "busy" if outbound => "missed",
         "busy" | "rejected" => "rejected",
         "failed" => "failed",
         _ => "unknown",

@@ -19,6 +19,8 @@ enum Page {
     EnvExample,
     /// Every error code and what to do about it
     Errors,
+    /// The API, as a document in the form `OpenAPI` 3.1
+    Openapi,
 }
 
 /// Prints a page.
@@ -27,6 +29,7 @@ pub(super) fn run(args: &Args) -> Result<(), Error> {
         Page::Configuration => config::table::reference_page(),
         Page::EnvExample => config::table::env_example(),
         Page::Errors => http::problem::reference_page(),
+        Page::Openapi => http::api::openapi::text(),
     };
     print(text.trim_end())
 }

@@ -20,7 +20,7 @@ use crate::{
 /// Events of one step.
 const STEP: i64 = 500;
 
-/// Work on kept events again: their effects on tables, never what was said to a caller or sent
+/// Work on kept events again: tables change, nothing is said or sent
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   smartline replay event_01kxyz…                         one event
@@ -37,7 +37,7 @@ pub(super) struct Args {
     /// Only events of this provider
     #[arg(long, value_parser = ["stripe", "twilio", "plivo"])]
     provider: Option<String>,
-    /// Only events of this kind, such as invoice.payment_failed
+    /// Only events of this kind, such as `invoice.payment_failed`
     #[arg(long, value_name = "KIND")]
     kind: Option<String>,
     /// Only events about this call, message or customer

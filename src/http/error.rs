@@ -15,6 +15,7 @@ use super::{
     state::Outcome,
 };
 use crate::{
+    access::Scope,
     inbox::NotKept,
     provider::{Endpoint, Reject},
 };
@@ -36,6 +37,24 @@ pub(crate) enum Error {
         /// Why it would have been refused.
         cause: String,
     },
+    /// A good key asks too much.
+    #[error("over the budget of its key")]
+    KeyLimited {
+        /// Seconds until it may ask again.
+        retry_after: u64,
+    },
+    /// A good key lacks a scope.
+    #[error("the key lacks the scope {0}")]
+    ScopeMissing(Scope),
+    /// A query parameter: its name, and what is wrong.
+    #[error("parameter {0}: {1}")]
+    Parameter(String, String),
+    /// The path is right, but what it names is not there.
+    #[error("{0}")]
+    NotFound(String),
+    /// The database.
+    #[error("the database: {0}")]
+    Database(#[from] sqlx::Error),
     /// It cannot be kept.
     #[error("not kept: {0}")]
     NotKept(#[from] NotKept),
@@ -51,6 +70,11 @@ impl Error {
             Self::Rejected(_, reject) => Code::named(reject.code()),
             Self::Refused(code, _) => *code,
             Self::RateLimited { .. } => Code::RateLimited,
+            Self::KeyLimited { .. } => Code::KeyRateLimited,
+            Self::ScopeMissing(_) => Code::ScopeMissing,
+            Self::Parameter(..) => Code::ParameterInvalid,
+            Self::NotFound(_) => Code::NoSuchObject,
+            Self::Database(_) => Code::DatabaseUnavailable,
             Self::NotKept(NotKept::Overloaded) => Code::Overloaded,
             Self::NotKept(_) => Code::Unavailable,
         }
@@ -65,10 +89,20 @@ impl IntoResponse for Error {
             Self::Rejected(endpoint, Reject::Missing | Reject::Outsider(_)) => {
                 problem.more.insert("hint".to_owned(), hint(*endpoint).into());
             }
-            Self::RateLimited { retry_after, .. } => {
+            Self::RateLimited { retry_after, .. } | Self::KeyLimited { retry_after } => {
                 headers.insert(header::RETRY_AFTER, (*retry_after).into());
             }
-            Self::NotKept(_) => {
+            Self::ScopeMissing(scope) => {
+                problem.more.insert("scope".to_owned(), scope.name().into());
+            }
+            Self::Parameter(name, why) => {
+                problem.more.insert("parameter".to_owned(), name.as_str().into());
+                problem.more.insert("reason".to_owned(), why.as_str().into());
+            }
+            Self::NotFound(what) => {
+                problem.more.insert("reason".to_owned(), what.as_str().into());
+            }
+            Self::NotKept(_) | Self::Database(_) => {
                 headers.insert(header::RETRY_AFTER, RETRY_AFTER.into());
             }
             Self::Refused(Code::KeyRequired, _) => {

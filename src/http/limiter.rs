@@ -13,7 +13,10 @@ use governor::{
     clock::{Clock as GovernorClock, Reference as _},
     middleware::NoOpMiddleware,
     nanos::Nanos,
-    state::{StateStore, keyed::ShrinkableKeyedStateStore},
+    state::{
+        StateStore,
+        keyed::{HashMapStateStore, ShrinkableKeyedStateStore},
+    },
 };
 
 use crate::domain::clock::Clock;
@@ -54,6 +57,41 @@ impl FailureLimiter {
     pub(crate) fn sweep(&self) {
         self.limiter.retain_recent();
         self.limiter.shrink_to_fit();
+    }
+}
+
+/// What a key may ask in a second, and at once.
+const KEY_RATE: NonZeroU32 = NonZeroU32::new(50).unwrap();
+const KEY_BURST: NonZeroU32 = NonZeroU32::new(100).unwrap();
+
+/// Counts what good keys ask. There are as many buckets as keys.
+pub(crate) struct KeyLimiter {
+    limiter: RateLimiter<String, HashMapStateStore<String>, Time, NoOpMiddleware<Duration>>,
+    time: Time,
+}
+
+impl KeyLimiter {
+    /// Full budgets for all.
+    pub(crate) fn new(clock: Arc<dyn Clock>) -> Self {
+        let time = Time(clock);
+        let quota = Quota::per_second(KEY_RATE).allow_burst(KEY_BURST);
+        Self { limiter: RateLimiter::new(quota, HashMapStateStore::default(), time.clone()), time }
+    }
+
+    /// Counts a request of a key.
+    ///
+    /// # Errors
+    /// Seconds until the next may come, when its budget is spent.
+    pub(crate) fn count(&self, key: &str) -> Result<(), u64> {
+        self.limiter.check_key(&key.to_owned()).map_err(|until| {
+            let wait: Duration = until.earliest_possible().duration_since(self.time.now()).into();
+            wait.as_secs() + 1
+        })
+    }
+
+    /// Forgets the keys whose budget is full again.
+    pub(crate) fn sweep(&self) {
+        self.limiter.retain_recent();
     }
 }
 

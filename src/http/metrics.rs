@@ -45,7 +45,7 @@ fn show_key(headers: &HeaderMap, key: Option<&ApiKey>) -> Result<(), &'static st
 }
 
 /// The token of the one `Authorization: Bearer …` header.
-fn bearer(headers: &HeaderMap) -> Option<&[u8]> {
+pub(super) fn bearer(headers: &HeaderMap) -> Option<&[u8]> {
     let mut values = headers.get_all(header::AUTHORIZATION).iter();
     let (value, None) = (values.next()?.as_bytes(), values.next()) else { return None };
     let (scheme, token) = value.split_at_checked(b"bearer ".len())?;

@@ -1,5 +1,6 @@
 //! The edge: from a connection to an answer. [`router`] shows every path of the service on one page.
 
+pub(crate) mod api;
 mod error;
 mod health;
 pub(crate) mod limiter;
@@ -28,7 +29,8 @@ pub(crate) fn router(state: State) -> Router {
     let mut router = Router::new()
         .route("/healthz", get(health::healthz))
         .route("/readyz", get(health::readyz))
-        .route("/metrics", get(metrics::metrics));
+        .route("/metrics", get(metrics::metrics))
+        .merge(api::router());
     for endpoint in Endpoint::ALL {
         let handlers = match endpoint {
             Endpoint::Stripe => hook(endpoint, webhooks::stripe::event),

@@ -104,6 +104,32 @@ catalogue! {
         "Send SMARTLINE_API_KEY as `Authorization: Bearer …`, or ask from the machine itself, by a loopback address and \
          past any proxy. The log line of the request names the exact cause, such as a SMARTLINE_API_KEY that is not set."
     }
+    ScopeMissing "scope_missing" 403 "The key may not do this" {
+        "The key is good, but lacks the scope that the answer names."
+    } {
+        "Make a key that has it: `smartline keys create --scope …`. A key's scopes cannot be changed."
+    }
+    ParameterInvalid "parameter_invalid" 400 "A parameter is not understood" {
+        "The answer names the parameter and what is wrong with it."
+    } {
+        "Compare it with the reference at /api/v1/openapi.json. Unknown parameters are refused, since a filter that is \
+         passed over would show too much."
+    }
+    NoSuchObject "no_such_object" 404 "There is no such thing" {
+        "The path is right, but what it names is not here."
+    } {
+        "Compare the id. What retention has removed is gone."
+    }
+    KeyRateLimited "key_rate_limited" 429 "This key asks too much" {
+        "A key may ask 50 times a second, and 100 times at once."
+    } {
+        "Wait as long as Retry-After says; ask for longer pages."
+    }
+    DatabaseUnavailable "database_unavailable" 503 "The database does not answer" {
+        "What is asked for lies in the database, which did not answer in time."
+    } {
+        "Look at the database; the log line of the request names the cause. Calls and texts are answered meanwhile."
+    }
     ConfigMissing "config_missing" 503 "The endpoint is not configured" {
         "The secret that this endpoint needs is not set, so nothing can be verified."
     } {

@@ -4,7 +4,10 @@ use std::{ops::Deref, sync::Arc, time::Duration};
 
 use sqlx::PgPool;
 
-use super::{limiter::FailureLimiter, problem::Code};
+use super::{
+    limiter::{FailureLimiter, KeyLimiter},
+    problem::Code,
+};
 use crate::{
     config::{AllowLists, ApiKey, Providers, Proxy},
     db::Presence,
@@ -32,6 +35,8 @@ pub(crate) struct Shared {
     pub(crate) proxy: Proxy,
     pub(crate) allow: AllowLists,
     pub(crate) failures: FailureLimiter,
+    /// What keys of the API ask.
+    pub(crate) calls_of_keys: KeyLimiter,
     pub(crate) rejections: Rejections,
     pub(crate) limits: Limits,
     pub(crate) metrics: Metrics,

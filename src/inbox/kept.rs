@@ -22,14 +22,10 @@ pub(crate) struct Kept {
     pub(crate) external_id: String,
     /// What happened, e.g. `invoice.payment_failed`, `twilio.voice`.
     pub(crate) kind: String,
-    /// The call, message or customer that it is about.
-    pub(crate) subject: Option<String>,
     /// When it happened, as far as the provider says.
     pub(crate) occurred_at: Option<DateTime<Utc>>,
     /// Which secret vouches for it, or `unsigned`.
     pub(crate) signed_by: String,
-    /// What its owner should know, e.g. `by_get`.
-    pub(crate) flags: Vec<String>,
     /// The request itself: path, query, headers (credentials left out) and raw body.
     pub(crate) request: Received,
 }
@@ -45,7 +41,7 @@ impl Kept {
         self.signed_by == SignedBy::Nobody.to_string()
     }
 
-    /// Reads a row that has every column of `events` but the answer.
+    /// Reads a row of `events`.
     ///
     /// # Errors
     /// When a column is missing, or holds what no version of this service writes.
@@ -59,10 +55,8 @@ impl Kept {
             id: row.try_get::<Uuid, _>("id")?.into(),
             external_id: row.try_get("external_id")?,
             kind: row.try_get("kind")?,
-            subject: row.try_get("subject")?,
             occurred_at: row.try_get("occurred_at")?,
             signed_by: row.try_get("signed_by")?,
-            flags: row.try_get("flags")?,
             request: Received {
                 endpoint,
                 method: method.parse::<Method>().map_err(|_| odd("method", "it is no method"))?,
@@ -119,10 +113,8 @@ pub(crate) mod testing {
             id: Uuid::from_u128(number).into(),
             external_id: envelope.identity.external_id,
             kind: envelope.kind,
-            subject: envelope.subject,
             occurred_at: envelope.occurred_at,
             signed_by: "secret".to_owned(),
-            flags: Vec::new(),
             request,
         }
     }

@@ -23,8 +23,7 @@ FROM (
     ORDER BY event_id LIMIT $2 FOR UPDATE SKIP LOCKED
 ) work
 LEFT JOIN LATERAL (
-    SELECT id, endpoint, external_id, kind, subject, received_at, occurred_at, method, path, headers, body, signed_by,
-           flags
+    SELECT id, endpoint, external_id, kind, received_at, occurred_at, method, path, headers, body, signed_by
     FROM events WHERE id = work.event_id
 ) event ON true
 ORDER BY work.event_id";
@@ -38,8 +37,7 @@ FROM (
     ORDER BY due_at LIMIT $2 FOR UPDATE SKIP LOCKED
 ) work
 LEFT JOIN LATERAL (
-    SELECT id, endpoint, external_id, kind, subject, received_at, occurred_at, method, path, headers, body, signed_by,
-           flags
+    SELECT id, endpoint, external_id, kind, received_at, occurred_at, method, path, headers, body, signed_by
     FROM events WHERE id = work.event_id
 ) event ON true
 ORDER BY work.event_id";

@@ -106,7 +106,7 @@ impl OptOut {
             is_news(&mut row.stamps, &mut row.sources, "suspected", &stamp, event);
         } else if is_news(&mut row.stamps, &mut row.sources, "opted_out", &stamp, event) {
             row.opted_out = wish == Wish::Stop;
-            row.reason = reason.to_owned();
+            reason.clone_into(&mut row.reason);
         }
         row.suspected = row.stamps.get("suspected") > row.stamps.get("opted_out");
         Some(row)

@@ -33,6 +33,9 @@ fn full() -> Metrics {
     metrics.database.up(true);
     metrics.database.room_until(at(NOW + 60));
     metrics.database.removed(1, 2);
+    metrics.worker.worked(Work::Done, 3);
+    metrics.worker.lag(took);
+    metrics.worker.dead(1);
     metrics
 }
 

@@ -105,7 +105,7 @@ impl Worker {
         match calls::sweep(&self.db, self.clock.now()).await {
             Ok(0) => {}
             Ok(calls) => {
-                tracing::warn!(calls, "calls were closed as unknown: their last callback never came")
+                tracing::warn!(calls, "calls were closed as unknown: their last callback never came");
             }
             Err(error) => tracing::warn!(%error, "silent calls could not be closed; it is tried again"),
         }

@@ -22,19 +22,21 @@ const MARGIN: TimeDelta = TimeDelta::minutes(1);
 
 const LOCK_SQL: &str = "SELECT pg_try_advisory_lock(hashtext('smartline.rebuild'))";
 
+const UNLOCK_SQL: &str = "SELECT pg_advisory_unlock(hashtext('smartline.rebuild'))";
+
 const OLDEST_SQL: &str = "SELECT id FROM events ORDER BY id LIMIT 1";
 
 /// The newest transaction that began before.
 const NOW_SQL: &str = "SELECT pg_snapshot_xmin(pg_current_snapshot())::text";
 
 const NEXT_SQL: &str = "
-SELECT id, endpoint, external_id, kind, subject, received_at, occurred_at, method, path, headers, body, signed_by, flags
+SELECT id, endpoint, external_id, kind, received_at, occurred_at, method, path, headers, body, signed_by
 FROM events WHERE id > $1 ORDER BY id LIMIT $2";
 
 /// Events that came with an older id than the last, such as those of a spool: written by a transaction that was not over
 /// when the rebuild began.
 const LATE_SQL: &str = "
-SELECT id, endpoint, external_id, kind, subject, received_at, occurred_at, method, path, headers, body, signed_by, flags
+SELECT id, endpoint, external_id, kind, received_at, occurred_at, method, path, headers, body, signed_by
 FROM events WHERE id > $1 AND id <= $2 AND age(xmin) <= age($3::text::xid) ORDER BY id LIMIT $4";
 
 /// What a rebuild found of one table.
@@ -120,6 +122,7 @@ pub(crate) async fn rebuild(
     }
     run(&mut transaction, "DROP SCHEMA rebuild CASCADE".to_owned()).await?;
     transaction.commit().await?;
+    sqlx::query(UNLOCK_SQL).execute(db).await?;
     Ok(rebuilt)
 }
 

@@ -4,6 +4,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a helper of a test may panic as a test may")]
 
+mod api;
 mod bodies;
 mod calls;
 mod corpus;

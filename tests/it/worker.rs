@@ -28,7 +28,7 @@ fn call(id: &str) -> Ask {
 }
 
 /// Runs a command on the house's database.
-async fn smartline(house: &House, arguments: &[&str]) -> Output {
+pub(crate) async fn smartline(house: &House, arguments: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_smartline"));
     command.args(arguments).env_clear().env("DATABASE_URL", house.database.url().await);
     command.current_dir(std::env::temp_dir()).output().await.unwrap()

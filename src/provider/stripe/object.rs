@@ -23,7 +23,7 @@ pub(crate) struct Paid {
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Object {
     /// A completed checkout.
-    Checkout(Checkout),
+    Checkout(Box<Checkout>),
     /// A subscription, as it was then.
     Subscription(Box<Subscription>),
     /// An invoice, as it was then.
@@ -120,7 +120,7 @@ pub(crate) fn read(body: &[u8]) -> Result<Option<Paid>, Unreadable> {
     let Some(kind) = event.get("type").and_then(Value::as_str) else { return Ok(None) };
     let object = event.pointer("/data/object").unwrap_or(&Value::Null);
     let object = match kind {
-        "checkout.session.completed" => Object::Checkout(checkout(object)?),
+        "checkout.session.completed" => Object::Checkout(Box::new(checkout(object)?)),
         "customer.subscription.created" => subscription(object, Change::Created)?,
         "customer.subscription.updated" => subscription(object, Change::Updated)?,
         "customer.subscription.deleted" => subscription(object, Change::Deleted)?,

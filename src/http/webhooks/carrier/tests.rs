@@ -16,7 +16,7 @@ use crate::{
     db::{self, Presence},
     domain::{clock::Clock, verb},
     http::{
-        limiter::FailureLimiter,
+        limiter::{FailureLimiter, KeyLimiter},
         state::{Door, Keys, Limits, Shared},
     },
     inbox::{Intake, rejections::Rejections},
@@ -52,7 +52,8 @@ fn state() -> State {
         door: Door::Dev,
         proxy: Proxy::None,
         allow: AllowLists::default(),
-        failures: FailureLimiter::new(clock),
+        failures: FailureLimiter::new(Arc::clone(&clock)),
+        calls_of_keys: KeyLimiter::new(clock),
         rejections: Rejections::new(db, CancellationToken::new()).0,
         limits: Limits::default(),
         metrics: Metrics::new(),

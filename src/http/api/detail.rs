@@ -1,0 +1,143 @@
+//! One thing, by our id or by the provider's.
+
+use axum::{
+    Json,
+    extract::{Path, State as Extract},
+    response::IntoResponse,
+};
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use serde_json::{Value, json};
+use sqlx::{AssertSqlSafe, Row as _, types::Json as JsonColumn};
+use uuid::Uuid;
+
+use super::{
+    caller::Reader,
+    resources::{self, Resource},
+};
+use crate::{
+    access::Scope,
+    billing,
+    domain::id,
+    http::{error::Error, state::State},
+    provider::{Identity, Provider},
+};
+
+const EVENT_SQL: &str = "
+SELECT event.headers, event.body, event.answer, work.attempts, work.due_at, work.dead_at, work.error,
+       work.event_id IS NOT NULL AS waits
+FROM events event LEFT JOIN event_work work ON work.event_id = event.id
+WHERE event.id = $1";
+
+const TIMELINE_SQL: &str = "
+SELECT event_id, at, kind, what FROM call_events WHERE call = $1 ORDER BY at, event_id LIMIT 1000";
+
+/// `GET /api/v1/{resource}/{id}`.
+pub(super) async fn detail(
+    Extract(state): Extract<State>,
+    Path((name, id)): Path<(String, String)>,
+    reader: Reader,
+) -> Result<impl IntoResponse, Error> {
+    let resource = resources::named(&name).ok_or_else(|| Error::NotFound("no such resource".to_owned()))?;
+    reader.needs(resource.scope)?;
+    let row = find(&state, resource, &id).await?;
+    let event = row["id"].as_str().and_then(|id| Uuid::parse_str(id).ok()).filter(|_| name == "events");
+    let mut shown = resource.shown(row, reader.sees_people());
+    if let Some(event) = event {
+        add_request(&state, event, &mut shown, reader.sees_people()).await?;
+    }
+    Ok(Json(shown))
+}
+
+/// The row with this id, ours or the provider's.
+async fn find(state: &State, resource: &Resource, name: &str) -> Result<Value, Error> {
+    let from = resource.from;
+    let own = id::read(resource.prefix, name).ok();
+    // Whichever clause it is, each parameter must stand in the statement.
+    let clause = if own.is_some() { "t.id = $3" } else { resource.named };
+    let statement = format!(
+        "SELECT to_jsonb(t) FROM {from} t WHERE {clause} AND ($1::text, $2::uuid, $3::uuid) IS NOT NULL LIMIT 1"
+    );
+    let key = Identity::new(Provider::Stripe, &[name]).key.uuid();
+    let name = name.replace('\0', "");
+    let query =
+        sqlx::query_scalar(AssertSqlSafe(statement)).bind(name).bind(key).bind(own.unwrap_or_default());
+    let row: Option<JsonColumn<Value>> = query.fetch_optional(&state.db).await?;
+    row.map(|row| row.0).ok_or_else(|| Error::NotFound(format!("no such {}", resource.object)))
+}
+
+/// The request of an event as it came, the answer, and what has become of it.
+async fn add_request(state: &State, id: Uuid, shown: &mut Value, people: bool) -> Result<(), Error> {
+    let Some(row) = sqlx::query(EVENT_SQL).bind(id).fetch_optional(&state.db).await? else { return Ok(()) };
+    let dead = row.try_get::<Option<chrono::DateTime<chrono::Utc>>, _>("dead_at")?;
+    let attempts: Option<i32> = row.try_get("attempts")?;
+    shown["state"] = match (row.try_get::<bool, _>("waits")?, dead, attempts) {
+        (false, ..) => "done",
+        (true, Some(_), _) => "dead",
+        (true, None, Some(0)) => "waiting",
+        _ => "retrying",
+    }
+    .into();
+    shown["attempts"] = attempts.into();
+    let text = |bytes: Vec<u8>| {
+        let base64 = STANDARD.encode(&bytes);
+        json!({ "text": String::from_utf8(bytes).ok(), "base64": base64 })
+    };
+    let answer: Option<Vec<u8>> = row.try_get("answer")?;
+    if people {
+        shown["error"] = row.try_get::<Option<String>, _>("error")?.into();
+        shown["headers"] = row.try_get::<JsonColumn<Value>, _>("headers")?.0;
+        shown["body"] = text(row.try_get("body")?);
+        shown["answer"] = answer.map(text).unwrap_or_default();
+    } else {
+        let body: Vec<u8> = row.try_get("body")?;
+        shown["body"] = json!({ "bytes": body.len() });
+        shown["answer"] = answer.map(|answer| json!({ "bytes": answer.len() })).unwrap_or_default();
+    }
+    Ok(())
+}
+
+/// `GET /api/v1/calls/{id}/timeline`: every event that told of a call, oldest first.
+pub(super) async fn timeline(
+    Extract(state): Extract<State>,
+    Path(id): Path<String>,
+    reader: Reader,
+) -> Result<impl IntoResponse, Error> {
+    reader.needs(Scope::Read)?;
+    let calls = resources::named("calls").ok_or_else(|| Error::NotFound("no such resource".to_owned()))?;
+    let call = find(&state, calls, &id).await?;
+    let rows = sqlx::query(TIMELINE_SQL).bind(call["key"].as_str()).fetch_all(&state.db).await?;
+    let line = |row: &sqlx::postgres::PgRow| -> sqlx::Result<Value> {
+        let at: chrono::DateTime<chrono::Utc> = row.try_get("at")?;
+        let (kind, what): (String, String) = (row.try_get("kind")?, row.try_get("what")?);
+        Ok(
+            json!({ "event": id::shown("event_", row.try_get("event_id")?), "at": at, "type": kind, "what": what }),
+        )
+    };
+    let data = rows.iter().map(line).collect::<sqlx::Result<Vec<_>>>()?;
+    Ok(Json(json!({ "object": "list", "data": data, "has_more": false })))
+}
+
+/// `GET /api/v1/accounts/{id}/entitlement`: may this line be used, and why.
+pub(super) async fn entitlement(
+    Extract(state): Extract<State>,
+    Path(id): Path<String>,
+    reader: Reader,
+) -> Result<impl IntoResponse, Error> {
+    reader.needs(Scope::BillingRead)?;
+    let accounts =
+        resources::named("accounts").ok_or_else(|| Error::NotFound("no such resource".to_owned()))?;
+    let account = find(&state, accounts, &id).await?;
+    let mut db = state.db.acquire().await?;
+    let key = account["key"].as_str().unwrap_or_default();
+    let statement = billing::statement(&mut db, key, state.clock.now()).await?;
+    let statement = statement.ok_or_else(|| Error::NotFound("no such account".to_owned()))?;
+    let entitlement = statement.entitlement;
+    Ok(Json(json!({
+        "object": "entitlement", "account": id::shown("account_", statement.account.id),
+        "standing": entitlement.standing, "until": entitlement.until, "reason": entitlement.reason,
+        "event": entitlement.event.map(|event| id::shown("event_", event)),
+        "subscriptions": statement.subscriptions.iter()
+            .map(|subscription| json!({ "id": id::shown("subscription_", subscription.id), "status": subscription.status }))
+            .collect::<Vec<_>>(),
+    })))
+}

@@ -1,0 +1,157 @@
+//! Lists: newest first, by cursor. A cursor is an id, and ids carry their time, so that what comes in meanwhile moves no
+//! page.
+
+use axum::{
+    Json,
+    extract::{Path, RawQuery, State as Extract},
+    response::IntoResponse,
+};
+use chrono::{DateTime, Utc};
+use serde_json::{Map, Value, json};
+use sqlx::{AssertSqlSafe, types::Json as JsonColumn};
+use uuid::Uuid;
+
+use super::{
+    caller::Reader,
+    resources::{self, Resource},
+};
+use crate::{
+    domain::id,
+    http::{error::Error, state::State},
+    provider::Params,
+};
+
+/// Rows of a page, unless asked for otherwise, and at most.
+const PAGE: i64 = 20;
+const LONGEST_PAGE: i64 = 100;
+
+/// Most rows that a filtered page looks at, so that a filter that matches little does not read a table of millions. The
+/// answer says `partial` then, and where to go on.
+const SCAN: i64 = 20_000;
+
+/// What is asked for.
+pub(super) struct Page {
+    limit: i64,
+    /// Ids below it, newest first.
+    before: Option<Uuid>,
+    /// Ids above it, oldest first.
+    after: Option<Uuid>,
+    since: Option<DateTime<Utc>>,
+    until: Option<DateTime<Utc>>,
+    filters: Map<String, Value>,
+}
+
+/// `GET /api/v1/{resource}`.
+pub(super) async fn list(
+    Extract(state): Extract<State>,
+    Path(name): Path<String>,
+    RawQuery(query): RawQuery,
+    reader: Reader,
+) -> Result<impl IntoResponse, Error> {
+    let resource = resources::named(&name).ok_or_else(|| Error::NotFound("no such resource".to_owned()))?;
+    reader.needs(resource.scope)?;
+    let page = Page::read(resource, query.as_deref().unwrap_or_default())?;
+    let statement = page.statement(resource);
+    let cursor = page.after.or(page.before);
+    let mut rows: Vec<(JsonColumn<Value>, bool)> = sqlx::query_as(AssertSqlSafe(statement))
+        .bind(cursor)
+        .bind(page.limit + 1)
+        .bind(JsonColumn(&page.filters))
+        .bind(page.since)
+        .bind(page.until)
+        .bind(SCAN)
+        .fetch_all(&state.db)
+        .await?;
+    let limit = usize::try_from(page.limit).unwrap_or(0);
+    let has_more = rows.len() > limit;
+    rows.truncate(limit);
+    if page.after.is_some() {
+        rows.reverse();
+    }
+    let people = reader.sees_people();
+    let data: Vec<Value> = rows.into_iter().map(|(row, _)| resource.shown(row.0, people)).collect();
+    let mut answer = json!({ "object": "list", "data": data, "has_more": has_more });
+    if !has_more && let Some(next) = page.scanned_to(resource, &state).await? {
+        answer["partial"] = true.into();
+        answer["has_more"] = true.into();
+        answer["next"] = id::shown(resource.prefix, next).into();
+    }
+    Ok(Json(answer))
+}
+
+impl Page {
+    /// Reads the query.
+    ///
+    /// # Errors
+    /// 400 that names the parameter which is not known or not understood.
+    fn read(resource: &Resource, query: &str) -> Result<Self, Error> {
+        let mut page =
+            Self { limit: PAGE, before: None, after: None, since: None, until: None, filters: Map::new() };
+        for (name, value) in Params::from_query(query).sorted() {
+            let bad = |why: &str| Error::Parameter(name.to_owned(), why.to_owned());
+            let cursor = || id::read(resource.prefix, value).map_err(|_| bad("it is no id of this resource"));
+            let time = || {
+                let time = DateTime::parse_from_rfc3339(value).map_err(|_| bad("it is no RFC 3339 time"))?;
+                Ok::<_, Error>(time.to_utc())
+            };
+            match name {
+                "limit" => {
+                    let limit = value.parse().ok().filter(|limit| (1..=LONGEST_PAGE).contains(limit));
+                    page.limit = limit.ok_or_else(|| bad("it is no number from 1 to 100"))?;
+                }
+                "starting_after" => page.before = Some(cursor()?),
+                "ending_before" => page.after = Some(cursor()?),
+                "created[gte]" => page.since = Some(time()?),
+                "created[lt]" => page.until = Some(time()?),
+                _ if value.contains('\0') => return Err(bad("it holds a NUL")),
+                _ if resource.filters.iter().any(|filter| filter.name == name) => {
+                    page.filters.insert(name.to_owned(), value.into());
+                }
+                _ => return Err(bad("this resource has no such parameter")),
+            }
+        }
+        if page.before.is_some() && page.after.is_some() {
+            let why = "it cannot stand beside starting_after".to_owned();
+            return Err(Error::Parameter("ending_before".to_owned(), why));
+        }
+        Ok(page)
+    }
+
+    /// The rows in the order and bounds of the cursor.
+    fn bounds(&self) -> (&'static str, &'static str) {
+        if self.after.is_some() { (">", "ASC") } else { ("<", "DESC") }
+    }
+
+    /// Parts that are fixed text alone; what was asked for is in the parameters.
+    fn statement(&self, resource: &Resource) -> String {
+        let (sign, order) = self.bounds();
+        let wanted = resource.filters.iter().filter(|filter| self.filters.contains_key(filter.name));
+        let clauses: String = wanted.flat_map(|filter| [" AND ", filter.clause]).collect();
+        let from = resource.from;
+        format!(
+            "SELECT to_jsonb(t), true FROM (
+                 SELECT * FROM {from} t
+                 WHERE ($1::uuid IS NULL OR t.id {sign} $1)
+                   AND ($4::timestamptz IS NULL OR t.id >= uuid_floor($4))
+                   AND ($5::timestamptz IS NULL OR t.id < uuid_floor($5))
+                 ORDER BY t.id {order} LIMIT CASE WHEN $3::jsonb = '{{}}' THEN $2 ELSE $6 END
+             ) t WHERE true{clauses} ORDER BY t.id {order} LIMIT $2"
+        )
+    }
+
+    /// The last row that a filtered page looked at, if there are more behind it.
+    async fn scanned_to(&self, resource: &Resource, state: &State) -> Result<Option<Uuid>, Error> {
+        if self.filters.is_empty() || self.after.is_some() {
+            return Ok(None);
+        }
+        let from = resource.from;
+        let statement = format!(
+            "SELECT t.id FROM {from} t
+             WHERE ($1::uuid IS NULL OR t.id < $1) AND ($2::timestamptz IS NULL OR t.id >= uuid_floor($2))
+               AND ($3::timestamptz IS NULL OR t.id < uuid_floor($3))
+             ORDER BY t.id DESC OFFSET $4 LIMIT 1"
+        );
+        let query = sqlx::query_scalar(AssertSqlSafe(statement)).bind(self.before).bind(self.since);
+        Ok(query.bind(self.until).bind(SCAN - 1).fetch_optional(&state.db).await?)
+    }
+}
