@@ -13,8 +13,9 @@ const TELL: Duration = Duration::from_secs(1);
 
 /// Make calls, messages, accounts and the like anew from the kept events
 ///
-/// Differences are put in place. The service may go on meanwhile. Rows whose events retention has
-/// removed are kept as they are.
+/// Differences are put in place, and the service may go on meanwhile.
+///
+/// Rows whose events retention has removed are kept as they are.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// Only compare; change nothing

@@ -89,11 +89,11 @@ pub(crate) const VARIABLES: &[Variable] = &[
     },
     Variable {
         name: "SMARTLINE_API_KEY",
-        needed_for: "/metrics from other machines",
-        about: "The first admin key: a scraper sends it as `Authorization: Bearer`. The API and console, which are not \
-                in this version, will take it, too. It is taken as it is; the blueprint generates one.",
+        needed_for: "/api/v1, and /metrics from other machines",
+        about: "The first admin key, sent as `Authorization: Bearer`; `smartline keys create` makes others. It is taken \
+                as it is; the blueprint generates one.",
         example: "",
-        default: "none: /metrics answers only this machine",
+        default: "none: only keys that were created; /metrics answers only this machine",
     },
     Variable {
         name: "HOST",

@@ -56,9 +56,9 @@ pub(crate) struct Compared {
 /// What a rebuild did.
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
 pub(crate) struct Rebuilt {
-    /// Events that were read.
+    /// Events that were read; those that came meanwhile are worked on too, and not counted.
     pub(crate) events: u64,
-    /// Events that could not be worked on.
+    /// Those of them that could not be worked on.
     pub(crate) poisoned: u64,
     pub(crate) tables: Vec<Compared>,
 }
@@ -96,10 +96,11 @@ pub(crate) async fn rebuild(
         let events = rows.iter().map(Kept::from_row).collect::<sqlx::Result<Vec<_>>>()?;
         let Some(newest) = events.last() else { break };
         last = newest.id.uuid();
-        step(db, &events, &mut rebuilt).await?;
+        rebuilt.poisoned += step(db, &events).await?;
+        rebuilt.events += events.len() as u64;
         progress(rebuilt.events, last.into());
     }
-    late(db, Uuid::nil(), last, &began, &mut rebuilt).await?;
+    late(db, Uuid::nil(), last, &began).await?;
 
     let mut transaction = db.begin().await?;
     run(&mut transaction, "SET LOCAL lock_timeout = '5s'".to_owned()).await?;
@@ -107,7 +108,7 @@ pub(crate) async fn rebuild(
         run(&mut transaction, format!("LOCK TABLE public.{table} IN EXCLUSIVE MODE")).await?;
     }
     let margin = floor(EventId::from(last).time() - MARGIN);
-    late(&mut transaction, margin, Uuid::max(), &began, &mut rebuilt).await?;
+    late(&mut transaction, margin, Uuid::max(), &began).await?;
     for table in TABLES {
         let compared = compare(&mut transaction, table).await?;
         if !dry_run {
@@ -143,31 +144,25 @@ async fn make_schema(db: &mut PgConnection) -> sqlx::Result<()> {
     run(db, "SET search_path = rebuild, public".to_owned()).await
 }
 
-async fn step(db: &mut PgConnection, events: &[Kept], rebuilt: &mut Rebuilt) -> sqlx::Result<()> {
+/// Works on events; gives how many could not be worked on.
+async fn step(db: &mut PgConnection, events: &[Kept]) -> sqlx::Result<u64> {
     let mut transaction = db.begin().await?;
     let refs: Vec<&Kept> = events.iter().collect();
     let worked = super::project(&mut transaction, &refs).await?;
     transaction.commit().await?;
-    rebuilt.events += events.len() as u64;
-    rebuilt.poisoned += worked.iter().filter(|one| matches!(one, Err(Poison(_)))).count() as u64;
-    Ok(())
+    Ok(worked.iter().filter(|one| matches!(one, Err(Poison(_)))).count() as u64)
 }
 
-/// Brings in what was committed since the rebuild began, with ids after `after` and up to `last`.
-async fn late(
-    db: &mut PgConnection,
-    mut after: Uuid,
-    last: Uuid,
-    began: &str,
-    rebuilt: &mut Rebuilt,
-) -> sqlx::Result<()> {
+/// Brings in what was committed since the rebuild began, with ids after `after` and up to `last`; and, as a transaction of
+/// any database may have been open then, perhaps some that were read already: that changes nothing.
+async fn late(db: &mut PgConnection, mut after: Uuid, last: Uuid, began: &str) -> sqlx::Result<()> {
     loop {
         let rows =
             sqlx::query(LATE_SQL).bind(after).bind(last).bind(began).bind(STEP).fetch_all(&mut *db).await?;
         let events = rows.iter().map(Kept::from_row).collect::<sqlx::Result<Vec<_>>>()?;
         let Some(newest) = events.last() else { return Ok(()) };
         after = newest.id.uuid();
-        step(db, &events, rebuilt).await?;
+        step(db, &events).await?;
     }
 }
 

@@ -233,8 +233,8 @@ async fn a_replay_puts_the_event_back_and_is_written_down() {
     let replay = |name: &str| {
         Ask::post(&format!("/api/v1/events/{name}/replay")).header("Authorization", format!("Bearer {ADMIN}"))
     };
-    let reply = house.ask(&replay("evt_1")).await;
-    assert_eq!((reply.status, &reply.json()["state"]), (202, &json!("waiting")), "{}", reply.text());
+    let answer = house.ask(&replay("evt_1")).await;
+    assert_eq!((answer.status, &answer.json()["state"]), (202, &json!("waiting")), "{}", answer.text());
     assert_eq!(get(&house, ADMIN, "events/evt_1").await.json()["state"], "waiting");
     assert_eq!(house.app.work_once().await.unwrap(), 1);
     assert_eq!(house.ask(&replay("evt_none")).await.code(), "no_such_object");
