@@ -5,7 +5,8 @@
 //! is stored that was not sent, and all acknowledging answers to one delivery are the same. Calls and texts that got the
 //! safe answer may be stored or not: nothing was promised.
 //!
-//! The tests here are the short form; `script/chaos` runs [`chaos`] for a million events. SIGKILL does not test the disk:
+//! The tests here are the short form; `script/chaos` runs [`chaos`] for a million events, `script/histories` runs
+//! [`histories`] for ten thousand customers, calls and texts. SIGKILL does not test the disk:
 //! what is written and not yet flushed survives the end of a process. For a power cut PostgreSQL's fsync stands in, and
 //! the host's disk.
 
@@ -16,6 +17,7 @@ mod count;
 mod delivery;
 mod deploys;
 mod full;
+mod histories;
 mod kills;
 mod line;
 mod load;

@@ -27,6 +27,14 @@ impl Random {
         self.below(1000) < per_mille
     }
 
+    /// Puts a list in any order, each as likely as another.
+    pub(super) fn shuffle<T>(&mut self, list: &mut [T]) {
+        for last in (1..list.len()).rev() {
+            let other = self.below(last as u64 + 1);
+            list.swap(last, usize::try_from(other).unwrap());
+        }
+    }
+
     /// Another generator whose choices follow from this one's.
     pub(super) fn fork(&mut self) -> Self {
         Self(self.next())
