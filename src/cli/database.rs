@@ -4,18 +4,20 @@ use std::path::Path;
 
 use sqlx::postgres::PgConnectOptions;
 
-use super::error::Error;
+use super::{error::Error, known::DATA_DIR};
 use crate::{
     config::{Config, Environment},
     db,
+    dev::secrets,
 };
 
-/// How to connect to what `DATABASE_URL` names.
+/// How to connect to what `DATABASE_URL` names in the environment or `.env`, else to the database that `dev` runs here.
 ///
 /// # Errors
 /// When it is missing or cannot be read.
 pub(super) fn options() -> Result<PgConnectOptions, Error> {
-    let environment = Environment::of_process().and_file(Path::new(".env")).map_err(Error::because)?;
+    let own = Environment::of_process().and_file(Path::new(".env")).map_err(Error::because)?;
+    let environment = own.and_file(&Path::new(DATA_DIR).join(secrets::FILE)).map_err(Error::because)?;
     let url = Config::database_url(&environment).map_err(Error::because)?;
     db::options(&url).map_err(|_| Error::Failed("DATABASE_URL cannot be read as a PostgreSQL URL".to_owned()))
 }

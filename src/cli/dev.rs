@@ -69,7 +69,11 @@ pub(super) async fn run(args: Args) -> Result<(), Error> {
         Some(private) => format!("a private PostgreSQL in {}", private.data_dir().display()),
         None => "the database of DATABASE_URL".to_owned(),
     };
-    let result = serve(&args.data_dir, listener, address, url, &database).await;
+    let own = private.as_ref().map(|private| private.url(DATABASE));
+    let result = match DevSecrets::of(&args.data_dir, address, own.as_deref()) {
+        Ok(secrets) => serve(&args.data_dir, listener, url, &secrets, &database).await,
+        Err(error) => Err(Error::because(error)),
+    };
     if let Some(private) = private {
         private.stop().await;
     }
@@ -140,25 +144,30 @@ async fn only_database(data_dir: &Path, environment: &Environment, name: &str) -
 async fn serve(
     data_dir: &Path,
     listener: TcpListener,
-    address: SocketAddr,
     url: SecretString,
+    secrets: &DevSecrets,
     database: &str,
 ) -> Result<(), Error> {
-    let secrets = DevSecrets::of(data_dir, address).map_err(Error::because)?;
+    let address = listener.local_addr().map_err(Error::because)?;
     let config =
         Config::dev(url, address, secrets.environment(), data_dir.join("spool")).map_err(Error::because)?;
     let app =
         App::with(config, Arc::new(SystemClock), Door::Dev, Limits::default()).map_err(Error::because)?;
     let ready = async {
         app.prepare(true).await?;
-        welcome(address, data_dir, database);
+        welcome(
+            address,
+            data_dir,
+            database,
+            secrets.environment().get("SMARTLINE_API_KEY").unwrap_or_default(),
+        );
         Ok(())
     };
     run_beside(&app, listener, ready).await
 }
 
 /// What a newcomer may do now. Printed once the port is bound and the database ready, so every command works.
-fn welcome(address: SocketAddr, data_dir: &Path, database: &str) {
+fn welcome(address: SocketAddr, data_dir: &Path, database: &str, api_key: &str) {
     let folder = if data_dir == Path::new(DATA_DIR) {
         String::new()
     } else {
@@ -173,6 +182,8 @@ fn welcome(address: SocketAddr, data_dir: &Path, database: &str) {
          curl -X POST http://{address}/webhooks/stripe -H \"Content-Type: application/json\" -d '{{\"id\": \"evt_1\", \"type\": \"invoice.payment_succeeded\"}}'\n\n\
          Or with real signatures, from another terminal in this folder:\n\n\
          {program} send{folder} stripe invoice.payment_failed\n\n\
+         See what became of it, with this folder's throw-away key:\n\n\
+         curl -H \"Authorization: Bearer {api_key}\" http://{address}/api/v1/calls\n\n\
          Each request shows below. Ctrl-C stops.\n",
         version = env!("CARGO_PKG_VERSION"),
         program = program(),

@@ -183,9 +183,9 @@ impl Config {
         let mut reader = checks::Reader::new(secrets);
         let origins = reader.origins();
         let providers = reader.providers(!origins.is_empty());
+        let api_key = reader.api_key();
         reader.finish()?;
-        let (origins, proxy, allow) = (origins.into(), Proxy::None, AllowLists::default());
-        let (retention, api_key) = (None, None);
+        let (origins, proxy, allow, retention) = (origins.into(), Proxy::None, AllowLists::default(), None);
         Ok(Self { database_url, origins, providers, listen, proxy, allow, spool_dir, retention, api_key })
     }
 

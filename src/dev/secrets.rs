@@ -17,11 +17,12 @@ pub(crate) const FILE: &str = "dev.env";
 pub(crate) struct DevSecrets(Environment);
 
 impl DevSecrets {
-    /// Reads the folder's secrets, makes those that are missing, and notes the address at which `dev` listens.
+    /// Reads the folder's secrets, makes those that are missing, and notes the address at which `dev` listens, and the
+    /// database that commands are to use meanwhile, where it is a private one.
     ///
     /// # Errors
     /// When the file cannot be read or written.
-    pub(crate) fn of(data_dir: &Path, address: SocketAddr) -> io::Result<Self> {
+    pub(crate) fn of(data_dir: &Path, address: SocketAddr, private: Option<&str>) -> io::Result<Self> {
         fs::create_dir_all(data_dir)?;
         let file = data_dir.join(FILE);
         let old = Environment::default()
@@ -31,12 +32,14 @@ impl DevSecrets {
             old.get(name).map_or_else(|| format!("{prefix}{}", random_hex()), str::to_owned)
         };
         let port = address.port();
-        let secrets = [
+        let mut secrets = vec![
             ("STRIPE_WEBHOOK_SECRET", keep("STRIPE_WEBHOOK_SECRET", "whsec_")),
             ("TWILIO_AUTH_TOKEN", keep("TWILIO_AUTH_TOKEN", "")),
             ("PLIVO_AUTH_TOKEN", keep("PLIVO_AUTH_TOKEN", "")),
+            ("SMARTLINE_API_KEY", keep("SMARTLINE_API_KEY", "sl_dev_")),
             ("PUBLIC_URL", format!("http://{address},http://localhost:{port}")),
         ];
+        secrets.extend(private.map(|url| ("DATABASE_URL", url.to_owned())));
         write(&file, &secrets)?;
         Ok(Self(secrets.iter().map(|(name, value)| (*name, value.as_str())).collect()))
     }
@@ -54,7 +57,7 @@ fn write(file: &Path, secrets: &[(&str, String)]) -> io::Result<()> {
     let mut out = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&new)?;
     writeln!(
         out,
-        "# Throw-away secrets of `smartline dev`. `smartline send` and `smartline sign` read them."
+        "# Throw-away secrets of `smartline dev`, and its database. Commands in the folder above read them."
     )?;
     for (name, value) in secrets {
         writeln!(out, "{name}={value}")?;

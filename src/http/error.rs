@@ -180,12 +180,11 @@ fn edits(from: &str, to: &str) -> usize {
 
 /// 405 with the methods that are allowed.
 pub(super) async fn method_not_allowed(method: Method, request: Request) -> Response {
-    let methods = match Endpoint::of_path(request.uri().path()) {
-        Some(endpoint) => allowed(endpoint).iter().map(Method::as_str).collect::<Vec<_>>().join(", "),
-        None => "GET, HEAD".to_owned(),
-    };
     let mut headers = HeaderMap::new();
-    if let Ok(value) = methods.parse() {
+    // Of other paths than these the router itself knows the methods, and adds them.
+    if let Some(endpoint) = Endpoint::of_path(request.uri().path())
+        && let Ok(value) = allowed(endpoint).iter().map(Method::as_str).collect::<Vec<_>>().join(", ").parse()
+    {
         headers.insert(header::ALLOW, value);
     }
     let outcome = Outcome::refused(Code::MethodNotAllowed, format!("{method} is not answered here"));

@@ -32,9 +32,9 @@ const SCAN: i64 = 20_000;
 /// What is asked for.
 pub(super) struct Page {
     limit: i64,
-    /// Ids below it, newest first.
+    /// Ids below it.
     before: Option<Uuid>,
-    /// Ids above it, oldest first.
+    /// Ids above it; where there is no other bound, those that are next to it.
     after: Option<Uuid>,
     since: Option<DateTime<Utc>>,
     until: Option<DateTime<Utc>>,
@@ -52,24 +52,24 @@ pub(super) async fn list(
     reader.needs(resource.scope)?;
     let page = Page::read(resource, query.as_deref().unwrap_or_default())?;
     let statement = page.statement(resource);
-    let cursor = page.after.or(page.before);
-    let mut rows: Vec<(JsonColumn<Value>, bool)> = sqlx::query_as(AssertSqlSafe(statement))
-        .bind(cursor)
+    let mut rows: Vec<JsonColumn<Value>> = sqlx::query_scalar(AssertSqlSafe(statement))
+        .bind(page.before)
         .bind(page.limit + 1)
         .bind(JsonColumn(&page.filters))
         .bind(page.since)
         .bind(page.until)
         .bind(SCAN)
+        .bind(page.after)
         .fetch_all(&state.db)
         .await?;
     let limit = usize::try_from(page.limit).unwrap_or(0);
     let has_more = rows.len() > limit;
     rows.truncate(limit);
-    if page.after.is_some() {
+    if page.upward() {
         rows.reverse();
     }
     let people = reader.sees_people();
-    let data: Vec<Value> = rows.into_iter().map(|(row, _)| resource.shown(row.0, people)).collect();
+    let data: Vec<Value> = rows.into_iter().map(|row| resource.shown(row.0, people)).collect();
     let mut answer = json!({ "object": "list", "data": data, "has_more": has_more });
     if !has_more && let Some(next) = page.scanned_to(resource, &state).await? {
         answer["partial"] = true.into();
@@ -110,28 +110,28 @@ impl Page {
                 _ => return Err(bad("this resource has no such parameter")),
             }
         }
-        if page.before.is_some() && page.after.is_some() {
-            let why = "it cannot stand beside starting_after".to_owned();
-            return Err(Error::Parameter("ending_before".to_owned(), why));
-        }
         Ok(page)
     }
 
-    /// The rows in the order and bounds of the cursor.
-    fn bounds(&self) -> (&'static str, &'static str) {
-        if self.after.is_some() { (">", "ASC") } else { ("<", "DESC") }
+    /// Whether the page is the one above a row, and so is looked for from below.
+    fn upward(&self) -> bool {
+        self.after.is_some() && self.before.is_none()
+    }
+
+    fn order(&self) -> &'static str {
+        if self.upward() { "ASC" } else { "DESC" }
     }
 
     /// Parts that are fixed text alone; what was asked for is in the parameters.
     fn statement(&self, resource: &Resource) -> String {
-        let (sign, order) = self.bounds();
+        let order = self.order();
         let wanted = resource.filters.iter().filter(|filter| self.filters.contains_key(filter.name));
         let clauses: String = wanted.flat_map(|filter| [" AND ", filter.clause]).collect();
         let from = resource.from;
         format!(
-            "SELECT to_jsonb(t), true FROM (
+            "SELECT to_jsonb(t) FROM (
                  SELECT * FROM {from} t
-                 WHERE ($1::uuid IS NULL OR t.id {sign} $1)
+                 WHERE ($1::uuid IS NULL OR t.id < $1) AND ($7::uuid IS NULL OR t.id > $7)
                    AND ($4::timestamptz IS NULL OR t.id >= uuid_floor($4))
                    AND ($5::timestamptz IS NULL OR t.id < uuid_floor($5))
                  ORDER BY t.id {order} LIMIT CASE WHEN $3::jsonb = '{{}}' THEN $2 ELSE $6 END
@@ -141,17 +141,19 @@ impl Page {
 
     /// The last row that a filtered page looked at, if there are more behind it.
     async fn scanned_to(&self, resource: &Resource, state: &State) -> Result<Option<Uuid>, Error> {
-        if self.filters.is_empty() || self.after.is_some() {
+        if self.filters.is_empty() {
             return Ok(None);
         }
-        let from = resource.from;
+        let (from, order) = (resource.from, self.order());
         let statement = format!(
             "SELECT t.id FROM {from} t
-             WHERE ($1::uuid IS NULL OR t.id < $1) AND ($2::timestamptz IS NULL OR t.id >= uuid_floor($2))
-               AND ($3::timestamptz IS NULL OR t.id < uuid_floor($3))
-             ORDER BY t.id DESC OFFSET $4 LIMIT 1"
+             WHERE ($1::uuid IS NULL OR t.id < $1) AND ($2::uuid IS NULL OR t.id > $2)
+               AND ($3::timestamptz IS NULL OR t.id >= uuid_floor($3))
+               AND ($4::timestamptz IS NULL OR t.id < uuid_floor($4))
+             ORDER BY t.id {order} OFFSET $5 LIMIT 1"
         );
-        let query = sqlx::query_scalar(AssertSqlSafe(statement)).bind(self.before).bind(self.since);
-        Ok(query.bind(self.until).bind(SCAN - 1).fetch_optional(&state.db).await?)
+        let query = sqlx::query_scalar(AssertSqlSafe(statement)).bind(self.before).bind(self.after);
+        let query = query.bind(self.since).bind(self.until).bind(SCAN - 1);
+        Ok(query.fetch_optional(&state.db).await?)
     }
 }

@@ -69,7 +69,7 @@ fn openapi() -> Value {
                         "data": { "type": "array", "items": { "type": "object" } },
                         "has_more": { "type": "boolean" },
                         "partial": { "type": "boolean", "description": "The filter looked at as many rows as it may" },
-                        "next": { "type": "string", "description": "Where to go on: starting_after" },
+                        "next": { "type": "string", "description": "Where to go on: the starting_after of the next page, or its ending_before where only that was given" },
                     },
                 },
                 "Problem": {
@@ -97,7 +97,8 @@ fn list(resource: &Resource) -> Value {
         text("created[gte]", "not before", json!({ "type": "string", "format": "date-time" })),
         text("created[lt]", "before", json!({ "type": "string", "format": "date-time" })),
     ];
-    let any = || json!({ "type": "string" });
+    // PostgreSQL's text has no NUL.
+    let any = || json!({ "type": "string", "pattern": "^[^\\u0000]*$" });
     parameters.extend(resource.filters.iter().map(|filter| text(filter.name, filter.about, any())));
     let name: String = resource.name.split('-').map(capital).collect();
     operation(&format!("list{name}"), resource.about, resource.scope, &parameters, "List")
