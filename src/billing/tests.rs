@@ -242,6 +242,27 @@ fn test_and_live_and_connected_accounts_are_apart() {
 }
 
 #[test]
+fn half_a_surrogate_pair_costs_no_more_than_itself() {
+    for (name, expected) in [
+        (r"Ada \ud83d", "Ada \u{fffd}"),
+        (r"\udc00\ud83d\ude00", "\u{fffd}\u{1f600}"),
+        (r"\ud83d\ud83d\ude00\\ud83d", "\u{fffd}\u{1f600}\\ud83d"),
+        (r"\ud83d\n\ud83", ""),
+    ] {
+        let body = format!(
+            r#"{{"id":"evt_1","type":"checkout.session.completed","created":1,
+                 "data":{{"object":{{"id":"cs_1","customer_details":{{"name":"{name}"}}}}}}}}"#
+        );
+        let read = object::read(body.as_bytes());
+        let found = read.ok().flatten().map(|event| match event.object {
+            object::Object::Checkout(session) => session.name.unwrap(),
+            other => panic!("{other:?}"),
+        });
+        assert_eq!(found.unwrap_or_default(), expected, "{name}");
+    }
+}
+
+#[test]
 fn what_cannot_be_used_says_which_member_is_missing() {
     for (body, expected) in [
         (r#"{"type":"invoice.paid","created":1,"id":"evt_1"}"#, "data.object of the invoice has no id"),

@@ -114,9 +114,9 @@ pub(crate) struct Unreadable(&'static str);
 pub(crate) fn read(body: &[u8]) -> Result<Option<Paid>, Unreadable> {
     // What no `String` can hold is replaced: a bad name must not cost a subscription.
     let text = String::from_utf8_lossy(body);
-    let Ok(event) = serde_json::from_str::<Value>(&text) else {
-        return Err(Unreadable("the body is no JSON that can be read"));
-    };
+    let event: Value = serde_json::from_str(&text)
+        .or_else(|_| serde_json::from_str(&whole_pairs(&text)))
+        .map_err(|_| Unreadable("the body is no JSON that can be read"))?;
     let Some(kind) = event.get("type").and_then(Value::as_str) else { return Ok(None) };
     let object = event.pointer("/data/object").unwrap_or(&Value::Null);
     let object = match kind {
@@ -135,6 +135,30 @@ pub(crate) fn read(body: &[u8]) -> Result<Option<Paid>, Unreadable> {
         connected: text_of(&event, "account").unwrap_or_default(),
         object,
     }))
+}
+
+/// The text with U+FFFD in place of each escape that is half of a surrogate pair.
+fn whole_pairs(text: &str) -> String {
+    let mut whole = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find('\\') {
+        let escape = &rest[at..];
+        let (length, replaced) = match (unit(escape), escape.get(6..).and_then(unit)) {
+            (Some(0xD800..=0xDBFF), Some(0xDC00..=0xDFFF)) => (12, false),
+            (Some(0xD800..=0xDFFF), _) => (6, true),
+            _ => (1 + escape[1..].chars().next().map_or(0, char::len_utf8), false),
+        };
+        whole.push_str(&rest[..at]);
+        whole.push_str(if replaced { "\\ufffd" } else { &escape[..length] });
+        rest = &escape[length..];
+    }
+    whole.push_str(rest);
+    whole
+}
+
+/// The code unit of an escape such as `\ud83d` at the start of a text.
+fn unit(text: &str) -> Option<u16> {
+    u16::from_str_radix(text.strip_prefix("\\u")?.get(..4)?, 16).ok()
 }
 
 fn checkout(object: &Value) -> Result<Checkout, Unreadable> {
