@@ -9,6 +9,7 @@ mod database;
 mod dev;
 mod docs;
 mod error;
+mod flow;
 mod healthcheck;
 mod keys;
 mod known;
@@ -66,6 +67,7 @@ enum Command {
     DeadLetters(replay::DeadArgs),
     Rebuild(rebuild::Args),
     Keys(keys::Args),
+    Flow(flow::Args),
     Healthcheck(healthcheck::Args),
     Docs(docs::Args),
 }
@@ -88,6 +90,7 @@ impl Command {
             Self::Replay(args) => replay::run(args, &SystemClock).await.map(done),
             Self::DeadLetters(args) => replay::dead_letters(args).await.map(done),
             Self::Keys(args) => keys::run(args, &SystemClock).await.map(done),
+            Self::Flow(args) => flow::run(&args, &SystemClock),
             Self::Rebuild(args) => rebuild::run(args).await.map(done),
             Self::Healthcheck(args) => healthcheck::run(args).await,
         }

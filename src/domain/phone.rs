@@ -43,6 +43,59 @@ impl Phone {
     }
 }
 
+/// Why a number is not dialled for anybody.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Refused(pub(crate) &'static str);
+
+/// Numbers for help in need, by which a wrong call does harm. Source: ITU-T E.161.1 (112, 911), and national numbering plans.
+const EMERGENCY: [&str; 8] = ["911", "933", "988", "112", "999", "000", "110", "119"];
+
+/// Beginnings of numbers that cost a fortune and answer nobody: satellite, international premium and networks, personal
+/// numbers of the United Kingdom, and the North American 900 and 976.
+///
+/// Source: ITU-T E.164, list of assigned country codes; Ofcom, National Telephone Numbering Plan; NANPA.
+const COSTLY: [&str; 10] =
+    ["+870", "+878", "+881", "+882", "+883", "+888", "+979", "+4470", "+1900", "+1976"];
+
+impl Phone {
+    /// Reads a number that a line is to dial: E.164 with `+`, for neither emergencies nor services.
+    ///
+    /// # Errors
+    /// Why it is not dialled.
+    pub(crate) fn may_be_dialled(text: &str) -> Result<Self, Refused> {
+        let digits = text.strip_prefix('+').unwrap_or(text);
+        // A country code put before it does not make an emergency number another's.
+        if EMERGENCY.contains(&digits)
+            || digits.strip_prefix('1').is_some_and(|rest| EMERGENCY.contains(&rest))
+        {
+            return Err(Refused("is an emergency number, and those are never dialled"));
+        }
+        let phone = Self::read(text);
+        if !text.starts_with('+')
+            || phone.as_str() != text
+            || !phone.is_full_number()
+            || digits.starts_with('0')
+        {
+            return Err(Refused("is no full number such as +14155550142"));
+        }
+        if COSTLY.iter().any(|prefix| text.starts_with(prefix)) {
+            return Err(Refused("is of a premium, personal or satellite range, and those are never dialled"));
+        }
+        if text.starts_with("+1") && !is_north_american(digits) {
+            return Err(Refused(
+                "is no number of the North American plan: ten digits after +1, area and exchange from 2 on",
+            ));
+        }
+        Ok(phone)
+    }
+}
+
+/// Whether `1NXXNXXXXXX`. Source: NANPA, numbering resources.
+fn is_north_american(digits: &str) -> bool {
+    let at = |index: usize| digits.as_bytes().get(index).copied().unwrap_or(b'0');
+    digits.len() == 11 && at(1) >= b'2' && at(4) >= b'2'
+}
+
 impl fmt::Debug for Phone {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Phone(masked)")
@@ -52,6 +105,38 @@ impl fmt::Debug for Phone {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_never_dialled() {
+        for number in [
+            "911",
+            "+911",
+            "+1911",
+            "112",
+            "+112",
+            "988",
+            "+1988",
+            "20202",
+            "",
+            "anonymous",
+            "14155550142",
+            "+1 415 555 0142",
+            "+1415555014",
+            "+11155550142",
+            "+14151550142",
+            "+19005550142",
+            "+447055550142",
+            "+8705550142",
+            "+97955501420",
+            "+0987654321",
+            "sip:ada@example.com",
+        ] {
+            assert!(Phone::may_be_dialled(number).is_err(), "{number}");
+        }
+        for number in ["+14155550142", "+442079460018", "+61255501234"] {
+            assert_eq!(Phone::may_be_dialled(number), Ok(Phone(number.to_owned())));
+        }
+    }
 
     #[test]
     fn one_spelling() {

@@ -3,6 +3,7 @@
 //! The webhooks ask [`flow`] and are given verbs; they know neither steps nor documents. So whatever comes to decide
 //! inside (today the built-in default alone) does so behind the same questions.
 
+pub(crate) mod document;
 pub(crate) mod flow;
 pub(crate) mod token;
 

@@ -1,0 +1,234 @@
+//! From TOML to a [`Flow`]: every fault at once, each with its place.
+
+use std::{collections::BTreeMap, fmt};
+
+use serde::de::DeserializeOwned;
+use toml::{Table, Value};
+
+use super::{Flow, Start, Step, hours::Hours};
+
+/// The one schema there is.
+const SCHEMA: i64 = 1;
+
+/// Something that is wrong with a document.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub(crate) struct Fault {
+    /// Where, such as `steps.menu.choose.1`; empty for the whole document.
+    pub(crate) place: String,
+    /// What, in a sentence without a full stop.
+    pub(crate) problem: String,
+}
+
+impl Fault {
+    pub(crate) fn new(place: impl Into<String>, problem: impl Into<String>) -> Self {
+        Self { place: place.into(), problem: problem.into() }
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.place.is_empty() {
+            return f.write_str(&self.problem);
+        }
+        write!(f, "{}: {}", self.place, self.problem)
+    }
+}
+
+/// Opening hours as they are written.
+#[derive(serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Written {
+    zone: String,
+    open: Vec<String>,
+    #[serde(default)]
+    closed: Vec<String>,
+}
+
+/// Reads a document.
+///
+/// # Errors
+/// Where it is no TOML, its line and column; else everything that is missing, unknown or of the wrong kind.
+pub(crate) fn read(text: &str) -> Result<Flow, Vec<Fault>> {
+    let mut table: Table = toml::from_str(text).map_err(|error| vec![syntax(text, &error)])?;
+    let mut faults = Vec::new();
+    match table.remove("schema") {
+        Some(Value::Integer(SCHEMA)) => {}
+        Some(_) => faults.push(Fault::new("schema", "is not 1, the only one that this version reads")),
+        None => faults.push(Fault::new("schema", "is missing: write `schema = 1`")),
+    }
+    let start = table.remove("start");
+    if start.is_none() {
+        faults.push(Fault::new(
+            "start",
+            "is missing: write `start = { call = \"…\" }` with the name of a step",
+        ));
+    }
+    let start = start.and_then(|start| typed::<Start>("start", start, &mut faults));
+    let hours = each(&mut table, "hours", &mut faults, |place, value, faults| {
+        let written = typed::<Written>(place, value, faults)?;
+        let read = Hours::read(&written.zone, &written.open, &written.closed);
+        let place = |(field, why): (String, String)| Fault::new(format!("{place}.{field}"), why);
+        read.map_err(|found| faults.extend(found.into_iter().map(place))).ok()
+    });
+    let people = each(&mut table, "people", &mut faults, typed::<String>);
+    let steps = each(&mut table, "steps", &mut faults, step);
+    for name in table.keys() {
+        faults.push(Fault::new(name, "is not known; a flow has schema, start, hours, people and steps"));
+    }
+    if steps.is_empty() && faults.is_empty() {
+        faults.push(Fault::new("steps", "is missing: a flow has at least one step"));
+    }
+    match start {
+        Some(start) if faults.is_empty() => Ok(Flow { start, hours, people, steps }),
+        _ => Err(faults),
+    }
+}
+
+/// Where the text is no TOML.
+fn syntax(text: &str, error: &toml::de::Error) -> Fault {
+    let at = error.span().map_or(0, |span| span.start.min(text.len()));
+    let before = text.get(..at).unwrap_or_default();
+    let line = before.matches('\n').count() + 1;
+    let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
+    Fault::new(format!("line {line}, column {column}"), error.message())
+}
+
+/// Reads each entry of a table of tables.
+fn each<T>(
+    table: &mut Table,
+    name: &str,
+    faults: &mut Vec<Fault>,
+    read: impl Fn(&str, Value, &mut Vec<Fault>) -> Option<T>,
+) -> BTreeMap<String, T> {
+    let entries = match table.remove(name) {
+        None => return BTreeMap::new(),
+        Some(Value::Table(entries)) => entries,
+        Some(_) => {
+            faults.push(Fault::new(name, format!("is no table: write `[{name}.NAME]`")));
+            return BTreeMap::new();
+        }
+    };
+    let mut found = BTreeMap::new();
+    for (key, value) in entries {
+        let place = format!("{name}.{key}");
+        if !is_name(&key) {
+            faults.push(Fault::new(&place, "is no name: up to 40 of a-z, A-Z, 0-9, _ and -"));
+        } else if let Some(value) = read(&place, value, faults) {
+            found.insert(key, value);
+        }
+    }
+    found
+}
+
+fn step(place: &str, value: Value, faults: &mut Vec<Fault>) -> Option<Step> {
+    let Value::Table(mut fields) = value else {
+        faults.push(Fault::new(place, format!("is no table: write `[{place}]`")));
+        return None;
+    };
+    let kind = match fields.remove("do") {
+        Some(Value::String(kind)) => kind,
+        Some(_) => String::new(),
+        None => {
+            faults.push(Fault::new(place, format!("has no `do`, which is one of {KINDS}")));
+            return None;
+        }
+    };
+    let fields = Value::Table(fields);
+    match kind.as_str() {
+        "say" => typed(place, fields, faults).map(Step::Say),
+        "ask" => typed(place, fields, faults).map(Step::Ask),
+        "route" => typed(place, fields, faults).map(Step::Route),
+        "ring" => typed(place, fields, faults).map(Step::Ring),
+        "voicemail" => typed(place, fields, faults).map(Step::Voicemail),
+        "agent" => typed(place, fields, faults).map(Step::Agent),
+        "text" => typed(place, fields, faults).map(Step::Text),
+        "end" => typed(place, fields, faults).map(Step::End),
+        _ => {
+            faults.push(Fault::new(format!("{place}.do"), format!("is none of {KINDS}")));
+            None
+        }
+    }
+}
+
+/// Every kind of step.
+const KINDS: &str = "say, ask, route, ring, voicemail, agent, text, end";
+
+/// Reads a value as what it ought to be.
+fn typed<T: DeserializeOwned>(place: &str, value: Value, faults: &mut Vec<Fault>) -> Option<T> {
+    match serde_path_to_error::deserialize(value) {
+        Ok(value) => Some(value),
+        Err(error) => {
+            let inner = error.path().to_string();
+            let place = if inner == "." { place.to_owned() } else { format!("{place}.{inner}") };
+            faults.push(Fault::new(place, error.inner().message()));
+            None
+        }
+    }
+}
+
+fn is_name(text: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-');
+    (1..=40).contains(&text.len()) && text.bytes().all(plain)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn faults(text: &str) -> Vec<String> {
+        read(text).unwrap_err().iter().map(Fault::to_string).collect()
+    }
+
+    const GOOD: &str = "schema = 1\nstart = { call = \"in\" }\n[steps.in]\ndo = \"end\"\n";
+
+    #[test]
+    fn every_fault_has_its_place() {
+        assert!(read(GOOD).is_ok());
+        for (text, expected) in [
+            ("schema = 1\nstart = ", "line 2, column 9"),
+            ("schema = 1\n[steps.a]\n[steps.a]\n", "line 3, column 8: duplicate key"),
+            ("start = { call = \"in\" }", "schema: is missing"),
+            ("schema = 2\nstart = { call = \"in\" }", "schema: is not 1"),
+            ("schema = 1", "start: is missing"),
+            ("schema = 1\nstart = { coll = \"in\" }", "start.coll: unknown field `coll`"),
+            ("schema = 1\nstart = { call = 7 }", "start.call: invalid type: integer `7`"),
+            (&format!("{GOOD}[step.a]\ndo = \"end\""), "step: is not known"),
+            (&format!("{GOOD}[steps.a]\ndo = \"dance\""), "steps.a.do: is none of say"),
+            (&format!("{GOOD}[steps.a]\ntext = \"x\""), "steps.a: has no `do`"),
+            (&format!("{GOOD}[steps.a]\ndo = \"say\"\nwords = \"x\""), "steps.a.words: unknown field"),
+            (&format!("{GOOD}[steps.a]\ndo = \"route\""), "steps.a: missing field `else`"),
+            (
+                &format!(
+                    "{GOOD}[steps.a]\ndo = \"route\"\nelse = \"in\"\nwhen = [{{ if = {{ opn = \"x\" }}, go = \"in\" }}]"
+                ),
+                "steps.a.when[0].if.opn: unknown field",
+            ),
+            (&format!("{GOOD}[steps.\"a b\"]\ndo = \"end\""), "steps.a b: is no name"),
+            (
+                &format!("{GOOD}[hours.x]\nzone = \"UTC\"\nopen = [\"never\"]"),
+                "hours.x.open[0]: `never` is not of the form",
+            ),
+            (&format!("{GOOD}[people]\nada = 5"), "people.ada: invalid type"),
+            ("schema = 1\nsteps = 5\nstart = { call = \"in\" }", "steps: is no table"),
+        ] {
+            let found = faults(text);
+            assert!(found[0].contains(expected), "{text}\n{found:?}");
+        }
+    }
+
+    #[test]
+    fn all_of_them_at_once() {
+        let text = "schema = 2\n[steps.a]\ndo = \"dance\"\n[steps.b]\ndo = \"say\"\nwords = 1\n[hours.x]\nzone = \"x\"\nopen = []";
+        assert_eq!(faults(text).len(), 5, "{:?}", faults(text));
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_is_written_is_read_or_refused(text in ".*", noise in "[\\[\\]{}=\".a-z0-9\n ]{0,200}") {
+            let _ = read(&text);
+            let _ = read(&format!("{GOOD}{noise}"));
+        }
+    }
+}
