@@ -12,6 +12,7 @@ mod ledger;
 pub(crate) mod partitions;
 pub(crate) mod queue;
 mod recent;
+pub(crate) mod recovered;
 pub(crate) mod rejections;
 pub(crate) mod replay;
 mod retention;
