@@ -11,11 +11,11 @@ use chrono::{DateTime, Utc};
 use sqlx::{PgConnection, PgExecutor, PgPool};
 use uuid::Uuid;
 
+pub(crate) use self::row::is_over;
 use self::{
     outcome::decided,
     row::{Call, Told},
 };
-pub(crate) use self::row::is_over;
 use crate::{
     inbox::kept::Kept,
     projection::{Rows, Worked, fold},

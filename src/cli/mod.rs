@@ -15,6 +15,7 @@ mod known;
 mod migrate;
 mod near;
 mod rebuild;
+mod reconcile;
 mod replay;
 mod request;
 mod samples;
@@ -65,6 +66,7 @@ enum Command {
     Replay(replay::Args),
     DeadLetters(replay::DeadArgs),
     Rebuild(rebuild::Args),
+    Reconcile(reconcile::Args),
     Keys(keys::Args),
     Healthcheck(healthcheck::Args),
     Docs(docs::Args),
@@ -89,6 +91,7 @@ impl Command {
             Self::DeadLetters(args) => replay::dead_letters(args).await.map(done),
             Self::Keys(args) => keys::run(args, &SystemClock).await.map(done),
             Self::Rebuild(args) => rebuild::run(args).await.map(done),
+            Self::Reconcile(args) => reconcile::run(args, &SystemClock).await,
             Self::Healthcheck(args) => healthcheck::run(args).await,
         }
     }

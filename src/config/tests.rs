@@ -25,7 +25,7 @@ fn a_full_environment() {
     assert_eq!(config.providers.stripe.as_ref().unwrap().secrets.len(), 2);
     assert_eq!(config.listen.to_string(), "127.0.0.1:8080");
     assert_eq!(config.proxy, Proxy::None);
-    for provider in [Provider::Stripe, Provider::Twilio, Provider::Plivo] {
+    for provider in Provider::ALL {
         assert!(config.providers.missing(provider).is_empty());
     }
     assert!(!format!("{config:?}").contains("whsec_"), "secrets do not print");

@@ -29,8 +29,7 @@ pub(crate) async fn known(db: impl PgExecutor<'_>, keys: &[DedupeKey]) -> sqlx::
 /// # Errors
 /// What the database raises.
 pub(crate) async fn keep(db: &mut PgConnection, events: &[Recovered]) -> sqlx::Result<usize> {
-    let mut batch: Vec<Counted> =
-        events.iter().map(|event| (Arc::new(Entry::recovered(event)), 1)).collect();
+    let mut batch: Vec<Counted> = events.iter().map(|event| (Arc::new(Entry::recovered(event)), 1)).collect();
     batch.sort_by_key(|(entry, _)| entry.key);
     batch.dedup_by_key(|(entry, _)| entry.key);
     if batch.is_empty() {

@@ -8,11 +8,11 @@ mod words;
 
 use sqlx::{PgConnection, PgExecutor};
 
+pub(crate) use self::row::is_further;
 use self::{
     opt_out::OptOut,
     row::{Message, Told},
 };
-pub(crate) use self::row::is_further;
 use crate::{
     inbox::kept::Kept,
     projection::{Rows, Worked, fold},

@@ -161,7 +161,13 @@ mod tests {
                 behind("ringing", "completed"),
             ),
             ("the same", Some(call("completed", true, Some(1))), Some("completed"), Some(1), Finding::Same),
-            ("no duration here", Some(call("completed", true, None)), Some("completed"), Some(1), Finding::Same),
+            (
+                "no duration here",
+                Some(call("completed", true, None)),
+                Some("completed"),
+                Some(1),
+                Finding::Same,
+            ),
             ("status not listed", Some(call("busy", true, Some(0))), None, Some(0), Finding::Same),
             (
                 "another end",

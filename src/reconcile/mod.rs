@@ -88,7 +88,8 @@ pub(crate) async fn run(
     if !wish.dry_run {
         partitions::ensure(&mut *db, clock.now()).await?;
     }
-    let mut report = Report { dry_run: wish.dry_run, lists: Vec::new(), left_out: left_out(apis, wish) };
+    let mut report =
+        Report { dry_run: wish.dry_run, lists: Vec::new(), left_out: left_out(apis, wish.provider) };
     for list in List::ALL {
         let provider = list.provider();
         if wish.provider.is_some_and(|wanted| wanted != provider) || !apis.missing(provider).is_empty() {
@@ -103,10 +104,11 @@ pub(crate) async fn run(
     Ok(Some(report))
 }
 
-fn left_out(apis: &Apis, wish: Wish) -> Vec<LeftOut> {
-    let wanted = [Provider::Stripe, Provider::Twilio, Provider::Plivo].into_iter();
-    let wanted = wanted.filter(|provider| wish.provider.is_none_or(|wanted| wanted == *provider));
-    let lacking = wanted.map(|provider| LeftOut { provider: provider.name(), missing: apis.missing(provider) });
+/// Those of the wanted providers, or of all, that cannot be asked, and why.
+pub(crate) fn left_out(apis: &Apis, wanted: Option<Provider>) -> Vec<LeftOut> {
+    let wanted = Provider::ALL.into_iter().filter(|provider| wanted.is_none_or(|wanted| wanted == *provider));
+    let lacking =
+        wanted.map(|provider| LeftOut { provider: provider.name(), missing: apis.missing(provider) });
     lacking.filter(|left_out| !left_out.missing.is_empty()).collect()
 }
 
@@ -121,15 +123,18 @@ struct Run<'a> {
 
 impl Run<'_> {
     /// Goes on with the pass that was not finished, if it is about what is wanted, and then through the rest.
-    async fn compared(mut self, api: &Api, tell: &mut (impl FnMut(&Compared) + Send)) -> sqlx::Result<Compared> {
+    async fn compared(
+        mut self,
+        api: &Api,
+        tell: &mut (impl FnMut(&Compared) + Send),
+    ) -> sqlx::Result<Compared> {
         let mut cursor = Cursor::load(&mut *self.db, self.list, self.account).await?;
         let mut wanted = Window::wanted(self.clock.now(), self.wish.since, cursor.done_until);
         let mut compared = self.nothing_yet(wanted);
         let ended = async {
             let http = remote::client(&api.base)?;
             let pace = self.list.pace();
-            let mut remote =
-                Remote::new(&http, self.list.provider(), api, self.account, self.clock, pace);
+            let mut remote = Remote::new(&http, self.list.provider(), api, self.account, self.clock, pace);
             let under_way = cursor.under_way.take().filter(|_| !self.wish.dry_run);
             if let Some((window, page)) = under_way.filter(|(window, _)| window.since <= wanted.since) {
                 compared.since = window.since;

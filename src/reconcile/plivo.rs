@@ -14,7 +14,7 @@ use super::{
 use crate::provider::{Endpoint, Recovered};
 
 /// Rows of a page; Plivo gives no more.
-const PAGE: u64 = 20;
+const PAGE: &str = "20";
 
 /// How long a text that came in is waited for. Plivo tries to bring it for a day, and its list does not have the words: so
 /// they are lost only once nobody brings them any more.
@@ -28,7 +28,7 @@ pub(super) fn page(account: &str, list: &str, filter: &str, window: Window, offs
     let (since, until, offset) = (time(window.since), time(window.until), offset.to_string());
     address(
         &format!("/v1/Account/{account}/{list}/"),
-        &[("limit", &PAGE.to_string()), ("offset", &offset), (&from, &since), (&to, &until)],
+        &[("limit", PAGE), ("offset", &offset), (&from, &since), (&to, &until)],
     )
 }
 
@@ -131,10 +131,10 @@ fn read(
     let page: Value = serde_json::from_slice(body).map_err(|_| Failure::Unreadable("it is no JSON"))?;
     let rows = page.get("objects").and_then(Value::as_array);
     let rows = rows.ok_or(Failure::Unreadable("it is no page of a list"))?;
-    // A path on the last pages but one, and nothing on the last; some answers only say whether there is more.
+    // A path, and on the last page nothing; some answers only say whether there is more.
     let more = page.pointer("/meta/next").is_some_and(|next| next.is_string() || next == true);
     let offset = page.pointer("/meta/offset").and_then(Value::as_u64).unwrap_or_default();
-    let next = (more && !rows.is_empty()).then(|| next(offset + PAGE));
+    let next = (more && !rows.is_empty()).then(|| next(offset + rows.len() as u64));
     Ok(Page { rows: rows.len(), told: rows.iter().filter_map(told).collect(), next })
 }
 

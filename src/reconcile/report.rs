@@ -1,5 +1,7 @@
 //! What a run found.
 
+use std::fmt;
+
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
@@ -63,6 +65,13 @@ pub(crate) struct Difference {
     pub(crate) mended: bool,
 }
 
+impl fmt::Display for LeftOut {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let are = if self.missing.len() == 1 { "is" } else { "are" };
+        write!(f, "{} is left out: {} {are} not set", self.provider, self.missing.join(" and "))
+    }
+}
+
 impl Report {
     /// Whether every list was read to its end.
     pub(crate) fn is_whole(&self) -> bool {
@@ -71,12 +80,15 @@ impl Report {
 
     /// Writes it to the log: nothing of what was as it should be.
     pub(crate) fn log(&self) {
-        for LeftOut { provider, missing } in &self.left_out {
-            tracing::debug!(provider, missing = missing.join(" and "), "reconciling leaves a provider out");
-        }
         for Compared { provider, account, list, missing, differing, taken_in, failed, .. } in &self.lists {
             if let Some(why) = failed {
-                tracing::warn!(provider, account, list, why, "a list could not be compared; it is tried again");
+                tracing::warn!(
+                    provider,
+                    account,
+                    list,
+                    why,
+                    "a list could not be compared; it is tried again"
+                );
             }
             if *missing + *differing > 0 {
                 tracing::warn!(
