@@ -37,7 +37,7 @@ pub(crate) enum Failure {
     #[error("it knows no such page ({0})")]
     NoSuchPage(StatusCode),
     /// It is too busy, or broken; with the wait that it asks for.
-    #[error("it answered {0}, after every try")]
+    #[error("it is too busy, or broken ({0})")]
     Busy(StatusCode, Option<Duration>),
     /// Nothing came back.
     #[error("no answer: {0}")]

@@ -52,6 +52,11 @@ impl Default for SetClock {
 }
 
 impl SetClock {
+    /// What it shows, in Unix seconds.
+    pub(crate) fn now_s(&self) -> i64 {
+        self.0.load(Ordering::Relaxed) / 1000
+    }
+
     /// Moves it on.
     pub(crate) fn advance(&self, by: Duration) {
         self.0.fetch_add(i64::try_from(by.as_millis()).unwrap(), Ordering::Relaxed);

@@ -18,7 +18,7 @@ use super::{
     sign::fresh,
     target::Target,
 };
-use crate::domain::clock::Clock;
+use crate::{domain::clock::Clock, provider::Provider};
 use report::{Report, Row};
 
 /// Longest wait for a host that has to wake the service.
