@@ -145,14 +145,16 @@ pub(super) async fn run(args: Args, clock: &dyn Clock) -> Result<ExitCode, Error
 }
 
 fn tell(report: &Report) -> Result<(), Error> {
-    let head = ["rows", "missing", "differing", "waiting", "taken in"];
-    let head: String = head.iter().map(|name| format!(" {name:>9}")).collect();
-    print(&format!("{:<36} {:<18}{head}", "account", "list"))?;
+    print(&format!(
+        "{:<36} {:<18} {:>9} {:>9} {:>9} {:>9} {:>9}",
+        "account", "list", "rows", "missing", "differing", "waiting", "taken in"
+    ))?;
     for list in &report.lists {
-        let counts = [list.rows, list.missing, list.differing, list.waiting, list.taken_in];
-        let counts: String = counts.iter().map(|count| format!(" {count:>9}")).collect();
         let name = format!("{} {}", list.provider, list.list);
-        print(&format!("{:<36} {name:<18}{counts}", list.account))?;
+        let Compared { account, rows, missing, differing, waiting, taken_in, .. } = list;
+        print(&format!(
+            "{account:<36} {name:<18} {rows:>9} {missing:>9} {differing:>9} {waiting:>9} {taken_in:>9}"
+        ))?;
     }
     for list in &report.lists {
         for difference in &list.differences {

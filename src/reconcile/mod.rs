@@ -215,7 +215,7 @@ impl Run<'_> {
             pass.cursor.save(&mut *transaction, self.list, self.account, self.clock.now()).await?;
             transaction.commit().await?;
         }
-        let compared = &mut pass.compared;
+        let compared = &mut *pass.compared;
         compared.rows += rows;
         compared.missing += findings.missing;
         compared.waiting += findings.waiting;

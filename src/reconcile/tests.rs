@@ -26,8 +26,11 @@ fn read(list: List, page: &Value) -> Result<Page, Failure> {
     list.read(ACCOUNT, window(), &Bytes::from(page.to_string()), now())
 }
 
-/// The one row of a page with this row: key, kind and the form's fields, without the ids.
-fn told(list: List, row: &Value) -> Option<(String, String, What, Vec<(String, String)>)> {
+/// Names and values of a form.
+type Fields = Vec<(String, String)>;
+
+/// What the one row of a page is taken for: name, kind, state, and the fields of its form.
+fn told(list: List, row: &Value) -> Option<(String, String, What, Fields)> {
     let page = match list {
         List::StripeEvents => json!({ "data": [row], "has_more": false }),
         List::TwilioCalls => json!({ "calls": [row] }),

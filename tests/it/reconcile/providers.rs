@@ -1,8 +1,8 @@
 //! The three providers' lists on one local port, as strict as their published descriptions: who may ask, which parameters
 //! there are, how pages follow one another. And what goes wrong with them.
 //!
-//! Source: Stripe's and Twilio's `OpenAPI` documents, "GetEvents", "ListCall", "ListMessage"; Plivo docs, "Retrieve details
-//! of all calls", "List all messages"; November 2026.
+//! Source: Stripe docs, "List all events"; Twilio docs, "Call resource", "Message resource"; Plivo docs, "Retrieve details of
+//! all calls", "List all messages".
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex};
@@ -200,8 +200,8 @@ fn twilio(list: &str, rows: Vec<Row>, query: &[(String, String)]) -> Page {
     let start = match query.iter().find(|(name, _)| name == "PageToken") {
         None => 0,
         Some((_, token)) => {
-            let last = token.strip_prefix("PA").unwrap();
-            1 + rows.iter().position(|(_, row)| row["sid"] == *last).ok_or_else(|| refused(400))?
+            let sid = token.strip_prefix("PA").unwrap();
+            1 + rows.iter().position(|(_, row)| row["sid"] == *sid).ok_or_else(|| refused(400))?
         }
     };
     let (data, more) = page(&rows, start);
