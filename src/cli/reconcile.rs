@@ -42,7 +42,7 @@ pub(super) struct Args {
     /// Only this provider
     #[arg(long, value_parser = provider_parser())]
     provider: Option<Provider>,
-    /// From when on: 90m, 36h, 7d, or a date; at most 30 days ago [default: where the last run ended]
+    /// From when on: 90m, 36h, 7d or a date, at most 30 days ago [default: the last run's end]
     #[arg(long, value_name = "DURATION|DATE")]
     since: Option<Since>,
     /// Only look; take in nothing

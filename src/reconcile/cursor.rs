@@ -1,4 +1,4 @@
-//! How far a list has been compared: kept in the database with each page, so that a run that ends early is gone on with.
+//! How far a list has been compared: kept in the database with each page, so that what a run leaves is gone on with.
 
 use chrono::{DateTime, Utc};
 use sqlx::{FromRow, PgExecutor};

@@ -41,8 +41,7 @@ impl List {
 
     /// Least time from one request to the next, well within what the provider allows.
     ///
-    /// Source: Stripe docs, "Rate limits": 25 a second in test mode; Plivo docs, "List all messages": 20 a minute. Twilio
-    /// limits how many run at once, and one does.
+    /// Source: Plivo docs, "List all messages": 20 a minute. The others take far more than four a second.
     pub(super) fn pace(self) -> Duration {
         match self {
             Self::StripeEvents | Self::TwilioCalls | Self::TwilioMessages | Self::PlivoCalls => {

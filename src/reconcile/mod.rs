@@ -1,8 +1,8 @@
 //! Reconciling: what the providers' own lists know and no webhook brought is taken in, under the label `recovered`.
 //!
-//! Each list is read page by page. A row becomes the event that its webhook would have been, under the same key, so that
-//! nothing is counted twice whichever of the two comes first; the worker does the rest. A page's events and the place
-//! where the next page begins are committed together: a run that ends early is gone on with by the next.
+//! Each list is read page by page. A row becomes the event that its webhook would have been, under the same key, so
+//! that nothing is counted twice whichever of the two comes first; the worker does the rest. A page's events and the
+//! place where the next page begins are committed together: a run that ends early is gone on with by the next.
 
 mod compare;
 mod cursor;

@@ -16,8 +16,10 @@ use crate::provider::{Endpoint, Recovered};
 /// Rows of a page; Plivo gives no more.
 const PAGE: &str = "20";
 
-/// How long a text that came in is waited for. Plivo tries to bring it for a day, and its list does not have the words: so
-/// they are lost only once nobody brings them any more.
+/// How long a text that came in is waited for. Plivo tries to bring it for a day, and its list does not have the words:
+/// so they are lost only once nobody brings them any more.
+///
+/// Source: Plivo docs: the callback of such a text is tried again for 24 hours.
 const PATIENCE_FOR_TEXT: TimeDelta = TimeDelta::hours(25);
 
 /// Path and query of the page that begins with the `offset`-th row. The list begins with the newest; the window's end

@@ -47,7 +47,8 @@ fn told(list: List, row: &Value) -> Option<(String, String, What, Fields)> {
 
 #[test]
 fn a_call_has_the_name_that_its_webhook_would_have() {
-    let twilio = |status: &str| json!({ "sid": "CA1", "status": status, "end_time": "Sun, 15 Nov 2026 11:00:00 +0000", "duration": "0" });
+    let ended = "Sun, 15 Nov 2026 11:00:00 +0000";
+    let twilio = |status: &str| json!({ "sid": "CA1", "status": status, "end_time": ended, "duration": "0" });
     for (status, name) in [
         ("completed", Some("CA1:twilio.call.status:completed:0:")),
         ("no-answer", Some("CA1:twilio.call.status:no-answer:0:")),

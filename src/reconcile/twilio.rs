@@ -19,8 +19,8 @@ use crate::{
 /// Rows of a page; Twilio allows 1,000.
 const PAGE: &str = "500";
 
-/// Path and query of the first page: all that began on the window's first day or later. Twilio filters by whole days; the
-/// end of the window is where the list begins, at the newest.
+/// Path and query of the first page: all that began on the window's first day or later. Twilio filters by whole days;
+/// the end of the window is where the list begins, at the newest.
 pub(super) fn first(account: &str, list: &str, from: &str, window: Window) -> String {
     let day = window.since.format("%F").to_string();
     address(&format!("/2010-04-01/Accounts/{account}/{list}.json"), &[("PageSize", PAGE), (from, &day)])

@@ -1,20 +1,18 @@
 //! What no webhook brought is asked of the providers, and taken in once.
 
+mod command;
 mod providers;
+mod rows;
 
-use std::process::Output;
 use std::time::Duration;
 
-use chrono::DateTime;
 use serde_json::{Value, json};
-use tokio::process::Command;
 
-use crate::house::{House, NOW, PLIVO_TOKEN, Plan, TWILIO_ACCOUNT, TWILIO_TOKEN, eventually};
+use crate::house::{House, NOW, Plan, TWILIO_ACCOUNT, eventually};
 use crate::wire::Ask;
 use providers::{Fault, Providers, STRIPE_KEY};
+use rows::{CALLER, LINE, plivo_call, plivo_message, subscription, twilio_call, twilio_message};
 
-const CALLER: &str = "+14155550100";
-const LINE: &str = "+14155550199";
 const HOUR: i64 = 3600;
 
 /// A service that may ask the providers, and does so when it is told to.
@@ -28,60 +26,6 @@ async fn open() -> (Providers, House) {
     let providers = Providers::open().await;
     let house = House::build(plan(&providers)).await;
     (providers, house)
-}
-
-/// A subscription's event, in the list and as a webhook's body.
-fn subscription(id: &str, at: i64) -> Value {
-    json!({
-        "id": id, "object": "event", "type": "customer.subscription.created", "created": at, "livemode": true,
-        "data": { "object": { "id": format!("sub_{id}"), "object": "subscription", "customer": "cus_1",
-                              "status": "active" } },
-    })
-}
-
-fn rfc2822(at: i64) -> String {
-    DateTime::from_timestamp(at, 0).unwrap().format("%a, %d %b %Y %H:%M:%S +0000").to_string()
-}
-
-fn twilio_call(sid: &str, status: &str, at: i64) -> Value {
-    let ended = (status != "in-progress").then(|| rfc2822(at));
-    json!({
-        "sid": sid, "account_sid": TWILIO_ACCOUNT, "status": status, "direction": "inbound", "from": CALLER, "to": LINE,
-        "duration": "42", "start_time": rfc2822(at - 42), "end_time": ended, "date_updated": rfc2822(at),
-        "parent_call_sid": null, "api_version": "2010-04-01", "price": null,
-    })
-}
-
-fn twilio_message(sid: &str, direction: &str, status: &str, at: i64) -> Value {
-    let (from, to) = if direction == "inbound" { (CALLER, LINE) } else { (LINE, CALLER) };
-    json!({
-        "sid": sid, "account_sid": TWILIO_ACCOUNT, "status": status, "direction": direction, "from": from, "to": to,
-        "body": "STOP", "num_segments": "1", "num_media": "0", "error_code": null, "api_version": "2010-04-01",
-        "date_created": rfc2822(at), "date_sent": rfc2822(at), "date_updated": rfc2822(at),
-    })
-}
-
-/// As Plivo writes it: with the zone of the account.
-fn plivo_time(at: i64) -> String {
-    let zone = chrono::FixedOffset::east_opt(19_800).unwrap();
-    DateTime::from_timestamp(at, 0).unwrap().with_timezone(&zone).format("%Y-%m-%d %H:%M:%S%:z").to_string()
-}
-
-fn plivo_call(id: &str, at: i64) -> Value {
-    json!({
-        "call_uuid": id, "call_direction": "inbound", "from_number": CALLER, "to_number": LINE, "call_duration": 42,
-        "billed_duration": 60, "end_time": plivo_time(at), "answer_time": plivo_time(at - 42),
-        "initiation_time": plivo_time(at - 45), "hangup_cause_code": 4000, "hangup_cause_name": "Normal Hangup",
-        "hangup_source": "Caller", "parent_call_uuid": null,
-    })
-}
-
-fn plivo_message(id: &str, direction: &str, state: &str, at: i64) -> Value {
-    let (from, to) = if direction == "inbound" { (CALLER, LINE) } else { (LINE, CALLER) };
-    json!({
-        "message_uuid": id, "message_direction": direction, "message_state": state, "message_type": "sms", "units": 1,
-        "from_number": &from[1..], "to_number": &to[1..], "message_time": plivo_time(at), "error_code": null,
-    })
 }
 
 /// Something of each list, hours ago.
@@ -381,97 +325,5 @@ async fn switched_on_it_is_done_at_start() {
     fill(&providers);
     let house = House::build(plan(&providers).set("SMARTLINE_RECONCILE", "on")).await;
     eventually("everything", || async { (count(&house, "events").await == 15).then_some(()) }).await;
-    house.close().await;
-}
-
-/// The command, with these variables besides the database.
-async fn command(house: &House, variables: &[(&str, &str)], arguments: &[&str]) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_smartline"));
-    command.arg("reconcile").args(arguments).env_clear().envs(variables.iter().copied());
-    command.env("DATABASE_URL", house.database.url().await).current_dir(std::env::temp_dir());
-    let output = command.output().await.unwrap();
-    let all = [&output.stdout[..], &output.stderr].concat();
-    let all = String::from_utf8_lossy(&all);
-    for secret in [STRIPE_KEY, TWILIO_TOKEN, PLIVO_TOKEN] {
-        assert!(!all.contains(secret), "{all}");
-    }
-    output
-}
-
-fn text(bytes: &[u8]) -> &str {
-    std::str::from_utf8(bytes).unwrap()
-}
-
-#[tokio::test]
-async fn the_command_says_what_it_lacks_and_never_what_it_has() {
-    let (providers, house) = open().await;
-    let base = ("STRIPE_API_BASE", providers.base.as_str());
-    let tokens = [("TWILIO_AUTH_TOKEN", TWILIO_TOKEN), ("PLIVO_AUTH_TOKEN", PLIVO_TOKEN)];
-    for (variables, arguments, code, said) in [
-        (
-            &[][..],
-            &[][..],
-            1,
-            "error: nobody can be asked: stripe is left out: STRIPE_API_KEY is not set; twilio is left out: \
-             TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN are not set; plivo is left out: PLIVO_AUTH_ID and \
-             PLIVO_AUTH_TOKEN are not set\n",
-        ),
-        (
-            &tokens[..],
-            &["--provider", "plivo"],
-            1,
-            "error: nobody can be asked: plivo is left out: PLIVO_AUTH_ID is not set\n",
-        ),
-        (&[], &["--since", "31d"], 2, "error: --since may be 30 days ago at most: providers list no more\n"),
-        (
-            &[("STRIPE_API_KEY", "rk_live_revoked"), base],
-            &["--provider", "stripe"],
-            1,
-            "error: stripe events of live: it does not take STRIPE_API_KEY (401); the next run goes on there\n",
-        ),
-        (&[("STRIPE_API_KEY", STRIPE_KEY), base], &["--provider", "stripe"], 0, ""),
-    ] {
-        let output = command(&house, variables, arguments).await;
-        assert_eq!((output.status.code(), text(&output.stderr)), (Some(code), said), "{arguments:?}");
-    }
-    let output =
-        command(&house, &[("STRIPE_API_KEY", STRIPE_KEY), ("STRIPE_API_BASE", "http://sl.example")], &[]);
-    assert!(text(&output.await.stderr).contains("STRIPE_API_BASE: is http"));
-    house.close().await;
-}
-
-#[tokio::test]
-async fn a_dry_run_tells_what_is_missing_and_changes_nothing() {
-    let (providers, house) = open().await;
-    // The command has the machine's own clock.
-    let now: i64 =
-        sqlx::query_scalar("SELECT extract(epoch FROM now())::bigint").fetch_one(&house.db).await.unwrap();
-    providers.add("Calls.json", now - HOUR, twilio_call("CA1", "completed", now - HOUR));
-    let voice = [("CallSid", "CA1"), ("AccountSid", TWILIO_ACCOUNT), ("CallStatus", "ringing")];
-    house.ask(&Ask::post("/webhooks/twilio/voice").form(&voice).by_twilio()).await;
-    house.app.work_once().await.unwrap();
-    let variables = [
-        ("TWILIO_ACCOUNT_SID", TWILIO_ACCOUNT),
-        ("TWILIO_AUTH_TOKEN", &format!("00000000000000000000000000000000,{TWILIO_TOKEN}")),
-        ("TWILIO_API_BASE", &providers.base),
-    ];
-    let output = command(&house, &variables, &["--dry-run"]).await;
-    let table = text(&output.stdout);
-    assert!(table.contains("twilio CA1: ringing here, completed there\n"), "{table}");
-    let notes = text(&output.stderr);
-    assert!(
-        notes.contains("note: plivo is left out: PLIVO_AUTH_ID and PLIVO_AUTH_TOKEN are not set"),
-        "{notes}"
-    );
-    assert!(notes.ends_with("nothing was taken in: this was a dry run\n"), "{notes}");
-    assert_eq!((count(&house, "events").await, count(&house, "reconcile_cursors").await), (1, 0));
-    let output = command(&house, &variables, &["--json", "--since", "36h"]).await;
-    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
-    assert_eq!(report["lists"][0]["taken_in"], 1, "{report}");
-    assert_eq!(
-        report["left_out"][1],
-        json!({"provider": "plivo", "missing": ["PLIVO_AUTH_ID", "PLIVO_AUTH_TOKEN"]})
-    );
-    assert_eq!(count(&house, "events").await, 2);
     house.close().await;
 }

@@ -1,8 +1,8 @@
-//! The three providers' lists on one local port, as strict as their published descriptions: who may ask, which parameters
-//! there are, how pages follow one another. And what goes wrong with them.
+//! The three providers' lists on one local port, as strict as their published descriptions: who may ask, which
+//! parameters there are, how pages follow one another. And what goes wrong with them.
 //!
-//! Source: Stripe docs, "List all events"; Twilio docs, "Call resource", "Message resource"; Plivo docs, "Retrieve details of
-//! all calls", "List all messages".
+//! Source: Stripe docs, "List all events"; Twilio docs, "Call resource", "Message resource"; Plivo docs, "Retrieve
+//! details of all calls", "List all messages".
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex};
