@@ -7,7 +7,7 @@ use tokio::net::TcpListener;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
-    config::Config,
+    config::{Apis, Config},
     db::{self, Presence},
     domain::clock::Clock,
     http::{
@@ -18,6 +18,7 @@ use crate::{
     inbox::{self, Intake, SpoolPlan, Upkeep, rejections::Rejections},
     lines::token::TokenKeys,
     metrics::Metrics,
+    reconcile::{self, Report, Wish},
     worker::Worker,
 };
 
@@ -37,12 +38,44 @@ pub struct App {
     database: PgConnectOptions,
     spool: SpoolPlan,
     upkeep: Upkeep,
+    reconciling: Reconciling,
     clock: Arc<dyn Clock>,
     limits: Limits,
     tasks: TaskTracker,
     stop: CancellationToken,
     /// Done when no request is in flight any more.
     drained: CancellationToken,
+}
+
+/// What asks the providers for what no webhook brought.
+#[derive(Clone)]
+struct Reconciling {
+    database: PgConnectOptions,
+    presence: Presence,
+    apis: Arc<Apis>,
+    clock: Arc<dyn Clock>,
+    /// Whether that is done at start and hourly.
+    on: bool,
+}
+
+impl Reconciling {
+    /// Asks once; nothing comes back where another replica is at it.
+    async fn once(&self) -> sqlx::Result<Option<Report>> {
+        let mut db = db::connect_durably(&self.database).await?;
+        reconcile::run(&mut db, &self.apis, self.clock.as_ref(), Wish::default(), |_| {}).await
+    }
+
+    /// The same as soon as the database is there, told in the log.
+    async fn when_ready(&self) {
+        while self.presence.state() != db::State::Ready {
+            tokio::time::sleep(LOOK).await;
+        }
+        match self.once().await {
+            Ok(Some(report)) => report.log(),
+            Ok(None) => {}
+            Err(error) => tracing::warn!(%error, "the providers could not be asked; it is tried again"),
+        }
+    }
 }
 
 /// Why the service could not go on.
@@ -118,7 +151,14 @@ impl App {
             retention: config.retention,
             metrics: state.metrics.clone(),
         };
-        Ok(Self { state, db, database, spool, upkeep, clock, limits, tasks, stop, drained })
+        let reconciling = Reconciling {
+            database: database.clone(),
+            presence: state.presence.clone(),
+            apis: Arc::new(config.apis),
+            clock: Arc::clone(&clock),
+            on: config.reconcile,
+        };
+        Ok(Self { state, db, database, spool, upkeep, reconciling, clock, limits, tasks, stop, drained })
     }
 
     /// Waits for the database and brings it up to date (or, without `migrate`, waits until somebody has).
@@ -216,6 +256,16 @@ impl App {
         self.worker().sweep().await;
     }
 
+    /// Asks the providers for what no webhook brought and takes it in. Tells what was found, as `smartline reconcile
+    /// --json` writes it; null where another process is at it.
+    ///
+    /// # Errors
+    /// What the database raises.
+    pub async fn reconcile_once(&self) -> sqlx::Result<serde_json::Value> {
+        let report = self.reconciling.once().await?;
+        serde_json::to_value(report).map_err(|error| sqlx::Error::Encode(error.into()))
+    }
+
     fn worker(&self) -> Worker {
         let state = &self.state;
         let kept = Arc::clone(state.intake.kept());
@@ -272,6 +322,13 @@ impl App {
             self.every(SWEEP, SWEEP, move || {
                 let worker = worker.clone();
                 async move { worker.sweep().await }
+            });
+        }
+        if self.reconciling.on {
+            let reconciling = self.reconciling.clone();
+            self.every(LOOK, UPKEEP, move || {
+                let reconciling = reconciling.clone();
+                async move { reconciling.when_ready().await }
             });
         }
         // The first time comes soon: some hosts let no service run for an hour.

@@ -9,7 +9,7 @@
 //! |---|---|
 //! | 5 | `cli` a file per command · `dev` what only development needs · `app` builds, runs and ends the service · `fuzzing` |
 //! | 4 | `http` the edge: every path on one page, the gate, the endpoints · `worker` kept events → tables |
-//! | 3 | `lines` what a number says to a call or a text; pure · `billing` `calls` `messages` what happened |
+//! | 3 | `lines` what a number says to a call or a text; pure · `billing` `calls` `messages` what happened · `reconcile` what the providers know and no webhook brought |
 //! | 2 | `inbox` every verified event, once, with the answer that was given · `projection` what tables made of events share · `access` keys and what was done with them |
 //! | 1 | `provider` wire formats, pure · `config` the environment · `db` the way to PostgreSQL · `telemetry` logs · `metrics` figures |
 //! | 0 | `domain` ids, phone numbers, time, verbs |
@@ -37,6 +37,7 @@ mod messages;
 mod metrics;
 mod projection;
 mod provider;
+mod reconcile;
 mod telemetry;
 mod worker;
 

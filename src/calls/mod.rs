@@ -8,9 +8,10 @@ mod tests;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use sqlx::{PgConnection, PgPool};
+use sqlx::{PgConnection, PgExecutor, PgPool};
 use uuid::Uuid;
 
+pub(crate) use self::row::is_over;
 use self::{
     outcome::decided,
     row::{Call, Told},
@@ -33,6 +34,29 @@ ON CONFLICT DO NOTHING";
 
 const SWEEP_SQL: &str = "
 UPDATE calls SET ended = true, outcome = 'unknown', closed_by_sweeper = true WHERE NOT ended AND last_seen_at < $1";
+
+const STANDING_SQL: &str = "
+SELECT key, status, ended AND NOT closed_by_sweeper AS ended, duration_s FROM calls WHERE key = ANY ($1)";
+
+/// How a call stands, as far as was heard.
+#[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
+pub(crate) struct Standing {
+    /// `twilio:CA…`, `plivo:…`.
+    pub(crate) key: String,
+    /// As the provider spells it, in lower case.
+    pub(crate) status: String,
+    /// Whether the provider said that it is over; the sweeper's guess does not count.
+    pub(crate) ended: bool,
+    pub(crate) duration_s: Option<i64>,
+}
+
+/// How these calls stand; one that was never heard of is left out.
+///
+/// # Errors
+/// What the database raises.
+pub(crate) async fn standing(db: impl PgExecutor<'_>, keys: &[String]) -> sqlx::Result<Vec<Standing>> {
+    sqlx::query_as(STANDING_SQL).bind(keys).fetch_all(db).await
+}
 
 /// Makes the tables of a batch of events about calls.
 ///

@@ -135,6 +135,11 @@ impl Told {
     }
 }
 
+/// Whether a call of this status is over. In lower case, as the row has it.
+pub(crate) fn is_over(status: &str) -> bool {
+    rank(status).1
+}
+
 /// How far a status is, and whether it is the end.
 fn rank(status: &str) -> (i64, bool) {
     match status {

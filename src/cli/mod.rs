@@ -16,6 +16,7 @@ mod known;
 mod migrate;
 mod near;
 mod rebuild;
+mod reconcile;
 mod replay;
 mod request;
 mod samples;
@@ -66,6 +67,7 @@ enum Command {
     Replay(replay::Args),
     DeadLetters(replay::DeadArgs),
     Rebuild(rebuild::Args),
+    Reconcile(reconcile::Args),
     Keys(keys::Args),
     Flow(flow::Args),
     Healthcheck(healthcheck::Args),
@@ -92,6 +94,7 @@ impl Command {
             Self::Keys(args) => keys::run(args, &SystemClock).await.map(done),
             Self::Flow(args) => flow::run(&args, &SystemClock),
             Self::Rebuild(args) => rebuild::run(args).await.map(done),
+            Self::Reconcile(args) => reconcile::run(args, &SystemClock).await,
             Self::Healthcheck(args) => healthcheck::run(args).await,
         }
     }

@@ -13,7 +13,7 @@ use crate::{
     config::{Config, Environment},
     domain::clock::SystemClock,
     provider::Endpoint,
-    telemetry,
+    reconcile, telemetry,
 };
 
 /// Run the service, with everything from the environment and `.env`
@@ -53,6 +53,15 @@ fn tell_configuration(config: &Config) {
                 endpoint = endpoint.path(),
                 missing = missing.join(" and "),
                 "the endpoint answers 503 config_missing"
+            );
+        }
+    }
+    if config.reconcile {
+        for left_out in reconcile::left_out(&config.apis, None) {
+            tracing::warn!(
+                provider = left_out.provider,
+                missing = left_out.missing.join(" and "),
+                "its API is not asked for what does not come"
             );
         }
     }

@@ -66,13 +66,10 @@ pub(super) struct Args {
     known: known::Options,
 }
 
-/// All three.
-pub(super) const PROVIDERS: [Provider; 3] = [Provider::Stripe, Provider::Twilio, Provider::Plivo];
-
 /// A provider by its name, with a suggestion for a slip.
 pub(super) fn provider_parser() -> impl TypedValueParser<Value = Provider> {
-    PossibleValuesParser::new(PROVIDERS.map(Provider::name)).try_map(|name| {
-        PROVIDERS.into_iter().find(|provider| provider.name() == name).ok_or("is no provider")
+    PossibleValuesParser::new(Provider::ALL.map(Provider::name)).try_map(|name| {
+        Provider::ALL.into_iter().find(|provider| provider.name() == name).ok_or("is no provider")
     })
 }
 

@@ -12,7 +12,7 @@ use crate::provider::{plivo::Plivo, stripe::Stripe, twilio::Twilio};
 
 /// Reads variables and gathers what is wrong with them.
 pub(super) struct Reader<'e> {
-    environment: &'e Environment,
+    pub(super) environment: &'e Environment,
     faults: Vec<Fault>,
 }
 
@@ -26,7 +26,7 @@ impl<'e> Reader<'e> {
         if self.faults.is_empty() { Ok(()) } else { Err(Faults(self.faults)) }
     }
 
-    fn fault(&mut self, variable: &'static str, problem: impl Into<String>, fix: &'static str) {
+    pub(super) fn fault(&mut self, variable: &'static str, problem: impl Into<String>, fix: &'static str) {
         self.faults.push(Fault { variable, problem: problem.into(), fix });
     }
 
@@ -211,11 +211,11 @@ fn fix_of(name: &str) -> &'static str {
 }
 
 /// The items of a comma list, trimmed; empty ones are passed over.
-fn items(list: &str) -> impl Iterator<Item = &str> {
+pub(super) fn items(list: &str) -> impl Iterator<Item = &str> {
     list.split(',').map(str::trim).filter(|item| !item.is_empty())
 }
 
-fn secrets(list: Vec<String>) -> Vec<SecretString> {
+pub(super) fn secrets(list: Vec<String>) -> Vec<SecretString> {
     list.into_iter().map(Into::into).collect()
 }
 
@@ -227,7 +227,7 @@ fn is_digits(text: &str) -> bool {
     text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
-fn printable(value: &str) -> Result<(), &'static str> {
+pub(super) fn printable(value: &str) -> Result<(), &'static str> {
     check(!value.contains(['"', '\'', '`']), "holds a quotation mark")?;
     check(!value.contains(char::is_whitespace), "holds a blank or a line end")?;
     check(value.bytes().all(|byte| byte.is_ascii_graphic()), "holds a character that is not printable ASCII")
@@ -261,8 +261,8 @@ fn plivo_token(token: &str) -> Result<(), &'static str> {
     check(token.len() != 20 || plivo_id(token).is_err(), "is an Auth ID, no token")
 }
 
-/// Checks one public URL and cuts its trailing slash.
-fn origin(text: &str) -> Result<String, &'static str> {
+/// Checks the URL of an origin and cuts its trailing slash.
+pub(super) fn origin(text: &str) -> Result<String, &'static str> {
     printable(text)?;
     let url = Url::parse(text).map_err(|_| "is no URL")?;
     let local = match url.host() {
@@ -274,7 +274,7 @@ fn origin(text: &str) -> Result<String, &'static str> {
     match url.scheme() {
         "https" => {}
         "http" if local => {}
-        "http" => return Err("is http, which lets anyone on the way read calls and texts"),
+        "http" => return Err("is http, which lets anyone on the way read along"),
         _ => return Err("is not https"),
     }
     check(url.username().is_empty() && url.password().is_none(), "holds a user name or password")?;

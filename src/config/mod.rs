@@ -4,6 +4,7 @@
 //! from it. Every fault is told at once, each with its variable, what is wrong and the fix, and never with a value.
 
 mod api_key;
+mod apis;
 mod checks;
 mod environment;
 pub(crate) mod table;
@@ -24,6 +25,7 @@ use secrecy::SecretString;
 use crate::provider::{Provider, plivo::Plivo, stripe::Stripe, twilio::Twilio};
 
 pub(crate) use api_key::ApiKey;
+pub(crate) use apis::{Api, Apis};
 pub use environment::Environment;
 
 /// The port where none is set.
@@ -53,6 +55,10 @@ pub struct Config {
     pub(crate) retention: Option<Days>,
     /// From `SMARTLINE_API_KEY`.
     pub(crate) api_key: Option<ApiKey>,
+    /// What opens the providers' APIs.
+    pub(crate) apis: Apis,
+    /// From `SMARTLINE_RECONCILE`: whether they are asked at start and hourly.
+    pub(crate) reconcile: bool,
 }
 
 /// The providers that can be verified; a missing one's endpoints answer 503.
@@ -164,10 +170,23 @@ impl Config {
         let api_key = reader.api_key();
         let spool_dir = environment.get("SMARTLINE_SPOOL_DIR").unwrap_or(DEFAULT_SPOOL_DIR).into();
         let retention = reader.retention();
+        let (apis, reconcile) = (reader.apis(), reader.reconcile());
         reader.finish()?;
         let listen = SocketAddr::new(host, port);
         let origins = origins.into();
-        Ok(Self { database_url, origins, providers, listen, proxy, allow, spool_dir, retention, api_key })
+        Ok(Self {
+            database_url,
+            origins,
+            providers,
+            listen,
+            proxy,
+            allow,
+            spool_dir,
+            retention,
+            api_key,
+            apis,
+            reconcile,
+        })
     }
 
     /// The configuration of `dev`: loopback, its own secrets, nothing else from the environment.
@@ -185,8 +204,19 @@ impl Config {
         let providers = reader.providers(!origins.is_empty());
         let api_key = reader.api_key();
         reader.finish()?;
-        let (origins, proxy, allow, retention) = (origins.into(), Proxy::None, AllowLists::default(), None);
-        Ok(Self { database_url, origins, providers, listen, proxy, allow, spool_dir, retention, api_key })
+        Ok(Self {
+            database_url,
+            origins: origins.into(),
+            providers,
+            listen,
+            proxy: Proxy::None,
+            allow: AllowLists::default(),
+            spool_dir,
+            retention: None,
+            api_key,
+            apis: Apis::default(),
+            reconcile: false,
+        })
     }
 
     /// Reads only what `migrate` needs.

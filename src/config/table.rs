@@ -43,15 +43,23 @@ pub(crate) const VARIABLES: &[Variable] = &[
         default: "none: the endpoint answers 503",
     },
     Variable {
+        name: "STRIPE_API_KEY",
+        needed_for: "reconcile",
+        about: "A restricted key that may read events, and nothing else: Stripe Dashboard, Developers, API keys. Twilio and \
+                Plivo are asked with the account and token of their webhooks.",
+        example: "rk_live_0123456789abcdef",
+        default: "none: Stripe is left out",
+    },
+    Variable {
         name: "TWILIO_ACCOUNT_SID",
-        needed_for: "refusing other accounts",
+        needed_for: "refusing other accounts, reconcile",
         about: "Twilio Console, Account Info. Requests that name another account are refused. Several are allowed.",
         example: "AC00000000000000000000000000000000",
         default: "none: any account whose token matches",
     },
     Variable {
         name: "TWILIO_AUTH_TOKEN",
-        needed_for: "/webhooks/twilio/*",
+        needed_for: "/webhooks/twilio/*, reconcile",
         about: "Twilio Console, Account Info: the primary auth token, which signs. Several, separated by commas, for \
                 subaccounts and while a token is rotated; the first also signs the links in answers.",
         example: "0123456789abcdef0123456789abcdef",
@@ -66,14 +74,14 @@ pub(crate) const VARIABLES: &[Variable] = &[
     },
     Variable {
         name: "PLIVO_AUTH_ID",
-        needed_for: "refusing other accounts",
+        needed_for: "refusing other accounts, reconcile",
         about: "Plivo Console, overview. Requests that name another account are refused. Several are allowed.",
         example: "MAXXXXXXXXXXXXXXXXXX",
         default: "none: any account whose token matches",
     },
     Variable {
         name: "PLIVO_AUTH_TOKEN",
-        needed_for: "/webhooks/plivo/*",
+        needed_for: "/webhooks/plivo/*, reconcile",
         about: "Plivo Console, overview. Several, separated by commas, for subaccounts and while a token is rotated; \
                 the first also signs the links in answers.",
         example: "0123456789abcdef0123456789abcdef01234567",
@@ -155,6 +163,35 @@ pub(crate) const VARIABLES: &[Variable] = &[
                 old. What makes a replay known is kept for ever.",
         example: "400",
         default: "none: events are kept for ever",
+    },
+    Variable {
+        name: "SMARTLINE_RECONCILE",
+        needed_for: "asking the providers what did not come",
+        about: "`on`: at start and hourly the service asks the providers' APIs for what happened, and takes in what is missing, \
+                as `smartline reconcile` does.",
+        example: "on",
+        default: "off",
+    },
+    Variable {
+        name: "STRIPE_API_BASE",
+        needed_for: "reconcile through a proxy, tests",
+        about: "Where Stripe's API is: https, or http on this machine, without a path.",
+        example: "https://api.stripe.com",
+        default: "https://api.stripe.com",
+    },
+    Variable {
+        name: "TWILIO_API_BASE",
+        needed_for: "reconcile in another region, tests",
+        about: "Where Twilio's API is, the same way.",
+        example: "https://api.dublin.ie1.twilio.com",
+        default: "https://api.twilio.com",
+    },
+    Variable {
+        name: "PLIVO_API_BASE",
+        needed_for: "reconcile through a proxy, tests",
+        about: "Where Plivo's API is, the same way.",
+        example: "https://api.plivo.com",
+        default: "https://api.plivo.com",
     },
     Variable {
         name: "SMARTLINE_LOG",

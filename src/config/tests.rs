@@ -25,7 +25,7 @@ fn a_full_environment() {
     assert_eq!(config.providers.stripe.as_ref().unwrap().secrets.len(), 2);
     assert_eq!(config.listen.to_string(), "127.0.0.1:8080");
     assert_eq!(config.proxy, Proxy::None);
-    for provider in [Provider::Stripe, Provider::Twilio, Provider::Plivo] {
+    for provider in Provider::ALL {
         assert!(config.providers.missing(provider).is_empty());
     }
     assert!(!format!("{config:?}").contains("whsec_"), "secrets do not print");
@@ -72,6 +72,12 @@ fn good_values() {
         ("SMARTLINE_ALLOW_TWILIO", "192.0.2.0/24, 2001:db8::/32,198.51.100.7"),
         ("SMARTLINE_ALLOW_STRIPE", "report:192.0.2.0/24"),
         ("SMARTLINE_API_KEY", "taken+as/it=is"),
+        ("STRIPE_API_KEY", "rk_live_0123456789abcdef"),
+        ("STRIPE_API_KEY", "sk_test_0123456789abcdef"),
+        ("SMARTLINE_RECONCILE", "on"),
+        ("SMARTLINE_RECONCILE", "off"),
+        ("TWILIO_API_BASE", "https://api.dublin.ie1.twilio.com/"),
+        ("PLIVO_API_BASE", "http://127.0.0.1:4010"),
     ] {
         assert!(read_with(name, value).is_ok(), "{name}={value}");
     }
@@ -112,6 +118,14 @@ fn each_fault_names_its_variable_and_never_its_value() {
         ("PLIVO_AUTH_TOKEN", "MAXXXXXXXXXXXXXXXXXX", "is an Auth ID"),
         ("PLIVO_APP_ID", "tell-no-one", "is no application id"),
         ("SMARTLINE_API_KEY", "tell no-one", "holds a blank"),
+        ("STRIPE_API_KEY", "whsec_tell-no-one", "is a signing secret"),
+        ("STRIPE_API_KEY", "pk_live_tell-no-one", "is a publishable key"),
+        ("STRIPE_API_KEY", "sk_org_tell-no-one", "is no API key of one account"),
+        ("STRIPE_API_KEY", "rk_live_tell no-one", "holds a blank"),
+        ("SMARTLINE_RECONCILE", "tell", "is neither on nor off"),
+        ("STRIPE_API_BASE", "http://tell-no-one.example", "is http"),
+        ("TWILIO_API_BASE", "https://api.twilio.com/tell-no-one", "has a path"),
+        ("PLIVO_API_BASE", "https://me:tell-no-one@api.plivo.com", "holds a user name"),
         ("HOST", "localhost", "is no IP address"),
         ("PORT", "0", "is no port"),
         ("PORT", "65536", "is no port"),
@@ -151,4 +165,22 @@ fn a_file_adds_what_the_environment_lacks() {
     let fault = Environment::default().and_file(&file).map(|_| ()).unwrap_err().to_string();
     assert!(fault.contains("line 2") && !fault.contains("tell"), "{fault}");
     assert!(Environment::default().and_file(&folder.path().join("none")).is_ok());
+}
+
+#[test]
+fn an_api_that_cannot_be_asked_says_what_it_lacks() {
+    for (name, value, provider, missing) in [
+        ("PORT", "1", Provider::Stripe, &["STRIPE_API_KEY"][..]),
+        ("STRIPE_API_KEY", "rk_live_0123456789abcdef", Provider::Stripe, &[]),
+        ("PORT", "1", Provider::Twilio, &["TWILIO_ACCOUNT_SID"]),
+        ("TWILIO_AUTH_TOKEN", "", Provider::Twilio, &["TWILIO_ACCOUNT_SID", "TWILIO_AUTH_TOKEN"]),
+        ("PLIVO_AUTH_ID", "MAXXXXXXXXXXXXXXXXXX", Provider::Plivo, &[]),
+    ] {
+        let config = read_with(name, value).unwrap();
+        assert_eq!(config.apis.missing(provider), missing, "{name}={value}");
+        assert!(!config.reconcile);
+    }
+    let test = read_with("STRIPE_API_KEY", "rk_test_0123456789abcdef").unwrap();
+    assert_eq!(test.apis.of(Provider::Stripe).accounts, ["test"]);
+    assert!(!format!("{test:?}").contains("rk_test"), "secrets do not print");
 }

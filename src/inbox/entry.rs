@@ -8,7 +8,9 @@ use uuid::Uuid;
 use super::stored;
 use crate::{
     domain::id::EventId,
-    provider::{DedupeKey, Endpoint, Nonce, SignedBy, Verified, Webhook},
+    provider::{
+        DedupeKey, Endpoint, Envelope, Nonce, RECOVERED, Received, Recovered, SignedBy, Verified, Webhook,
+    },
 };
 
 /// What is kept of one delivery. Without `Debug`, since it is full of people's data.
@@ -61,16 +63,27 @@ pub(crate) struct Unreadable(&'static str);
 impl Entry {
     /// The row of a delivery that is answered with `answer`.
     pub(super) fn new<W: Webhook>(delivery: &Verified<W>, answer: Option<Bytes>) -> Self {
-        let received = delivery.received();
-        let envelope = delivery.envelope();
         let flags: Vec<&str> = delivery.flags().iter().map(|flag| flag.name()).collect();
+        let mut entry = Self::of(delivery.received(), delivery.envelope(), delivery.signed_by().to_string());
+        entry.answer = answer;
+        entry.nonce = delivery.nonce().cloned();
+        entry.columns.flags = flags.join(",");
+        entry
+    }
+
+    /// The row of an event that was recovered; nobody waits for its answer.
+    pub(super) fn recovered(event: &Recovered) -> Self {
+        Self::of(event.received(), event.envelope(), RECOVERED.to_owned())
+    }
+
+    fn of(received: &Received, envelope: &Envelope, signed_by: String) -> Self {
         Self {
             id: EventId::new(received.at),
             key: envelope.identity.key,
             endpoint: received.endpoint,
             body: received.body.clone(),
-            answer,
-            nonce: delivery.nonce().cloned(),
+            answer: None,
+            nonce: None,
             columns: Columns {
                 external_id: stored::text(&envelope.identity.external_id),
                 kind: stored::text(&envelope.kind),
@@ -80,8 +93,8 @@ impl Entry {
                 method: received.method.as_str().to_owned(),
                 path: stored::text(&received.path_and_query),
                 headers: stored::kept_headers(&received.headers),
-                signed_by: delivery.signed_by().to_string(),
-                flags: flags.join(","),
+                signed_by,
+                flags: String::new(),
             },
         }
     }

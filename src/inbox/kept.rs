@@ -24,7 +24,7 @@ pub(crate) struct Kept {
     pub(crate) kind: String,
     /// When it happened, as far as the provider says.
     pub(crate) occurred_at: Option<DateTime<Utc>>,
-    /// Which secret vouches for it, or `unsigned`.
+    /// Which secret vouches for it, or `unsigned`, or `recovered`.
     pub(crate) signed_by: String,
     /// The request itself: path, query, headers (credentials left out) and raw body.
     pub(crate) request: Received,

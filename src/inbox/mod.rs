@@ -1,7 +1,8 @@
 //! The inbox: every verified event, once, with the answer that was given.
 //!
 //! Deliveries come in through [`Intake`], wait there for their batch, and are kept by a writer: in PostgreSQL in one
-//! commit, or in the local spool while that is away. A drain brings the spool into PostgreSQL on its return.
+//! commit, or in the local spool while that is away. A drain brings the spool into PostgreSQL on its return. What a
+//! provider's API told of instead comes in through [`recovered`].
 
 mod drain;
 pub(crate) mod entry;
@@ -12,6 +13,7 @@ mod ledger;
 pub(crate) mod partitions;
 pub(crate) mod queue;
 mod recent;
+pub(crate) mod recovered;
 pub(crate) mod rejections;
 pub(crate) mod replay;
 mod retention;

@@ -6,8 +6,9 @@ mod row;
 mod tests;
 mod words;
 
-use sqlx::PgConnection;
+use sqlx::{PgConnection, PgExecutor};
 
+pub(crate) use self::row::is_further;
 use self::{
     opt_out::OptOut,
     row::{Message, Told},
@@ -16,6 +17,19 @@ use crate::{
     inbox::kept::Kept,
     projection::{Rows, Worked, fold},
 };
+
+const STANDING_SQL: &str = "SELECT key, status FROM messages WHERE key = ANY ($1)";
+
+/// How far these texts came, as far as was heard: key and status. One that was never heard of is left out.
+///
+/// # Errors
+/// What the database raises.
+pub(crate) async fn standing(
+    db: impl PgExecutor<'_>,
+    keys: &[String],
+) -> sqlx::Result<Vec<(String, String)>> {
+    sqlx::query_as(STANDING_SQL).bind(keys).fetch_all(db).await
+}
 
 /// Makes the tables of a batch of events about texts.
 ///

@@ -137,6 +137,12 @@ impl Told {
     }
 }
 
+/// Whether `one` status would take the place of `other`. Both in lower case, as the row has them.
+pub(crate) fn is_further(one: &str, other: &str) -> bool {
+    let ((one, one_final), (other, other_final)) = (rank(one), rank(other));
+    (one_final, one) > (other_final, other)
+}
+
 /// How far a delivery is, and whether it goes no further.
 ///
 /// Source: Twilio docs, "Message status values"; Plivo docs, "Message states".

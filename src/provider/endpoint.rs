@@ -16,6 +16,9 @@ pub(crate) enum Provider {
 }
 
 impl Provider {
+    /// All three, in the order of the documentation.
+    pub(crate) const ALL: [Self; 3] = [Self::Stripe, Self::Twilio, Self::Plivo];
+
     /// As paths, logs and tables spell it.
     pub(crate) fn name(self) -> &'static str {
         match self {

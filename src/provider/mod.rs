@@ -1,7 +1,8 @@
 //! The providers' wire formats: what a request must prove, and what it says. Pure: no SQL, no sockets, no clock.
 //!
 //! [`verify`] is the one way to a [`Verified`] delivery, and a `Verified` is the only thing that handlers and the
-//! inbox take. So whoever holds one knows that its bytes are genuine (or, in `dev` alone, marked as unsigned).
+//! inbox take. So whoever holds one knows that its bytes are genuine (or, in `dev` alone, marked as unsigned). What a
+//! provider's API told of instead is a [`Recovered`], a type and a label of its own.
 
 mod answer;
 mod body;
@@ -12,6 +13,7 @@ mod params;
 pub(crate) mod plivo;
 #[cfg(test)]
 mod properties;
+mod recovered;
 pub(crate) mod stripe;
 #[cfg(test)]
 mod testing;
@@ -31,6 +33,7 @@ pub(crate) use body::params;
 pub(crate) use endpoint::{Endpoint, Provider};
 pub(crate) use key::{DedupeKey, Identity};
 pub(crate) use params::Params;
+pub(crate) use recovered::{RECOVERED, Recovered};
 
 /// A provider that signs its requests.
 pub(crate) trait Webhook: Send + Sync + 'static {

@@ -13,7 +13,7 @@ use std::path::Path;
 use imports::{Imports, ModulePath};
 
 /// Every room and its floor. `lib` is `src/lib.rs`, `main` is `src/main.rs`.
-const FLOORS: [(&str, u8); 24] = [
+const FLOORS: [(&str, u8); 25] = [
     ("domain", 0),
     ("provider", 1),
     ("config", 1),
@@ -30,6 +30,7 @@ const FLOORS: [(&str, u8); 24] = [
     ("messages", 3),
     ("forwarding", 3),
     ("alerts", 3),
+    ("reconcile", 3),
     ("http", 4),
     ("worker", 4),
     ("cli", 5),

@@ -7,6 +7,7 @@ mod panics;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant};
@@ -51,6 +52,11 @@ impl Default for SetClock {
 }
 
 impl SetClock {
+    /// What it shows, in Unix seconds.
+    pub(crate) fn now_s(&self) -> i64 {
+        self.0.load(Ordering::Relaxed) / 1000
+    }
+
     /// Moves it on.
     pub(crate) fn advance(&self, by: Duration) {
         self.0.fetch_add(i64::try_from(by.as_millis()).unwrap(), Ordering::Relaxed);
@@ -60,6 +66,11 @@ impl SetClock {
 impl Clock for SetClock {
     fn now(&self) -> DateTime<Utc> {
         DateTime::from_timestamp_millis(self.0.load(Ordering::Relaxed)).unwrap()
+    }
+
+    fn wait(&self, time: Duration) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
+        self.advance(time);
+        Box::pin(std::future::ready(()))
     }
 }
 

@@ -23,6 +23,7 @@ mod methods;
 mod metrics;
 mod migrations;
 mod nonces;
+mod reconcile;
 mod refusals;
 mod sign;
 mod statements;

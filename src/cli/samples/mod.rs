@@ -14,17 +14,8 @@ use uuid::Uuid;
 use super::request::{self, Format};
 use crate::provider::{Endpoint, mac};
 
+pub(super) use crate::provider::stripe::object::TYPES as STRIPE_TYPES;
 pub(super) use set::Assignment;
-
-/// The Stripe events that SmartLine acts on.
-pub(super) const STRIPE_TYPES: [&str; 6] = [
-    "checkout.session.completed",
-    "customer.subscription.created",
-    "customer.subscription.updated",
-    "customer.subscription.deleted",
-    "invoice.payment_succeeded",
-    "invoice.payment_failed",
-];
 
 /// The line that every sample is about, from a range that is kept free for fiction.
 const LINE: &str = "+14155550100";

@@ -15,10 +15,10 @@ use super::{
     client::{Client, NoReply, Reply},
     error::{Error, print},
     known::{self, Known},
-    sign::{PROVIDERS, fresh},
+    sign::fresh,
     target::Target,
 };
-use crate::domain::clock::Clock;
+use crate::{domain::clock::Clock, provider::Provider};
 use report::{Report, Row};
 
 /// Longest wait for a host that has to wake the service.
@@ -76,7 +76,7 @@ pub(super) async fn run(args: Args, clock: &dyn Clock) -> Result<ExitCode, Error
         known = known.with_given(known::variables_from_stdin()?);
     }
     let (target, known) = Target::settle(Some(&args.url), args.public_url.as_deref(), known)?;
-    known.tell_dev(&PROVIDERS);
+    known.tell_dev(&Provider::ALL);
     let smoke = Smoke::new(target, known, clock, args.no_wake)?;
     let mut report = Report::new(&args.url, args.allow_missing, !args.json);
     smoke.check_all(&mut report).await?;

@@ -107,6 +107,16 @@ pub(crate) struct Invoice {
 #[error("{0}")]
 pub(crate) struct Unreadable(&'static str);
 
+/// The types of event that a service like this one is meant to be sent.
+pub(crate) const TYPES: [&str; 6] = [
+    "checkout.session.completed",
+    "customer.subscription.created",
+    "customer.subscription.updated",
+    "customer.subscription.deleted",
+    "invoice.payment_succeeded",
+    "invoice.payment_failed",
+];
+
 /// Reads an event; `None` where it is of a type that tells of nothing that is kept.
 ///
 /// # Errors
