@@ -7,7 +7,7 @@ use chrono::{DateTime, DurationRound as _, TimeDelta, Utc};
 
 use crate::domain::{
     phone::Phone,
-    verb::{Link, Purpose, Record, Text, Verb},
+    verb::{Link, Purpose, Record, Speech, Text, Verb},
 };
 
 use super::{
@@ -112,8 +112,8 @@ fn voicemail(keys: &TokenKeys, call: &str, now: DateTime<Utc>, way: Way) -> Vec<
     let next = link(Purpose::Continue, RECORDED);
     let ready = link(Purpose::Inform, VOICEMAIL);
     vec![
-        Verb::Say(words.to_owned()),
-        Verb::Record(Record { max_seconds: MESSAGE_SECONDS, next: next.clone(), ready }),
+        Verb::Say(Speech::english(words)),
+        Verb::Record(Record { max_seconds: MESSAGE_SECONDS, transcribe: false, next: next.clone(), ready }),
         Verb::Redirect(next),
     ]
 }
@@ -125,7 +125,7 @@ fn hour_after(at: DateTime<Utc>) -> DateTime<Utc> {
 }
 
 fn farewell(words: &str) -> Vec<Verb> {
-    vec![Verb::Say(words.to_owned()), Verb::Hangup]
+    vec![Verb::Say(Speech::english(words)), Verb::Hangup]
 }
 
 /// The delivery link is bound to the text that is answered: the answer has no id yet.

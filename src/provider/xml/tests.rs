@@ -6,7 +6,7 @@ use super::*;
 use crate::{
     domain::{
         phone::Phone,
-        verb::{Link, Purpose, Record, Text, Verb},
+        verb::{Link, Purpose, Record, Speech, Text, Verb},
     },
     provider::{plivo, twilio},
 };
@@ -128,9 +128,10 @@ type Filling = [String; 4];
 fn fill(shape: Shape, [words, token, from, to]: &Filling) -> Verb {
     let link = |purpose, token: &String| Link { purpose, token: token.clone() };
     match shape {
-        Shape::Say => Verb::Say(words.clone()),
+        Shape::Say => Verb::Say(Speech::english(words.as_str())),
         Shape::Record => Verb::Record(Record {
             max_seconds: 120,
+            transcribe: false,
             next: link(Purpose::Continue, words),
             ready: link(Purpose::Inform, token),
         }),
@@ -248,7 +249,7 @@ fn the_largest_document() {
 
 #[test]
 fn too_many_words_are_too_long_on_both() {
-    let say = Verb::Say("&".repeat(4096)); // five bytes each when escaped
+    let say = Verb::Say(Speech::english("&".repeat(4096))); // five bytes each when escaped
     for (_, render) in PROVIDERS {
         assert!(render(&vec![say.clone(); 3], "https://line.example").is_ok());
         assert!(render(&vec![say.clone(); 4], "https://line.example").is_err());
@@ -263,8 +264,8 @@ fn texts_are_cut_to_what_is_spoken_or_sent() {
         Verb::Text(Text { body, from, to, delivery: link.clone() })
     };
     for (case, verb, expected) in [
-        ("spoken, at the limit", Verb::Say("é".repeat(4096)), "é".repeat(4096)),
-        ("spoken, one more", Verb::Say("é".repeat(4097)), "é".repeat(4096)),
+        ("spoken, at the limit", Verb::Say(Speech::english("é".repeat(4096))), "é".repeat(4096)),
+        ("spoken, one more", Verb::Say(Speech::english("é".repeat(4097))), "é".repeat(4096)),
         ("sent, at the limit", text("é".repeat(1600)), "é".repeat(1600)),
         ("sent, one more", text("é".repeat(1601)), "é".repeat(1600)),
         ("an emoji is two", text("😀".repeat(801)), "😀".repeat(800)),
