@@ -4,6 +4,7 @@
 //! inside (today the built-in default alone) does so behind the same questions.
 
 pub(crate) mod document;
+pub(crate) mod engine;
 pub(crate) mod flow;
 pub(crate) mod token;
 
