@@ -247,6 +247,16 @@ pub(crate) enum Mode {
     Relay,
 }
 
+impl Mode {
+    /// What the address of such an agent begins with.
+    pub(crate) fn schemes(self) -> &'static [&'static str] {
+        match self {
+            Self::Turns => &["https"],
+            Self::Stream | Self::Relay => &["wss"],
+        }
+    }
+}
+
 /// Sends a text to the contact.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
