@@ -35,6 +35,7 @@ mod inbox;
 mod lines;
 mod messages;
 mod metrics;
+mod outbox;
 mod projection;
 mod provider;
 mod reconcile;

@@ -104,6 +104,12 @@ impl EventId {
 }
 
 id!(
+    /// Something that is owed to the outside.
+    OwedId,
+    "outbox_"
+);
+
+id!(
     /// One HTTP request, in logs and in answers.
     RequestId,
     "req_"
