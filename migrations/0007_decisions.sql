@@ -17,6 +17,15 @@ CREATE TABLE replies (
 );
 CREATE INDEX replies_contact ON replies (contact, line, at);
 
+-- Whom an agent wants rung when it gives back a call that it was handed: a name, never a number.
+CREATE TABLE directives (
+    id         uuid        PRIMARY KEY,
+    call       text        NOT NULL, -- key of calls
+    target     text        NOT NULL,
+    at         timestamptz NOT NULL
+);
+CREATE INDEX directives_call ON directives (call, at);
+
 -- append_events() with decisions. The one without them stays for the release before this one.
 CREATE FUNCTION append_events(
     ids uuid[], keys uuid[], seen integer[], received timestamptz[], occurred timestamptz[], providers text[],

@@ -18,6 +18,7 @@ use crate::{
     inbox::{self, Intake, SpoolPlan, Upkeep, rejections::Rejections},
     lines::{
         cache::{Follower, Lines},
+        desk::Desk,
         token::TokenKeys,
     },
     metrics::Metrics,
@@ -123,15 +124,20 @@ impl App {
             plivo: TokenKeys::new(providers.plivo.as_ref().map_or(&[], |plivo| &plivo.tokens)),
         };
         let https = config.is_https();
+        let (lines, presence) = (Lines::default(), Presence::default());
+        let desk =
+            Desk::new(lines.clone(), db.clone(), presence.clone(), Arc::clone(&clock), limits.patience);
+        let desk = Arc::new(desk);
         let state = State::new(Shared {
             db: db.clone(),
             intake: Intake::new(limits.waiting),
-            presence: Presence::default(),
+            presence,
             clock: Arc::clone(&clock),
             origins: config.origins,
             providers: config.providers,
             token_keys,
-            lines: Lines::default(),
+            lines,
+            desk,
             door,
             proxy: config.proxy,
             allow: config.allow,
@@ -281,6 +287,7 @@ impl App {
             state.presence.clone(),
             Arc::clone(&self.clock),
             state.metrics.clone(),
+            Arc::clone(&state.desk),
         )
     }
 

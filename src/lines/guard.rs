@@ -104,7 +104,11 @@ pub(crate) fn call(of: &OfCall) -> (Verdict, Vec<Guarded>) {
         voicemail |= !seen.note("calls today", &format!("{today} of {most}"), today <= most);
     }
     if let (true, told) = of.records {
-        let saw = if told { "conversations are recorded; callers are told" } else { "recorded without notice, as the owner set" };
+        let saw = if told {
+            "conversations are recorded; callers are told"
+        } else {
+            "recorded without notice, as the owner set"
+        };
         seen.note("recording notice", saw, true);
     }
     (if voicemail { Verdict::VoicemailOnly } else { Verdict::Pass }, seen.0)
@@ -137,7 +141,11 @@ pub(crate) fn text(of: &OfText) -> (bool, Vec<Guarded>) {
     seen.note("line", if of.known { "known" } else { "not known: the built-in default" }, true);
     let passed = seen.note("entitlement", &of.entitled.1, of.entitled.0)
         && seen.note("block list", if of.blocked { "blocked" } else { "not blocked" }, !of.blocked)
-        && seen.note("sender", of.unreachable.unwrap_or("a number that can be texted"), of.unreachable.is_none())
+        && seen.note(
+            "sender",
+            of.unreachable.unwrap_or("a number that can be texted"),
+            of.unreachable.is_none(),
+        )
         && seen.note(
             "provider",
             if of.handled { "answers this text by itself" } else { "leaves the answer to the line" },

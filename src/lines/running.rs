@@ -138,7 +138,8 @@ impl Running {
     /// How many calls of a line have somebody rung at the moment.
     pub(crate) fn ringing(&self, line: &Phone) -> u32 {
         let calls = lock(&self.calls);
-        let ringing = calls.values().filter(|going| going.ringing && going.line.as_ref() == Some(line)).count();
+        let ringing =
+            calls.values().filter(|going| going.ringing && going.line.as_ref() == Some(line)).count();
         u32::try_from(ringing).unwrap_or(u32::MAX)
     }
 
@@ -151,10 +152,25 @@ impl Running {
         count
     }
 
+    /// Adds to something a line had on a day.
+    pub(crate) fn add(&self, line: &Phone, day: NaiveDate, what: &'static str, more: u32) {
+        let mut days = lock(&self.days);
+        let key = (line.clone(), day, what);
+        let sum = days.get(&key).copied().unwrap_or(0).saturating_add(more);
+        days.put(key, sum);
+    }
+
+    /// How much of something a line had on a day.
+    pub(crate) fn total(&self, line: &Phone, day: NaiveDate, what: &'static str) -> u32 {
+        lock(&self.days).get(&(line.clone(), day, what)).copied().unwrap_or(0)
+    }
+
     /// What was said lately between a line and a contact, other than the text with these words that is just coming in.
     pub(crate) fn lately(&self, line: &Phone, contact: &Phone, words: u64, now: DateTime<Utc>) -> Lately {
         let texts = lock(&self.texts);
-        let Some((said, stopped)) = texts.get(&(line.clone(), contact.clone())) else { return Lately::default() };
+        let Some((said, stopped)) = texts.get(&(line.clone(), contact.clone())) else {
+            return Lately::default();
+        };
         let count = |test: &dyn Fn(&Said) -> bool| {
             let found = said.iter().filter(|said| now - said.at < HOUR && test(said)).count();
             u32::try_from(found).unwrap_or(u32::MAX)

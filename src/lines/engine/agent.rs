@@ -1,7 +1,5 @@
 //! Agents: by turns of words, by a stream of sound, or by Twilio's relay; and the way back from each.
 
-use std::collections::BTreeMap;
-
 use serde::{Deserialize, Serialize};
 
 use super::{Edge, Effect, Event, facts::Facts, walk::Walk};
@@ -92,7 +90,8 @@ pub(crate) fn opening<'f>(flow: &'f Flow, path: &[String], facts: &Facts<'_>) ->
 /// The step's own agent, else the line's.
 fn endpoint(agent: &Agent, facts: &Facts<'_>) -> Option<Endpoint> {
     let url = agent.url.clone().or_else(|| facts.line.agent_url.clone())?;
-    let by_address = if url.starts_with("https:") || url.starts_with("http:") { Mode::Turns } else { Mode::Stream };
+    let by_address =
+        if url.starts_with("https:") || url.starts_with("http:") { Mode::Turns } else { Mode::Stream };
     let mode = agent.mode.or(facts.line.agent_mode).unwrap_or(by_address);
     let fits = match mode {
         Mode::Turns => by_address == Mode::Turns,
@@ -161,12 +160,8 @@ impl<'a> Walk<'a> {
         if !self.facts.limits_streams {
             self.turn.effects.push(Effect::EndCall { seconds: limit });
         }
-        let stream = Stream {
-            url,
-            told: self.told(),
-            limit,
-            state: self.link(Purpose::Inform, name, Edge::Told, 0),
-        };
+        let stream =
+            Stream { url, told: self.told(), limit, state: self.link(Purpose::Inform, name, Edge::Told, 0) };
         self.turn.verbs.push(Verb::Stream(stream));
         let back = self.link(Purpose::Continue, name, Edge::Answered, 0);
         self.wait(Verb::Redirect(back));
@@ -195,9 +190,9 @@ impl<'a> Walk<'a> {
         self.turn.agent = true;
         match event {
             Event::Agent(Turn::Answered(reply)) => self.replied(name, agent, reply),
-            Event::Agent(Turn::Waits) if self.at.attempt < POLLS => {
+            Event::Agent(Turn::Waits) if self.polls() < POLLS => {
                 self.say_english(FILLER);
-                let attempt = self.at.attempt + 1;
+                let attempt = self.polls() + 1;
                 let poll = self.link(Purpose::Continue, name, Edge::Poll, attempt);
                 self.wait(Verb::Redirect(poll));
             }
@@ -211,6 +206,11 @@ impl<'a> Walk<'a> {
             Event::Rung(false) => self.go(agent.failed.as_deref()),
             _ => self.lost("the position does not fit the request"),
         }
+    }
+
+    /// How often the answer was looked for; elsewhere a position counts silences.
+    fn polls(&self) -> u8 {
+        if self.at.edge == Edge::Poll as u8 { self.at.attempt } else { 0 }
     }
 
     fn replied(&mut self, name: &'a str, agent: &'a Agent, reply: Reply) {
@@ -265,14 +265,53 @@ fn literal(words: &str) -> String {
 /// What an agent is asked by turns, as JSON. The contract is in `docs/agents.md`.
 #[derive(Debug, Serialize)]
 pub(crate) struct Question<'a> {
-    /// `turn` or `text`.
-    pub(crate) event: &'static str,
-    /// The call or text, by its id at the provider.
-    pub(crate) call: &'a str,
+    /// `turn` of a call, or `text`.
+    event: &'static str,
     /// Unique for each turn: the same comes again where an answer was lost.
-    pub(crate) turn: String,
-    pub(crate) line: BTreeMap<&'static str, &'a str>,
-    pub(crate) contact: BTreeMap<&'static str, &'a str>,
+    turn: &'a str,
+    /// The call or text, by its id at the provider.
+    call: &'a str,
+    line: Party<'a>,
+    contact: Party<'a>,
     /// What the caller said or wrote.
-    pub(crate) text: &'a str,
+    text: &'a str,
+}
+
+/// One side of a conversation.
+#[derive(Debug, Serialize)]
+struct Party<'a> {
+    /// E.164; none where it is withheld.
+    number: Option<&'a str>,
+    name: Option<&'a str>,
+}
+
+impl<'a> Question<'a> {
+    /// What a caller said.
+    pub(crate) fn of_call(turn: &'a str, facts: &'a Facts<'_>, said: &'a str) -> Self {
+        Self::of("turn", turn, facts, said)
+    }
+
+    /// What somebody wrote.
+    pub(crate) fn of_text(turn: &'a str, facts: &'a Facts<'_>, body: &'a str) -> Self {
+        Self::of("text", turn, facts, body)
+    }
+
+    fn of(event: &'static str, turn: &'a str, facts: &'a Facts<'_>, text: &'a str) -> Self {
+        let caller = facts.caller;
+        let line = &facts.line.name;
+        Self {
+            event,
+            turn,
+            call: facts.call,
+            line: Party {
+                number: Some(facts.line.number.as_str()),
+                name: Some(line.as_str()).filter(|name| !name.is_empty()),
+            },
+            contact: Party {
+                number: caller.number.as_ref().map(crate::domain::phone::Phone::as_str),
+                name: caller.name.as_deref(),
+            },
+            text,
+        }
+    }
 }

@@ -1,6 +1,6 @@
 //! What is known when a conversation goes on.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 
@@ -77,7 +77,9 @@ impl Attestation {
     pub(crate) fn read(verstat: Option<&str>, verification: Option<&str>, level: Option<&str>) -> Self {
         if let Some(text) = verstat {
             let passed = text.strip_prefix("TN-Validation-Passed-");
-            return match passed.map(|rest| rest.strip_suffix("-Diverted").or(rest.strip_suffix("-Passthrough")).unwrap_or(rest)) {
+            return match passed.map(|rest| {
+                rest.strip_suffix("-Diverted").or(rest.strip_suffix("-Passthrough")).unwrap_or(rest)
+            }) {
                 Some("A") => Self::A,
                 Some("B") => Self::B,
                 Some("C") => Self::C,
@@ -127,6 +129,8 @@ pub(crate) struct Facts<'a> {
     pub(crate) open: &'a BTreeMap<String, bool>,
     /// The words of a text.
     pub(crate) body: Option<&'a str>,
+    /// Steps that answered this contact today.
+    pub(crate) answered: &'a BTreeSet<String>,
     /// Whether this call was told before that it may be recorded.
     pub(crate) noticed: bool,
     /// Whether texts may be answered.

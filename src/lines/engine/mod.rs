@@ -14,7 +14,7 @@ mod tests;
 mod walk;
 
 pub(crate) use self::{
-    agent::{Directive, Reply, Turn as AgentTurn, asked, opening},
+    agent::{Directive, Endpoint, Question, Reply, Turn as AgentTurn, asked, opening},
     facts::{Attestation, Caller, Facts, Profile},
     route::Tested,
 };
@@ -127,6 +127,8 @@ pub(crate) struct Turn {
     pub(crate) verbs: Vec<Verb>,
     /// What is owed besides.
     pub(crate) effects: Vec<Effect>,
+    /// The step whose text is in the document, and how often it may be sent.
+    pub(crate) replied: Option<(String, Once)>,
     /// The tests that were made, in their order.
     pub(crate) tests: Vec<Tested>,
     /// Variables that got a value.
@@ -147,13 +149,7 @@ pub(crate) struct Turn {
 ///
 /// `at` is the position that the request carried; for [`Event::Begins`] only its flow version and turn count. A position
 /// that does not fit the flow or the event ends the conversation, and `cause` says so.
-pub(crate) fn step(
-    flow: &Flow,
-    at: Position,
-    facts: &Facts<'_>,
-    event: Event,
-    links: &dyn Links,
-) -> Turn {
+pub(crate) fn step(flow: &Flow, at: Position, facts: &Facts<'_>, event: Event, links: &dyn Links) -> Turn {
     let mut walk = Walk::new(flow, at, facts, links);
     match event {
         Event::Begins(start) => walk.begin(start),

@@ -91,9 +91,10 @@ fn tests(step: &str, tests: &Tests, asked: &Asked<'_>, pin: &mut dyn FnMut(&str,
     for (field, wanted, count) in counts {
         if let Some(wanted) = wanted {
             test(field, wanted, &mut || match count {
-                Some(count) => {
-                    (count.to_string(), Comparison::read(wanted).is_some_and(|comparison| comparison.holds(count)))
-                }
+                Some(count) => (
+                    count.to_string(),
+                    Comparison::read(wanted).is_some_and(|comparison| comparison.holds(count)),
+                ),
                 None => ("not known now".to_owned(), false),
             });
         }
@@ -102,12 +103,7 @@ fn tests(step: &str, tests: &Tests, asked: &Asked<'_>, pin: &mut dyn FnMut(&str,
 }
 
 /// A conversation does not change its mind: what was looked at once stays so.
-fn openness(
-    name: &str,
-    wanted: bool,
-    asked: &Asked<'_>,
-    pin: &mut dyn FnMut(&str, bool),
-) -> (String, bool) {
+fn openness(name: &str, wanted: bool, asked: &Asked<'_>, pin: &mut dyn FnMut(&str, bool)) -> (String, bool) {
     if let Some(open) = (asked.pinned)(name) {
         let saw = if open { "open, as at the beginning" } else { "closed, as at the beginning" };
         return (saw.to_owned(), open == wanted);
@@ -127,9 +123,8 @@ fn openness(
 fn caller(wanted: &str, facts: &Facts<'_>) -> (String, bool) {
     let caller = facts.caller;
     let seen = caller.seen.map(|times| times > 0);
-    let yes_or_no = |holds: bool, word: &str| {
-        (if holds { word.to_owned() } else { format!("not {word}") }, holds)
-    };
+    let yes_or_no =
+        |holds: bool, word: &str| (if holds { word.to_owned() } else { format!("not {word}") }, holds);
     match wanted {
         "anonymous" => yes_or_no(caller.number.is_none(), "anonymous"),
         "blocked" => yes_or_no(caller.blocked, "blocked"),

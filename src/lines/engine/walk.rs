@@ -44,7 +44,6 @@ pub(super) struct Walk<'a> {
     texting: bool,
     /// Whether the call is over already.
     after: bool,
-    replied: bool,
     over: bool,
 }
 
@@ -60,7 +59,6 @@ impl<'a> Walk<'a> {
             said,
             texting: facts.body.is_some(),
             after: false,
-            replied: false,
             over: false,
         }
     }
@@ -152,8 +150,7 @@ impl<'a> Walk<'a> {
     pub(super) fn link(&self, purpose: Purpose, name: &str, edge: Edge, attempt: u8) -> Link {
         let step = super::number_of(self.flow, name).unwrap_or(u16::MAX);
         let turn = self.at.turn.saturating_add(1);
-        let position =
-            Position { flow_version: self.at.flow_version, step, edge: edge as u8, attempt, turn };
+        let position = Position { flow_version: self.at.flow_version, step, edge: edge as u8, attempt, turn };
         self.links.link(purpose, &position)
     }
 
@@ -267,11 +264,12 @@ impl<'a> Walk<'a> {
     /// Answers a text within its own answer, once; everything else is sent by itself.
     pub(super) fn text(&mut self, name: &str, body: &str, once: Once) {
         let body = self.filled(body);
-        if !self.facts.may_text {
+        if !self.facts.may_text || (once == Once::Day && self.facts.answered.contains(name)) {
             return;
         }
-        if let (true, false, Some(to)) = (self.texting, self.replied, &self.facts.caller.number) {
-            self.replied = true;
+        let first = self.texting && self.turn.replied.is_none();
+        if let (true, Some(to)) = (first, &self.facts.caller.number) {
+            self.turn.replied = Some((name.to_owned(), once));
             let text = Text {
                 body,
                 from: self.facts.line.number.clone(),
