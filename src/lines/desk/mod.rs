@@ -166,12 +166,12 @@ impl Desk {
 
     /// Whether a line may be used, and the words for it.
     fn entitled(&self, line: Option<&Line>, now: DateTime<Utc>) -> (bool, String) {
-        let Some(line) = line else { return (true, "nobody has to pay for it".to_owned()) };
+        let Some(line) = line else { return (true, "not billed".to_owned()) };
         if line.state == LineState::Off {
             return (false, "switched off by its owner".to_owned());
         }
         if line.account.is_none() {
-            return (true, "nobody has to pay for it".to_owned());
+            return (true, "not billed".to_owned());
         }
         let Some(standing) = self.lines.standing(line, now) else {
             return (true, "not known yet".to_owned());
