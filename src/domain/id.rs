@@ -110,6 +110,12 @@ id!(
 );
 
 id!(
+    /// A recording, picture or the like that somebody left.
+    MediaId,
+    "media_"
+);
+
+id!(
     /// One HTTP request, in logs and in answers.
     RequestId,
     "req_"

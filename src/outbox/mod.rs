@@ -3,7 +3,16 @@
 //! The worker owes in the transaction in which it works on an event, so nothing is owed for an event that was not worked
 //! on, and a replay, whose keys are known, owes nothing.
 
+pub(crate) mod api;
+pub(crate) mod fetch;
+mod hosts;
+pub(crate) mod http;
+pub(crate) mod media;
 mod owed;
+pub(crate) mod queue;
+pub(crate) mod quiet;
+pub(crate) mod remote;
+pub(crate) mod zones;
 
 use chrono::{DateTime, Utc};
 use sqlx::{PgConnection, types::Json};
