@@ -16,7 +16,10 @@ use crate::{
         state::{Door, Keys, Limits, Shared, State},
     },
     inbox::{self, Intake, SpoolPlan, Upkeep, rejections::Rejections},
-    lines::token::TokenKeys,
+    lines::{
+        cache::{Follower, Lines},
+        token::TokenKeys,
+    },
     metrics::Metrics,
     reconcile::{self, Report, Wish},
     worker::Worker,
@@ -128,6 +131,7 @@ impl App {
             origins: config.origins,
             providers: config.providers,
             token_keys,
+            lines: Lines::default(),
             door,
             proxy: config.proxy,
             allow: config.allow,
@@ -203,6 +207,7 @@ impl App {
         presence.prepared();
         self.state.intake.open();
         presence.look(&self.db).await;
+        self.state.lines.hurry();
         Ok(true)
     }
 
@@ -210,6 +215,7 @@ impl App {
     /// at most the drain limit.
     pub async fn serve(&self, listener: TcpListener, stop: impl Future<Output = ()>) {
         self.start_upkeep();
+        self.follow_lines();
         self.start_intake().await;
         let router = http::router(self.state.clone());
         let server = http::server::serve(listener, router, self.limits.head, self.stop.clone());
@@ -289,6 +295,18 @@ impl App {
             self.tasks.spawn(self.worker().run(poll, self.stop.clone()));
         }
         self.tasks.spawn(drain.run(stop));
+    }
+
+    /// Starts what keeps the lines in memory up to date.
+    fn follow_lines(&self) {
+        let follower = Follower {
+            lines: self.state.lines.clone(),
+            db: self.db.clone(),
+            database: self.database.clone(),
+            presence: self.state.presence.clone(),
+            clock: Arc::clone(&self.clock),
+        };
+        self.tasks.spawn(follower.run(self.stop.clone()));
     }
 
     /// Does at once what [`serve`](Self::serve) does now and then for the tables.

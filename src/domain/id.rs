@@ -127,6 +127,12 @@ id!(
     "key_"
 );
 
+id!(
+    /// A phone number that answers on somebody's behalf.
+    LineId,
+    "line_"
+);
+
 /// An id of any kind as text.
 pub(crate) fn shown(prefix: &str, id: Uuid) -> String {
     struct Digits(Uuid);

@@ -13,7 +13,7 @@ use crate::{
     db::Presence,
     domain::{clock::Clock, id::EventId},
     inbox::{Intake, rejections::Rejections},
-    lines::token::TokenKeys,
+    lines::{cache::Lines, token::TokenKeys},
     metrics::Metrics,
     provider::SignedBy,
 };
@@ -31,6 +31,8 @@ pub(crate) struct Shared {
     pub(crate) origins: Arc<[String]>,
     pub(crate) providers: Providers,
     pub(crate) token_keys: Keys,
+    /// What each number says, in memory.
+    pub(crate) lines: Lines,
     pub(crate) door: Door,
     pub(crate) proxy: Proxy,
     pub(crate) allow: AllowLists,

@@ -3,8 +3,11 @@
 //! The webhooks ask [`flow`] and are given verbs; they know neither steps nor documents. So whatever comes to decide
 //! inside (today the built-in default alone) does so behind the same questions.
 
+pub(crate) mod cache;
 pub(crate) mod document;
 pub(crate) mod flow;
+pub(crate) mod line;
+pub(crate) mod table;
 pub(crate) mod token;
 
 use crate::domain::{phone::Phone, verb::Verb};

@@ -49,6 +49,7 @@ fn state() -> State {
         origins: ["https://line.example".to_owned()].into(),
         providers: Providers::default(),
         token_keys: Keys { twilio: keys(), plivo: keys() },
+        lines: crate::lines::cache::Lines::default(),
         door: Door::Dev,
         proxy: Proxy::None,
         allow: AllowLists::default(),
