@@ -72,7 +72,8 @@ impl Answer {
 }
 
 fn id(body: &Value) -> Option<String> {
-    let id = body.get("sid").or_else(|| body.pointer("/message_uuid/0")).or_else(|| body.get("message_uuid"))?;
+    let id =
+        body.get("sid").or_else(|| body.pointer("/message_uuid/0")).or_else(|| body.get("message_uuid"))?;
     id.as_str().map(str::to_owned)
 }
 
@@ -240,7 +241,8 @@ pub(crate) fn delete_recording(provider: Provider, account: &str, recording: &st
 /// A picture of a text is deleted at Twilio, whose address of it is `url`; Plivo has no such request.
 pub(crate) fn delete_media(provider: Provider, url: &str) -> Option<Request> {
     let path = url::Url::parse(url).ok()?.path().trim_end_matches(".json").to_owned();
-    let is_media = path.starts_with("/2010-04-01/Accounts/") && path.contains("/Messages/") && path.contains("/Media/");
+    let is_media =
+        path.starts_with("/2010-04-01/Accounts/") && path.contains("/Messages/") && path.contains("/Media/");
     (provider == Provider::Twilio && is_media).then(|| Request {
         method: Method::DELETE,
         path: format!("{path}.json"),

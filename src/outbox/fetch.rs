@@ -70,7 +70,9 @@ impl Fetcher {
         }
         let name = id.to_string();
         let mut writing = Writing::open(&self.folder, &name).map_err(|error| disk(&error))?;
-        while let Some(chunk) = response.chunk().await.map_err(|error| later(None, http::root(&error), None))? {
+        while let Some(chunk) =
+            response.chunk().await.map_err(|error| later(None, http::root(&error), None))?
+        {
             writing.bytes += chunk.len() as u64;
             if writing.bytes > most {
                 return Err(never("too_large"));
@@ -97,7 +99,8 @@ impl Fetcher {
             return judged(response);
         }
         let target = response.headers().get(LOCATION).and_then(|value| value.to_str().ok());
-        let target = target.and_then(|target| url.join(target).ok()).ok_or(never("redirect_not_understood"))?;
+        let target =
+            target.and_then(|target| url.join(target).ok()).ok_or(never("redirect_not_understood"))?;
         hosts::reach(provider, &api.base, &target).ok_or(never("redirect_not_allowed"))?;
         let response = self.once(provider, &target, None).await?;
         if response.status().is_redirection() {
@@ -115,9 +118,7 @@ impl Fetcher {
         let client = http::client(url.as_str(), DEADLINE).map_err(|why| later(None, why, None))?;
         let request = client.get(url.clone());
         let request = match secret {
-            Some(secret) => {
-                request.basic_auth(self.remote.account(provider), Some(secret.expose_secret()))
-            }
+            Some(secret) => request.basic_auth(self.remote.account(provider), Some(secret.expose_secret())),
             None => request,
         };
         request.send().await.map_err(|error| later(None, http::root(&error), None))
@@ -152,9 +153,11 @@ fn judged(response: reqwest::Response) -> Result<reqwest::Response, Failure> {
 
 /// The type that the answer names, if it is one that is kept.
 fn media_type(wanted: &Wanted<'_>, response: &reqwest::Response) -> Result<String, Failure> {
-    let named = response.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let named =
+        response.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let named = named.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-    let plain = named.len() <= 100 && named.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"/.+-".contains(&byte));
+    let plain = named.len() <= 100
+        && named.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"/.+-".contains(&byte));
     let bytes = matches!(named.as_str(), "application/octet-stream" | "binary/octet-stream");
     let kept = match wanted.kind {
         "recording" => bytes || named.starts_with("audio/"),

@@ -65,12 +65,32 @@ mod tests {
     fn f23_only_hosts_of_the_provider_are_asked_and_only_its_api_with_a_token() {
         let twilio = "https://api.twilio.com";
         for (provider, base, url, expected) in [
-            (Provider::Twilio, twilio, "https://api.twilio.com/2010-04-01/Accounts/AC1/Recordings/RE1", Some(Reach::Own)),
+            (
+                Provider::Twilio,
+                twilio,
+                "https://api.twilio.com/2010-04-01/Accounts/AC1/Recordings/RE1",
+                Some(Reach::Own),
+            ),
             (Provider::Twilio, twilio, "https://api.dublin.ie1.twilio.com/x", Some(Reach::Own)),
             (Provider::Twilio, twilio, "https://media.twiliocdn.com/x", Some(Reach::Store)),
-            (Provider::Twilio, twilio, "https://s3-external-1.amazonaws.com/media.twiliocdn.com/x", Some(Reach::Store)),
-            (Provider::Plivo, "https://api.plivo.com", "https://media.plivo.com/v1/Account/MA1/Recording/r.mp3", Some(Reach::Own)),
-            (Provider::Plivo, "https://api.plivo.com", "https://s3.amazonaws.com/recordings_2013/r.mp3", Some(Reach::Store)),
+            (
+                Provider::Twilio,
+                twilio,
+                "https://s3-external-1.amazonaws.com/media.twiliocdn.com/x",
+                Some(Reach::Store),
+            ),
+            (
+                Provider::Plivo,
+                "https://api.plivo.com",
+                "https://media.plivo.com/v1/Account/MA1/Recording/r.mp3",
+                Some(Reach::Own),
+            ),
+            (
+                Provider::Plivo,
+                "https://api.plivo.com",
+                "https://s3.amazonaws.com/recordings_2013/r.mp3",
+                Some(Reach::Store),
+            ),
             (Provider::Twilio, "http://127.0.0.1:7", "http://127.0.0.1:7/x", Some(Reach::Own)),
             // Another provider's, another's altogether, and all that only looks like one.
             (Provider::Plivo, "https://api.plivo.com", "https://api.twilio.com/x", None),

@@ -40,7 +40,9 @@ impl Remote {
                 return None;
             }
             http::client(base, DEADLINE)
-                .inspect_err(|error| tracing::error!(provider = provider.name(), %error, "nothing can be sent"))
+                .inspect_err(
+                    |error| tracing::error!(provider = provider.name(), %error, "nothing can be sent"),
+                )
                 .ok()
         };
         let (twilio, plivo) = (client(Provider::Twilio), client(Provider::Plivo));

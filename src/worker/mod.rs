@@ -27,6 +27,7 @@ use crate::{
     },
     messages,
     metrics::{Metrics, Work},
+    outbox::{self, Bell, Owed},
     projection::{Poison, Worked},
     provider::Provider,
 };
@@ -43,6 +44,8 @@ const MARGIN: TimeDelta = TimeDelta::seconds(10);
 pub(crate) struct Worker {
     db: PgPool,
     kept: Arc<Notify>,
+    /// Wakes the sender.
+    bell: Bell,
     presence: Presence,
     clock: Arc<dyn Clock>,
     metrics: Metrics,
@@ -61,15 +64,16 @@ enum Look {
 }
 
 impl Worker {
-    /// `kept` tells of commits.
+    /// `kept` tells of commits; `bell` is rung when something is owed.
     pub(crate) fn new(
         db: PgPool,
         kept: Arc<Notify>,
+        bell: Bell,
         presence: Presence,
         clock: Arc<dyn Clock>,
         metrics: Metrics,
     ) -> Self {
-        Self { db, kept, presence, clock, metrics, from: Arc::default() }
+        Self { db, kept, bell, presence, clock, metrics, from: Arc::default() }
     }
 
     /// Works until `stop`, and looks every `poll` without being woken; a batch that is under way is finished.
@@ -149,8 +153,12 @@ impl Worker {
         jobs.sort_by_key(|job| job.event.id);
         let events: Vec<&Kept> = jobs.iter().map(|job| &job.event).collect();
         let worked = project(&mut transaction, &events).await?;
+        let owed = outbox::owe(&mut transaction, &owed(&events, &worked, now), now).await?;
         let count = settle(&mut transaction, &jobs, worked, now).await?;
         transaction.commit().await?;
+        if owed > 0 {
+            self.bell.ring();
+        }
         for (work, events) in [Work::Done, Work::Retried, Work::Dead].into_iter().zip(count) {
             self.metrics.worker.worked(work, events);
         }
@@ -233,6 +241,16 @@ async fn by_feature(db: &mut PgConnection, events: &[&Kept]) -> sqlx::Result<Wor
         }
     }
     Ok(worked)
+}
+
+/// How old an event may be for something to be owed because of it: nobody waits for it any more.
+const FRESH: TimeDelta = TimeDelta::days(1);
+
+/// What is owed to the outside because of these events. A rebuild does not ask.
+fn owed(events: &[&Kept], worked: &Worked, now: DateTime<Utc>) -> Vec<Owed> {
+    let done = events.iter().zip(worked).filter(|(event, one)| one.is_ok() && now - event.at() < FRESH);
+    let texts = done.filter(|(event, _)| Feature::of(event) == Feature::Messages);
+    texts.filter_map(|(event, _)| messages::owed(event)).collect()
 }
 
 /// Takes what is done out of the queue, and puts back what failed. Tells how many are done, tried again and given up.
