@@ -125,21 +125,24 @@ const SKEW: TimeDelta = TimeDelta::seconds(60);
 /// Rows of a page of Plivo's list; it gives no more.
 const PLIVO_PAGE: usize = 20;
 
-/// A page of the list in which a text must stand if it was taken: of Twilio's, to and from the same numbers, the newest
-/// first; of Plivo's, all that were sent since, for it does not filter by number.
-pub(crate) fn look_up(text: &Text, account: &str, since: DateTime<Utc>, page: usize) -> Request {
+/// The first page of the list in which a text must stand if it was taken: of Twilio's, to and from the same numbers, the
+/// newest first; of Plivo's, all that were sent since, for it does not filter by number.
+pub(crate) fn look_up(text: &Text, account: &str, since: DateTime<Utc>) -> Request {
+    if text.provider == Provider::Plivo {
+        return plivo_page(account, since, 0);
+    }
     let mut query = form_urlencoded::Serializer::new(String::new());
-    let list = if text.provider == Provider::Plivo {
-        query.append_pair("limit", &PLIVO_PAGE.to_string());
-        query.append_pair("offset", &(page * PLIVO_PAGE).to_string());
-        query.append_pair("message_direction", "outbound");
-        query.append_pair("message_time__gte", &(since - SKEW).format("%F %T").to_string());
-        "Message/"
-    } else {
-        query.append_pair("To", &text.to).append_pair("From", &text.line).append_pair("PageSize", "100");
-        "Messages.json"
-    };
-    let path = format!("{}?{}", path(text.provider, account, list), query.finish());
+    query.append_pair("To", &text.to).append_pair("From", &text.line).append_pair("PageSize", "100");
+    let path = format!("{}?{}", path(text.provider, account, "Messages.json"), query.finish());
+    Request { method: Method::GET, path, body: Body::None }
+}
+
+fn plivo_page(account: &str, since: DateTime<Utc>, offset: usize) -> Request {
+    let mut query = form_urlencoded::Serializer::new(String::new());
+    query.append_pair("limit", &PLIVO_PAGE.to_string()).append_pair("offset", &offset.to_string());
+    query.append_pair("message_direction", "outbound");
+    query.append_pair("message_time__gte", &(since - SKEW).format("%F %T").to_string());
+    let path = format!("{}?{}", path(Provider::Plivo, account, "Message/"), query.finish());
     Request { method: Method::GET, path, body: Body::None }
 }
 
@@ -156,38 +159,35 @@ pub(crate) struct Listed {
 pub(crate) struct Page {
     /// The texts that may be this one: from and to the same numbers, sent by an API and not before `since`.
     pub(crate) listed: Vec<Listed>,
-    /// Whether there may be others on the next page.
-    pub(crate) more: bool,
+    /// Where there may be others.
+    pub(crate) next: Option<Request>,
 }
 
 /// Reads a page; none where it is no such page.
-pub(crate) fn page(text: &Text, since: DateTime<Utc>, body: &Value) -> Option<Page> {
+pub(crate) fn page(text: &Text, account: &str, since: DateTime<Utc>, body: &Value) -> Option<Page> {
     let earliest = since - SKEW;
-    let is = |row: &Value, name: &str, number: &str| {
-        row.get(name).and_then(Value::as_str).is_some_and(|given| Phone::read(given) == Phone::read(number))
-    };
     if text.provider == Provider::Plivo {
-        let rows = body.get("objects")?.as_array()?;
-        let listed = rows.iter().filter(|row| {
-            is(row, "from_number", &text.line)
-                && is(row, "to_number", &text.to)
-                && row.get("message_direction").is_none_or(|direction| direction == "outbound")
-                && plivo_time(row).is_none_or(|at| at >= earliest)
-        });
-        let listed = listed.filter_map(|row| {
-            Some(Listed { id: row.get("message_uuid")?.as_str()?.to_owned(), same_words: false })
-        });
-        let next = body.pointer("/meta/next");
-        let more = !rows.is_empty() && next.is_some_and(|next| next.is_string() || next == true);
-        return Some(Page { listed: listed.collect(), more });
+        plivo_listed(text, account, earliest, since, body)
+    } else {
+        twilio_listed(text, account, earliest, body)
     }
+}
+
+/// Whether a member of a row is this number.
+fn is(row: &Value, name: &str, number: &str) -> bool {
+    let given = row.get(name).and_then(Value::as_str);
+    given.is_some_and(|given| Phone::read(given) == Phone::read(number))
+}
+
+fn twilio_listed(text: &Text, account: &str, earliest: DateTime<Utc>, body: &Value) -> Option<Page> {
     let rows = body.get("messages")?.as_array()?;
+    let is_late = |row: &Value| twilio_time(row).is_none_or(|at| at >= earliest);
     let listed = rows.iter().filter(|row| {
         is(row, "from", &text.line)
             && is(row, "to", &text.to)
             // A reply in XML is another text.
             && matches!(row.get("direction").and_then(Value::as_str), Some("outbound-api" | "outbound-call"))
-            && twilio_time(row).is_none_or(|at| at >= earliest)
+            && is_late(row)
     });
     let listed = listed.filter_map(|row| {
         let words = row.get("body").and_then(Value::as_str).unwrap_or_default();
@@ -195,7 +195,36 @@ pub(crate) fn page(text: &Text, since: DateTime<Utc>, body: &Value) -> Option<Pa
         let same_words = words.ends_with(&text.body);
         Some(Listed { id: row.get("sid")?.as_str()?.to_owned(), same_words })
     });
-    Some(Page { listed: listed.collect(), more: false })
+    let next = body.get("next_page_uri").and_then(Value::as_str);
+    // The token goes along, so it must lead nowhere else.
+    let next = next.filter(|next| next.starts_with(&path(Provider::Twilio, account, "")));
+    let next = next.filter(|_| rows.last().is_some_and(is_late));
+    let next = next.map(|next| Request { method: Method::GET, path: next.to_owned(), body: Body::None });
+    Some(Page { listed: listed.collect(), next })
+}
+
+fn plivo_listed(
+    text: &Text,
+    account: &str,
+    earliest: DateTime<Utc>,
+    since: DateTime<Utc>,
+    body: &Value,
+) -> Option<Page> {
+    let rows = body.get("objects")?.as_array()?;
+    let listed = rows.iter().filter(|row| {
+        is(row, "from_number", &text.line)
+            && is(row, "to_number", &text.to)
+            && row.get("message_direction").is_none_or(|direction| direction == "outbound")
+            && plivo_time(row).is_none_or(|at| at >= earliest)
+    });
+    let listed = listed.filter_map(|row| {
+        Some(Listed { id: row.get("message_uuid")?.as_str()?.to_owned(), same_words: false })
+    });
+    let next = body.pointer("/meta/next").is_some_and(|next| next.is_string() || next == true);
+    let offset = body.pointer("/meta/offset").and_then(Value::as_u64).and_then(|at| usize::try_from(at).ok());
+    let next =
+        (next && !rows.is_empty()).then(|| plivo_page(account, since, offset.unwrap_or(0) + rows.len()));
+    Some(Page { listed: listed.collect(), next })
 }
 
 fn twilio_time(row: &Value) -> Option<DateTime<Utc>> {

@@ -67,7 +67,8 @@ const ATTEMPTED_SQL: &str =
 
 /// What is known to be done is done, whoever has claimed it since.
 const SETTLE_SQL: &str = "
-UPDATE outbox SET state = $3, why = $4, provider_id = coalesce($5, provider_id), settled_at = $6, doubt_since = NULL
+UPDATE outbox SET state = $3, why = $4, provider_id = coalesce($5, provider_id), settled_at = $6,
+    doubt_since = CASE WHEN $4 = 'in_doubt' THEN doubt_since END
 WHERE id = $1 AND state = 'waiting' AND ($3 = 'done' OR claims = $2)";
 
 const POSTPONE_SQL: &str = "
@@ -346,4 +347,57 @@ pub(crate) async fn standing(db: impl PgExecutor<'_>, now: DateTime<Utc>) -> sql
     let (waiting, due, oldest, dead): (i64, i64, Option<DateTime<Utc>>, i64) =
         sqlx::query_as(STATE_SQL).bind(now).fetch_one(db).await?;
     Ok(Standing { waiting, due, oldest: oldest.filter(|oldest| *oldest <= now), dead })
+}
+
+const LIST_SQL: &str = "
+SELECT id, key, kind, provider, reason, state, why, due_at, tries, provider_id, settled_at FROM outbox
+WHERE state = $1 ORDER BY id LIMIT $2";
+
+/// A text whose outcome is not known stays in doubt, and so is looked up first.
+const RETRY_SQL: &str = "
+UPDATE outbox SET state = 'waiting', why = NULL, due_at = $2, tries = 0, settled_at = NULL
+WHERE id = ANY ($1) AND state IN ('dead', 'refused', 'cancelled')";
+
+const CANCEL_SQL: &str = "
+UPDATE outbox SET state = 'cancelled', why = NULL, settled_at = $2
+WHERE id = ANY ($1) AND state = 'waiting' AND doubt_since IS NULL";
+
+/// Something owed, without what it says and whom it is about.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, sqlx::FromRow)]
+pub(crate) struct Row {
+    pub(crate) id: Uuid,
+    pub(crate) key: String,
+    pub(crate) kind: String,
+    pub(crate) provider: String,
+    pub(crate) reason: Option<String>,
+    pub(crate) state: String,
+    pub(crate) why: Option<String>,
+    pub(crate) due_at: DateTime<Utc>,
+    pub(crate) tries: i32,
+    pub(crate) provider_id: Option<String>,
+    pub(crate) settled_at: Option<DateTime<Utc>>,
+}
+
+/// What is in a state, oldest first.
+///
+/// # Errors
+/// What the database raises.
+pub(crate) async fn list(db: impl PgExecutor<'_>, state: &str, most: i64) -> sqlx::Result<Vec<Row>> {
+    sqlx::query_as(LIST_SQL).bind(state).bind(most).fetch_all(db).await
+}
+
+/// Has these tried again that have ended without success. Tells how many those are.
+///
+/// # Errors
+/// What the database raises.
+pub(crate) async fn retry(db: impl PgExecutor<'_>, ids: &[Uuid], now: DateTime<Utc>) -> sqlx::Result<u64> {
+    Ok(sqlx::query(RETRY_SQL).bind(ids).bind(now).execute(db).await?.rows_affected())
+}
+
+/// Cancels those of these that wait and cannot have been done. Tells how many those are.
+///
+/// # Errors
+/// What the database raises.
+pub(crate) async fn cancel(db: impl PgExecutor<'_>, ids: &[Uuid], now: DateTime<Utc>) -> sqlx::Result<u64> {
+    Ok(sqlx::query(CANCEL_SQL).bind(ids).bind(now).execute(db).await?.rows_affected())
 }

@@ -268,7 +268,7 @@ mod tests {
     fn each_code_stands_once_and_hides_no_other() {
         let mut areas = BTreeSet::new();
         for (codes, _) in AREAS {
-            for code in codes {
+            for code in *codes {
                 assert!((201..=989).contains(code) && areas.insert(code), "{code}");
             }
         }

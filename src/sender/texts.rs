@@ -191,9 +191,11 @@ impl Sender {
     }
 
     async fn look_up(&self, text: &Text, since: DateTime<Utc>) -> sqlx::Result<Found> {
+        let account = self.remote.account(text.provider);
         let mut listed: Vec<Listed> = Vec::new();
-        for page in 0..PAGES {
-            let request = api::look_up(text, self.remote.account(text.provider), since, page);
+        let mut next = Some(api::look_up(text, account, since));
+        for _ in 0..PAGES {
+            let Some(request) = next else { break };
             let body = match self.remote.ask(text.provider, &request).await {
                 Answer::Done { body, .. } => body,
                 Answer::Refused { status, .. } | Answer::Busy { status, .. } => {
@@ -202,17 +204,18 @@ impl Sender {
                 Answer::Unknown { status, .. } => return Ok(Found::Unread(status)),
                 Answer::Unreached { .. } => return Ok(Found::Unread(None)),
             };
-            let Some(page) = api::page(text, since, &body) else { return Ok(Found::Unread(None)) };
+            let Some(page) = api::page(text, account, since, &body) else { return Ok(Found::Unread(None)) };
             listed.extend(page.listed);
-            if !page.more {
-                let ids: Vec<String> = listed.iter().map(|listed| listed.id.clone()).collect();
-                let known = queue::known(&self.db, &text.to, &ids).await?;
-                listed.retain(|listed| !known.contains(&listed.id));
-                listed.sort_by_key(|listed| !listed.same_words);
-                return Ok(listed.into_iter().next().map_or(Found::No, |listed| Found::Yes(listed.id)));
-            }
+            next = page.next;
         }
-        Ok(Found::Unread(None)) // there are more than can be looked through
+        if next.is_some() {
+            return Ok(Found::Unread(None)); // there are more than can be looked through
+        }
+        let ids: Vec<String> = listed.iter().map(|listed| listed.id.clone()).collect();
+        let known = queue::known(&self.db, &text.to, &ids).await?;
+        listed.retain(|listed| !known.contains(&listed.id));
+        listed.sort_by_key(|listed| !listed.same_words);
+        Ok(listed.into_iter().next().map_or(Found::No, |listed| Found::Yes(listed.id)))
     }
 
     /// The provider knows that the contact wants no texts. That is kept as the delivery report that says the same, of which
