@@ -15,6 +15,7 @@ mod keys;
 mod known;
 mod migrate;
 mod near;
+mod outbox;
 mod rebuild;
 mod reconcile;
 mod replay;
@@ -68,6 +69,7 @@ enum Command {
     DeadLetters(replay::DeadArgs),
     Rebuild(rebuild::Args),
     Reconcile(reconcile::Args),
+    Outbox(outbox::Args),
     Keys(keys::Args),
     Flow(flow::Args),
     Healthcheck(healthcheck::Args),
@@ -91,6 +93,7 @@ impl Command {
             Self::Smoke(args) => smoke::run(args, &SystemClock).await,
             Self::Replay(args) => replay::run(args, &SystemClock).await.map(done),
             Self::DeadLetters(args) => replay::dead_letters(args).await.map(done),
+            Self::Outbox(args) => outbox::run(args, &SystemClock).await.map(done),
             Self::Keys(args) => keys::run(args, &SystemClock).await.map(done),
             Self::Flow(args) => flow::run(&args, &SystemClock),
             Self::Rebuild(args) => rebuild::run(args).await.map(done),

@@ -23,6 +23,7 @@ mod methods;
 mod metrics;
 mod migrations;
 mod nonces;
+mod outbox;
 mod reconcile;
 mod refusals;
 mod sign;
