@@ -25,11 +25,13 @@ mod send;
 mod serve;
 mod shell;
 mod sign;
+mod simulate;
 mod smoke;
 #[cfg(test)]
 mod standin;
 mod target;
 mod verdict;
+mod why;
 
 use std::process::ExitCode;
 
@@ -72,6 +74,9 @@ enum Command {
     Outbox(outbox::Args),
     Keys(keys::Args),
     Flow(flow::Args),
+    #[command(visible_alias = "phone")]
+    Simulate(simulate::Args),
+    Why(why::Args),
     Healthcheck(healthcheck::Args),
     Docs(docs::Args),
 }
@@ -96,6 +101,8 @@ impl Command {
             Self::Outbox(args) => outbox::run(args, &SystemClock).await.map(done),
             Self::Keys(args) => keys::run(args, &SystemClock).await.map(done),
             Self::Flow(args) => flow::run(&args, &SystemClock),
+            Self::Simulate(args) => simulate::run(args, &SystemClock).await,
+            Self::Why(args) => why::run(args).await.map(done),
             Self::Rebuild(args) => rebuild::run(args).await.map(done),
             Self::Reconcile(args) => reconcile::run(args, &SystemClock).await,
             Self::Healthcheck(args) => healthcheck::run(args).await,

@@ -7,6 +7,7 @@
 mod body;
 mod caller;
 mod detail;
+mod flow;
 mod keys;
 mod list;
 mod masks;
@@ -36,6 +37,8 @@ pub(super) fn router(state: &State) -> Router<State> {
         .route("/api/v1/{resource}/count", get(list::count))
         .route("/api/v1/{resource}/{id}", get(detail::detail))
         .route("/api/v1/calls/{id}/timeline", get(detail::timeline))
+        .route("/api/v1/calls/{id}/why", get(flow::why))
+        .route("/api/v1/flows/simulate", post(flow::simulate).fallback(method_not_allowed))
         .route("/api/v1/accounts/{id}/entitlement", get(detail::entitlement))
         .route("/api/v1/events/replay", post(replay::events).fallback(method_not_allowed))
         .route("/api/v1/events/{id}/replay", post(replay::event).fallback(method_not_allowed))
@@ -44,5 +47,7 @@ pub(super) fn router(state: &State) -> Router<State> {
         .route("/api/v1/keys/{id}/revoke", post(keys::revoke).fallback(method_not_allowed))
         .route_layer(from_fn_with_state(state.clone(), once::once))
         .route_layer(from_fn_with_state(state.clone(), caller::guard))
+        // Its bearer is no key but a capability of the call.
+        .route("/api/v1/calls/{id}/directive", post(flow::directive).fallback(method_not_allowed))
         .route("/api/v1/openapi.json", get(openapi::document))
 }

@@ -5,10 +5,12 @@
 
 mod after;
 mod call;
+pub(crate) mod capability;
 mod ledger;
 #[cfg(test)]
 mod tests;
 mod text;
+pub(crate) mod why;
 
 use std::{
     collections::BTreeMap,
@@ -33,7 +35,7 @@ use super::{
 use crate::{
     billing::entitlement,
     db::{Presence, State},
-    domain::{clock::Clock, phone::Phone, verb::Language},
+    domain::{clock::Clock, id::EventId, phone::Phone, verb::Language},
     outbox::{EndCall, Owed, Reason, Text},
     provider::Provider,
 };
@@ -182,6 +184,23 @@ impl Desk {
         }
         (standing.entitlement.standing != entitlement::Standing::Suspended, reason.to_owned())
     }
+}
+
+const WISH_SQL: &str = "INSERT INTO directives (id, call, target, at) VALUES ($1, $2, $3, $4)";
+
+/// Keeps whom an agent wants rung when it gives a call back: the request that follows may reach another replica.
+///
+/// # Errors
+/// What the database raises.
+pub(crate) async fn keep_wish(
+    db: &PgPool,
+    provider: Provider,
+    call: &str,
+    target: &str,
+    now: DateTime<Utc>,
+) -> sqlx::Result<()> {
+    let (id, key) = (EventId::new(now).uuid(), super::key_of(provider, call));
+    sqlx::query(WISH_SQL).bind(id).bind(key).bind(target).bind(now).execute(db).await.map(drop)
 }
 
 /// What a callback that only informs may tell of a call.
