@@ -87,7 +87,8 @@ pub(super) async fn publish(
 }
 
 fn target(given: &Map<String, Value>) -> Result<Target<'_>, Error> {
-    if let Some(name) = given.keys().find(|name| !["flow", "number", "flow_version"].contains(&name.as_str())) {
+    if let Some(name) = given.keys().find(|name| !["flow", "number", "flow_version"].contains(&name.as_str()))
+    {
         return Err(bad(name, "a publication has no such member"));
     }
     let number = match given.get("number") {
@@ -177,7 +178,9 @@ fn shown(line: &Line, reader: &Reader) -> Value {
                 *number = mask_number(number);
             }
         }
-        for number in settings.get_mut("people").and_then(Value::as_object_mut).into_iter().flat_map(Map::values_mut) {
+        for number in
+            settings.get_mut("people").and_then(Value::as_object_mut).into_iter().flat_map(Map::values_mut)
+        {
             *number = mask_number(number);
         }
     }

@@ -30,6 +30,7 @@ pub(super) fn schemas() -> Value {
         schemas.insert(name.to_owned(), schema);
     }
     schemas.extend(super::lines::schemas());
+    schemas.extend(super::conversations::schemas());
     schemas.into()
 }
 
