@@ -59,7 +59,8 @@ pub(super) async fn set(
     let number = number.ok_or_else(|| bad("number", "it is missing"))?;
     let mut db = state.db.acquire().await?;
     let (id, contact) = manage::set_contact(&mut db, &line, &number, &change, asked(&reader, &state)).await?;
-    let name = if reader.sees_people() { json!(contact.name) } else { json!(contact.name.map(|_| "(masked)")) };
+    let name =
+        if reader.sees_people() { json!(contact.name) } else { json!(contact.name.map(|_| "(masked)")) };
     Ok(Json(json!({
         "object": "contact", "id": id::shown("contact_", id), "name": name, "tags": contact.tags,
         "blocked": contact.blocked,

@@ -87,7 +87,8 @@ pub(super) async fn publish(
 }
 
 fn target(given: &Map<String, Value>) -> Result<Target<'_>, Error> {
-    if let Some(name) = given.keys().find(|name| !["flow", "number", "flow_version"].contains(&name.as_str())) {
+    if let Some(name) = given.keys().find(|name| !["flow", "number", "flow_version"].contains(&name.as_str()))
+    {
         return Err(bad(name, "a publication has no such member"));
     }
     let number = match given.get("number") {
@@ -155,7 +156,9 @@ pub(super) async fn serving(
         })
     });
     let data: Vec<Value> = data.collect();
-    Ok(Json(json!({ "object": "serving", "as_of": state.lines.as_of(), "lines": data })))
+    Ok(Json(json!({
+        "object": "serving", "as_of": state.lines.as_of(), "lines": data, "contacts": state.lines.contacts(),
+    })))
 }
 
 /// Whose request it is.
@@ -177,7 +180,9 @@ fn shown(line: &Line, reader: &Reader) -> Value {
                 *number = mask_number(number);
             }
         }
-        for number in settings.get_mut("people").and_then(Value::as_object_mut).into_iter().flat_map(Map::values_mut) {
+        for number in
+            settings.get_mut("people").and_then(Value::as_object_mut).into_iter().flat_map(Map::values_mut)
+        {
             *number = mask_number(number);
         }
     }

@@ -52,7 +52,10 @@ pub(super) fn router(state: &State) -> Router<State> {
         .route("/api/v1/lines/{id}/rollback", post(lines::rollback).fallback(method_not_allowed))
         .route("/api/v1/lines/{id}/publications", get(lines::publications))
         .route("/api/v1/flows", get(flows::list).post(flows::add).fallback(method_not_allowed))
-        .route("/api/v1/flows/{id}/versions", get(flows::versions).post(flows::push).fallback(method_not_allowed))
+        .route(
+            "/api/v1/flows/{id}/versions",
+            get(flows::versions).post(flows::push).fallback(method_not_allowed),
+        )
         .route("/api/v1/flows/{id}/versions/{number}", get(flows::version))
         .route("/api/v1/contacts", get(contacts::list).post(contacts::set).fallback(method_not_allowed))
         .route_layer(from_fn_with_state(state.clone(), once::once))

@@ -43,6 +43,7 @@ pub(super) fn schemas() -> Map<String, Value> {
     let serving = [
         ("as_of", json!({ "type": ["string", "null"], "description": "when this was last seen to be so" })),
         ("lines", json!({ "type": "array", "items": { "type": "object" } })),
+        ("contacts", json!({ "type": "integer", "minimum": 0, "description": "how many are in memory" })),
     ];
     Map::from_iter([
         ("FlowVersion".to_owned(), whole("flow_version", &version)),
@@ -56,9 +57,7 @@ pub(super) fn schemas() -> Map<String, Value> {
 
 /// The schema of a body.
 pub(super) fn body(name: &str) -> Value {
-    let object = |required: &[&str], properties: Value| {
-        json!({ "type": "object", "required": required, "properties": properties, "additionalProperties": false })
-    };
+    let object = |required: &[&str], properties: Value| json!({ "type": "object", "required": required, "properties": properties, "additionalProperties": false });
     match name {
         "NewLine" => {
             let mut properties = line();
@@ -75,7 +74,9 @@ pub(super) fn body(name: &str) -> Value {
                 "flow_version": { "type": ["integer", "null"], "description": "in place of `flow`; null is what is built in" },
             }),
         ),
-        "NewFlow" => object(&["name"], json!({ "name": { "type": "string", "pattern": "^[A-Za-z0-9_-]{1,40}$" } })),
+        "NewFlow" => {
+            object(&["name"], json!({ "name": { "type": "string", "pattern": "^[A-Za-z0-9_-]{1,40}$" } }))
+        }
         "Document" => json!({
             "type": "object", "required": ["schema", "start", "steps"], "additionalProperties": false,
             "properties": {
