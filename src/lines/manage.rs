@@ -77,6 +77,14 @@ pub(crate) async fn line(db: &mut PgConnection, name: &str) -> Result<Line, Refu
     table::get(db, id).await?.ok_or_else(missing)
 }
 
+/// Whether there is neither a line nor a flow.
+///
+/// # Errors
+/// What the database raises.
+pub(crate) async fn is_empty(db: &mut PgConnection) -> Result<bool, Refused> {
+    Ok(table::is_empty(db).await?)
+}
+
 /// All lines, oldest first.
 ///
 /// # Errors

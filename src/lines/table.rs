@@ -39,6 +39,8 @@ const HEEDED_SQL: &str = "
 SELECT owner, number, name, tags, blocked FROM contacts WHERE blocked OR tags <> '{}' OR name IS NOT NULL
 ORDER BY blocked DESC, changed_at DESC LIMIT $1";
 
+const EMPTY_SQL: &str = "SELECT NOT EXISTS (SELECT FROM lines) AND NOT EXISTS (SELECT FROM flows)";
+
 const LINE_SQL: &str = "
 SELECT id, provider, number, name, account, flow_version, zone, country, language, state, settings
 FROM lines WHERE id = $1";
@@ -131,6 +133,14 @@ pub(super) async fn revision(db: &mut PgConnection) -> sqlx::Result<i64> {
 /// What the database raises.
 pub(super) async fn hold(db: &mut PgConnection) -> sqlx::Result<()> {
     sqlx::query(HOLD_SQL).execute(db).await.map(drop)
+}
+
+/// Whether there is neither a line nor a flow.
+///
+/// # Errors
+/// What the database raises.
+pub(super) async fn is_empty(db: &mut PgConnection) -> sqlx::Result<bool> {
+    sqlx::query_scalar(EMPTY_SQL).fetch_one(db).await
 }
 
 /// All lines.

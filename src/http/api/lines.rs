@@ -156,7 +156,9 @@ pub(super) async fn serving(
         })
     });
     let data: Vec<Value> = data.collect();
-    Ok(Json(json!({ "object": "serving", "as_of": state.lines.as_of(), "lines": data })))
+    Ok(Json(json!({
+        "object": "serving", "as_of": state.lines.as_of(), "lines": data, "contacts": state.lines.contacts(),
+    })))
 }
 
 /// Whose request it is.

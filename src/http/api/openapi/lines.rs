@@ -43,6 +43,7 @@ pub(super) fn schemas() -> Map<String, Value> {
     let serving = [
         ("as_of", json!({ "type": ["string", "null"], "description": "when this was last seen to be so" })),
         ("lines", json!({ "type": "array", "items": { "type": "object" } })),
+        ("contacts", json!({ "type": "integer", "minimum": 0, "description": "how many are in memory" })),
     ];
     Map::from_iter([
         ("FlowVersion".to_owned(), whole("flow_version", &version)),
