@@ -183,6 +183,16 @@ impl Owed {
         }
     }
 
+    /// As PostgreSQL takes it: its text has no NUL, and a caller may have said one.
+    pub(super) fn without_nul(mut self) -> Self {
+        if let Self::Text(text) = &mut self
+            && text.body.contains('\0')
+        {
+            text.body = text.body.replace('\0', "\u{fffd}");
+        }
+        self
+    }
+
     /// The earliest moment at which it may be done, where that is not at once.
     pub(super) fn not_before(&self) -> Option<DateTime<Utc>> {
         match self {

@@ -26,11 +26,11 @@ impl Sender {
         };
         let Some(id) = self.begin(claimed).await? else { return Ok(()) };
         let attempt = Attempt { claimed, id, lane: Lane::Files };
-        let Some(fetched) = stop.run_until_cancelled(fetcher.fetch(wanted, noted.id)).await else {
+        let Some(outcome) = stop.run_until_cancelled(fetcher.fetch(wanted, noted.id)).await else {
             return self.later(&attempt, "failed", None, "stopped", self.clock.now(), false).await;
         };
         let last = claimed.tries + 1 >= Lane::Files.tries();
-        match fetched {
+        match outcome {
             Ok(file) => {
                 media::stored(&self.db, noted.id, &file).await?;
                 self.end(&attempt, "done", Some(200), None, &End::Done(None)).await

@@ -296,5 +296,20 @@ async fn a_running_service_is_woken_and_stops_in_order() {
     owe(&house, text("twilio", "k", OWNER, "notice", "A new voice message")).await;
     eventually("sent", || async { (state(&house, "k").await.0 == "done").then_some(()) }).await;
     assert_eq!(carriers.words(), ["A new voice message"]);
+
+    // A text that is under way when the service is stopped is waited for.
+    carriers.fail([Some(Fault::Held)]);
+    house.clock.advance(Duration::from_secs(1));
+    owe(&house, text("twilio", "last", OWNER, "notice", "The last one")).await;
+    carriers.stuck().await;
+    house.app.stop();
+    carriers.release();
+    let other = house.database.pool().await;
+    eventually("recorded", || async {
+        let sql = "SELECT state = 'done' FROM outbox WHERE key = 'last'";
+        sqlx::query_scalar::<_, bool>(sql).fetch_one(&other).await.unwrap().then_some(())
+    })
+    .await;
+    other.close().await;
     house.close().await;
 }
