@@ -7,6 +7,8 @@ pub(crate) mod cache;
 pub(crate) mod document;
 pub(crate) mod flow;
 pub(crate) mod line;
+pub(crate) mod manage;
+pub(crate) mod publish;
 pub(crate) mod table;
 pub(crate) mod token;
 
