@@ -9,7 +9,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::provider::Provider;
 
-/// Something to be done outside, once. Its key is unique for ever.
+/// Something to be done outside, once. Its key is unique for ever, and names calls, texts and steps, but nobody: it is
+/// shown to whoever may read.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub(crate) enum Owed {

@@ -19,10 +19,7 @@ impl Sender {
     ) -> sqlx::Result<()> {
         let noted = media::note(&self.db, wanted, claimed.id.time()).await?;
         let Some(fetcher) = self.fetcher.as_ref().filter(|_| noted.is_wanted) else {
-            let end = End::Done(None);
-            queue::settle(&self.db, claimed, &end, self.clock.now()).await?;
-            self.tell(claimed, &end);
-            return Ok(());
+            return self.without_try(claimed, &End::Done(None)).await;
         };
         let Some(id) = self.begin(claimed).await? else { return Ok(()) };
         let attempt = Attempt { claimed, id, lane: Lane::Files };

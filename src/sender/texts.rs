@@ -55,10 +55,7 @@ impl Sender {
             return Ok(());
         }
         if claimed.tries >= Lane::Words.tries() {
-            let end = End::Dead("tries".to_owned());
-            queue::settle(&self.db, claimed, &end, self.clock.now()).await?;
-            self.tell(claimed, &end);
-            return Ok(());
+            return self.without_try(claimed, &End::Dead("tries".to_owned())).await;
         }
         let Some(id) = self.allowed(claimed, text).await? else { return Ok(()) };
         let attempt = Attempt { claimed, id, lane: Lane::Words };

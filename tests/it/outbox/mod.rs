@@ -222,6 +222,8 @@ async fn without_an_account_it_waits_and_says_so() {
     owe(&house, text("plivo", "k", CALLER, "flow", "k")).await;
     send(&house).await;
     assert_eq!(state(&house, "k").await, is("waiting", "not_configured"));
+    send_later(&house, Duration::from_hours(49)).await;
+    assert_eq!(state(&house, "k").await, is("refused", "not_configured"));
     assert!(carriers.asked().is_empty());
     house.close().await;
 }
