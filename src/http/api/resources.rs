@@ -379,6 +379,8 @@ pub(super) const RESOURCES: &[Resource] = &[
         prefix: "outbox_",
         from: "(SELECT id, key, kind, provider, line, contact, reason, state, why, due_at, tries, doubt_since, provider_id,
                        settled_at, owed FROM outbox)",
+        also: None,
+        look: LOOK,
         named: "t.key = $1",
         filters: &[
             PROVIDER,
@@ -399,6 +401,8 @@ pub(super) const RESOURCES: &[Resource] = &[
         prefix: "media_",
         from: "(SELECT id, key, kind, provider, about, external_id, url, media_type, state, bytes,
                        encode(sha256, 'hex') AS sha256, made_at, delete_at, deleted_at FROM media)",
+        also: None,
+        look: LOOK,
         named: "t.key = $1",
         filters: &[
             PROVIDER,
