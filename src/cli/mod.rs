@@ -102,7 +102,6 @@ impl Command {
             Self::DeadLetters(args) => replay::dead_letters(args).await.map(done),
             Self::Outbox(args) => outbox::run(args, &SystemClock).await.map(done),
             Self::Keys(args) => keys::run(args, &SystemClock).await.map(done),
-            Self::Flow(args) => flow::run(&args, &SystemClock),
             Self::Simulate(args) => simulate::run(args, &SystemClock).await,
             Self::Why(args) => why::run(args).await.map(done),
             Self::Line(args) => line::run(args, &SystemClock).await,
