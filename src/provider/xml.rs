@@ -124,4 +124,6 @@ pub(super) fn audible(text: &str, limit: usize) -> Option<&str> {
 }
 
 #[cfg(test)]
+mod examples;
+#[cfg(test)]
 mod tests;

@@ -84,6 +84,9 @@ fn ask(ask: &Ask, origin: &str) -> Element {
     if let Some(digits) = ask.digits {
         input = input.with("numDigits", digits.to_string());
     }
+    if ask.digits == Some(1) {
+        input = input.with("finishOnKey", "none"); // else `#` would be no answer, but silence
+    }
     input = input.with("executionTimeout", ask.seconds.to_string());
     if ask.digits.is_some() {
         input = input.with("digitEndTimeout", DIGIT_SECONDS);
@@ -147,15 +150,15 @@ fn record(record: &Record, origin: &str) -> Element {
 /// What the endpoint is told must be letters and digits, 512 bytes in all. Source: Plivo docs, "Stream", `extraHeaders`.
 fn stream(stream: &Stream, origin: &str) -> Element {
     let told: Vec<String> = stream.told.iter().map(|(name, value)| format!("{name}={value}")).collect();
-    Element::text("Stream", &stream.url)
+    let element = Element::text("Stream", &stream.url)
         .with("bidirectional", "true")
         .with("audioTrack", "inbound")
         .with("keepCallAlive", "true")
         .with("streamTimeout", stream.limit.to_string())
         .with("contentType", "audio/x-mulaw;rate=8000")
-        .with("extraHeaders", told.join(","))
         .with("statusCallbackUrl", url(&stream.state, origin))
-        .with("statusCallbackMethod", "POST")
+        .with("statusCallbackMethod", "POST");
+    if told.is_empty() { element } else { element.with("extraHeaders", told.join(",")) }
 }
 
 /// Both ends must be named, without `+`.

@@ -69,6 +69,9 @@ fn ask(ask: &Ask, origin: &str) -> Element {
     if let Some(digits) = ask.digits {
         gather = gather.with("numDigits", digits.to_string());
     }
+    if ask.digits == Some(1) {
+        gather = gather.with("finishOnKey", ""); // else `#` would be no answer, but silence
+    }
     gather = gather.with("timeout", ask.seconds.to_string());
     if let Some(hints) = &ask.speech {
         gather = gather.with("speechTimeout", "auto").with("language", ask.language.tag());
