@@ -16,7 +16,11 @@ use crate::{
         state::{Door, Keys, Limits, Shared, State},
     },
     inbox::{self, Intake, SpoolPlan, Upkeep, rejections::Rejections},
-    lines::token::TokenKeys,
+    lines::{
+        cache::{Follower, Lines},
+        desk::Desk,
+        token::TokenKeys,
+    },
     metrics::Metrics,
     reconcile::{self, Report, Wish},
     worker::Worker,
@@ -120,14 +124,20 @@ impl App {
             plivo: TokenKeys::new(providers.plivo.as_ref().map_or(&[], |plivo| &plivo.tokens)),
         };
         let https = config.is_https();
+        let (lines, presence) = (Lines::default(), Presence::default());
+        let desk =
+            Desk::new(lines.clone(), db.clone(), presence.clone(), Arc::clone(&clock), limits.patience);
+        let desk = Arc::new(desk);
         let state = State::new(Shared {
             db: db.clone(),
             intake: Intake::new(limits.waiting),
-            presence: Presence::default(),
+            presence,
             clock: Arc::clone(&clock),
             origins: config.origins,
             providers: config.providers,
             token_keys,
+            lines,
+            desk,
             door,
             proxy: config.proxy,
             allow: config.allow,
@@ -203,6 +213,7 @@ impl App {
         presence.prepared();
         self.state.intake.open();
         presence.look(&self.db).await;
+        self.state.lines.hurry();
         Ok(true)
     }
 
@@ -210,6 +221,7 @@ impl App {
     /// at most the drain limit.
     pub async fn serve(&self, listener: TcpListener, stop: impl Future<Output = ()>) {
         self.start_upkeep();
+        self.follow_lines();
         self.start_intake().await;
         let router = http::router(self.state.clone());
         let server = http::server::serve(listener, router, self.limits.head, self.stop.clone());
@@ -275,6 +287,7 @@ impl App {
             state.presence.clone(),
             Arc::clone(&self.clock),
             state.metrics.clone(),
+            Arc::clone(&state.desk),
         )
     }
 
@@ -289,6 +302,18 @@ impl App {
             self.tasks.spawn(self.worker().run(poll, self.stop.clone()));
         }
         self.tasks.spawn(drain.run(stop));
+    }
+
+    /// Starts what keeps the lines in memory up to date.
+    fn follow_lines(&self) {
+        let follower = Follower {
+            lines: self.state.lines.clone(),
+            db: self.db.clone(),
+            database: self.database.clone(),
+            presence: self.state.presence.clone(),
+            clock: Arc::clone(&self.clock),
+        };
+        self.tasks.spawn(follower.run(self.stop.clone()));
     }
 
     /// Does at once what [`serve`](Self::serve) does now and then for the tables.

@@ -4,8 +4,15 @@ use super::row::Call;
 
 /// The call with its outcome.
 pub(super) fn decided(mut call: Call) -> Call {
-    call.outcome = if call.closed_by_sweeper { Some("unknown") } else { outcome(&call) }.map(str::to_owned);
+    let heard = if call.closed_by_sweeper { Some("unknown") } else { outcome(&call) };
+    let texted = call.texted_back == Some(true) && heard.is_some_and(is_missed);
+    call.outcome = if texted { Some("text-back") } else { heard }.map(str::to_owned);
     call
+}
+
+/// Whether nobody spoke to the caller, who left nothing either.
+pub(super) fn is_missed(outcome: &str) -> bool {
+    matches!(outcome, "missed" | "abandoned" | "text-back")
 }
 
 /// One word for the whole call; none while it goes on. Decided anew with each event, since a recording may be told of
@@ -21,6 +28,12 @@ fn outcome(call: &Call) -> Option<&'static str> {
     }
     if call.recording_s.is_some_and(|seconds| seconds > 0) {
         return Some("voicemail");
+    }
+    match call.decided.as_deref() {
+        Some("suspended") => return Some("suspended"),
+        Some("rejected") => return Some("rejected"),
+        Some("agent") => return Some("agent"),
+        _ => {}
     }
     let outbound = call.direction.as_deref() == Some("outbound");
     let hung_up_by_caller = call.hung_up_by.as_deref().is_some_and(|who| who.eq_ignore_ascii_case("caller"));

@@ -52,6 +52,15 @@ pub(crate) struct Call {
     pub(crate) transcription: Option<String>,
     pub(crate) last_seen_at: DateTime<Utc>,
     pub(crate) closed_by_sweeper: bool,
+    /// The version of the flow that it began with; 0 is the built-in default.
+    #[serde(default)]
+    pub(crate) flow_version: Option<i64>,
+    /// Its outcome, where the line itself brought it about: `agent`, `suspended`, `rejected`.
+    #[serde(default)]
+    pub(crate) decided: Option<String>,
+    /// Whether the caller of a missed call was written to.
+    #[serde(default)]
+    pub(crate) texted_back: Option<bool>,
     /// Whether nobody vouches for it.
     pub(crate) simulated: bool,
     pub(crate) stamps: Stamps,
@@ -66,13 +75,13 @@ INSERT INTO calls SELECT * FROM jsonb_populate_recordset(NULL::calls, $1)
 ON CONFLICT (key) DO UPDATE SET (id, direction, from_number, to_number, line, parent, status, ended, outcome, cause,
                                  cause_code, hung_up_by, dialled, started_at, answered_at, ended_at, duration_s, billed_s,
                                  recording, recording_url, recording_s, transcription, last_seen_at, closed_by_sweeper,
-                                 simulated, stamps, sources)
+                                 simulated, flow_version, decided, texted_back, stamps, sources)
   = (excluded.id, excluded.direction, excluded.from_number, excluded.to_number, excluded.line, excluded.parent,
      excluded.status, excluded.ended, excluded.outcome, excluded.cause, excluded.cause_code, excluded.hung_up_by,
      excluded.dialled, excluded.started_at, excluded.answered_at, excluded.ended_at, excluded.duration_s,
      excluded.billed_s, excluded.recording, excluded.recording_url, excluded.recording_s, excluded.transcription,
-     excluded.last_seen_at, excluded.closed_by_sweeper, excluded.simulated, excluded.stamps,
-     excluded.sources)";
+     excluded.last_seen_at, excluded.closed_by_sweeper, excluded.simulated, excluded.flow_version,
+     excluded.decided, excluded.texted_back, excluded.stamps, excluded.sources)";
 
     fn key(&self) -> &str {
         &self.key
@@ -185,6 +194,9 @@ impl Call {
             transcription: None,
             last_seen_at: event.at(),
             closed_by_sweeper: false,
+            flow_version: None,
+            decided: None,
+            texted_back: None,
             simulated: false,
             stamps: Stamps::new(),
             sources: Sources::new(),
@@ -208,7 +220,29 @@ impl Call {
         self.parties(told, event);
         self.end(told, event);
         self.recording(told, event);
+        self.decision(told, event);
         self
+    }
+
+    /// What the line decided. The first document tells which flow it is; of the outcomes the first stays, whatever order
+    /// the events come in.
+    fn decision(&mut self, told: &Told, event: &Kept) {
+        let decision = &event.decision;
+        if decision.is_null() {
+            return;
+        }
+        let begins = decision["turn"].as_u64().unwrap_or(0) == 0;
+        let version = decision["version"].as_i64();
+        if begins && version.is_some() && self.news("flow_version", told, event) {
+            self.flow_version = version;
+        }
+        let outcome = decision["outcome"].as_str();
+        let id = event.id.uuid();
+        let known = self.sources.get("decided").copied();
+        if outcome.is_some() && known.is_none_or(|known| id < known) {
+            self.sources.insert("decided".to_owned(), id);
+            self.decided = outcome.map(text);
+        }
     }
 
     fn news(&mut self, columns: &str, told: &Told, event: &Kept) -> bool {

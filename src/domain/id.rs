@@ -104,6 +104,12 @@ impl EventId {
 }
 
 id!(
+    /// Something that is owed to the outside.
+    OwedId,
+    "outbox_"
+);
+
+id!(
     /// One HTTP request, in logs and in answers.
     RequestId,
     "req_"
@@ -113,6 +119,12 @@ id!(
     /// A key of the API.
     KeyId,
     "key_"
+);
+
+id!(
+    /// A phone number that answers on somebody's behalf.
+    LineId,
+    "line_"
 );
 
 /// An id of any kind as text.

@@ -10,7 +10,7 @@ pub(crate) mod template;
 
 use std::collections::BTreeMap;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use self::hours::Hours;
 
@@ -239,12 +239,22 @@ pub(crate) struct Agent {
 }
 
 /// How an agent is spoken to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Mode {
     Stream,
     Turns,
     Relay,
+}
+
+impl Mode {
+    /// What the address of such an agent begins with.
+    pub(crate) fn schemes(self) -> &'static [&'static str] {
+        match self {
+            Self::Turns => &["https"],
+            Self::Stream | Self::Relay => &["wss"],
+        }
+    }
 }
 
 /// Sends a text to the contact.
@@ -258,7 +268,7 @@ pub(crate) struct Text {
 }
 
 /// In which time a text is sent once at most.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Once {
     None,

@@ -4,6 +4,7 @@
 //! It is woken after each commit of this process and looks by itself now and then, for what other processes, a spool or
 //! a replay have left. One event that cannot be worked on costs its neighbours nothing.
 
+mod effects;
 pub(crate) mod rebuild;
 
 use std::{
@@ -25,6 +26,7 @@ use crate::{
         kept::Kept,
         queue::{self, Job},
     },
+    lines::desk::Desk,
     messages,
     metrics::{Metrics, Work},
     projection::{Poison, Worked},
@@ -46,6 +48,7 @@ pub(crate) struct Worker {
     presence: Presence,
     clock: Arc<dyn Clock>,
     metrics: Metrics,
+    desk: Arc<Desk>,
     /// Where a woken look begins. The queue's index begins with what is done and not yet vacuumed; passing over all of it
     /// for every batch is what kills queues.
     from: Arc<Mutex<Uuid>>,
@@ -68,8 +71,9 @@ impl Worker {
         presence: Presence,
         clock: Arc<dyn Clock>,
         metrics: Metrics,
+        desk: Arc<Desk>,
     ) -> Self {
-        Self { db, kept, presence, clock, metrics, from: Arc::default() }
+        Self { db, kept, presence, clock, metrics, desk, from: Arc::default() }
     }
 
     /// Works until `stop`, and looks every `poll` without being woken; a batch that is under way is finished.
@@ -148,7 +152,8 @@ impl Worker {
         }
         jobs.sort_by_key(|job| job.event.id);
         let events: Vec<&Kept> = jobs.iter().map(|job| &job.event).collect();
-        let worked = project(&mut transaction, &events).await?;
+        let desk = Some((self.desk.as_ref(), now));
+        let worked = project(&mut transaction, &events, desk).await?;
         let count = settle(&mut transaction, &jobs, worked, now).await?;
         transaction.commit().await?;
         for (work, events) in [Work::Done, Work::Retried, Work::Dead].into_iter().zip(count) {
@@ -168,15 +173,22 @@ fn floor(at: DateTime<Utc>) -> Uuid {
     Uuid::from_u128(u128::from(milliseconds) << 80)
 }
 
+/// Who decides what follows from events, and when; a rebuild has nothing follow.
+type Following<'a> = Option<(&'a Desk, DateTime<Utc>)>;
+
 /// Makes the tables of a batch; where the database refuses a value, of one event after the other.
-async fn project(transaction: &mut Transaction<'_, Postgres>, events: &[&Kept]) -> sqlx::Result<Worked> {
-    match in_savepoint(transaction, events).await {
+async fn project(
+    transaction: &mut Transaction<'_, Postgres>,
+    events: &[&Kept],
+    following: Following<'_>,
+) -> sqlx::Result<Worked> {
+    match in_savepoint(transaction, events, following).await {
         Err(error) if db::fault(&error) == Fault::Data => {}
         other => return other,
     }
     let mut worked = Worked::new();
     for event in events {
-        match in_savepoint(transaction, &[*event]).await {
+        match in_savepoint(transaction, &[*event], following).await {
             Ok(one) => worked.extend(one),
             Err(error) if db::fault(&error) == Fault::Data => worked.push(Err(Poison(error.to_string()))),
             Err(error) => return Err(error),
@@ -185,9 +197,16 @@ async fn project(transaction: &mut Transaction<'_, Postgres>, events: &[&Kept]) 
     Ok(worked)
 }
 
-async fn in_savepoint(transaction: &mut Transaction<'_, Postgres>, events: &[&Kept]) -> sqlx::Result<Worked> {
+async fn in_savepoint(
+    transaction: &mut Transaction<'_, Postgres>,
+    events: &[&Kept],
+    following: Following<'_>,
+) -> sqlx::Result<Worked> {
     let mut savepoint = transaction.begin().await?;
     let worked = by_feature(&mut savepoint, events).await?;
+    if let Some((desk, now)) = following {
+        effects::owe(&mut savepoint, desk, events, now).await?;
+    }
     savepoint.commit().await?;
     Ok(worked)
 }

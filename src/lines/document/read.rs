@@ -166,7 +166,8 @@ fn typed<T: DeserializeOwned>(place: &str, value: Value, faults: &mut Vec<Fault>
     }
 }
 
-fn is_name(text: &str) -> bool {
+/// Whether a text can name a step, hours or a person.
+pub(crate) fn is_name(text: &str) -> bool {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-');
     (1..=40).contains(&text.len()) && text.bytes().all(plain)
 }
