@@ -263,6 +263,14 @@ impl App {
         self.worker().work_once().await
     }
 
+    /// Returns once calls find the lines as the database has them now.
+    ///
+    /// # Errors
+    /// What the database raises.
+    pub async fn lines_caught_up(&self) -> sqlx::Result<()> {
+        self.state.lines.caught_up(&self.db).await
+    }
+
     /// Closes the calls of which nothing was heard for long.
     pub async fn sweep_once(&self) {
         self.worker().sweep().await;

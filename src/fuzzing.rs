@@ -24,7 +24,10 @@ use crate::{
         entry::Entry,
         spool::record::{self, Progress, Records},
     },
-    lines::token::{Position, TokenKeys},
+    lines::{
+        document,
+        token::{Position, TokenKeys},
+    },
     provider::{
         Endpoint, Envelope, Params, Provider, Received, Reject, Unsigned, Webhook,
         plivo::{self, Plivo},
@@ -144,6 +147,16 @@ fn answer(provider: &str, kind: Kind, document: &str) -> Result<(), String> {
         return Err(format!("has {} bytes, at most {most} are planned for", document.len()));
     }
     grammar::check(grammar, kind, document)
+}
+
+/// What keeps a flow from being used, each fault with its place; none where nothing does.
+#[must_use]
+pub fn flow_faults(toml: &str) -> Vec<String> {
+    let faults = match document::read::read(toml) {
+        Ok(flow) => document::check::check(&flow).faults,
+        Err(faults) => faults,
+    };
+    faults.iter().map(ToString::to_string).collect()
 }
 
 /// A token; it may be of the right form, but no input knows the key.

@@ -6,8 +6,14 @@
 //!
 //! What comes out is told in neither carrier's words, so that the same script on both can be compared.
 
+mod agent;
+mod bundled;
 mod carrier;
 mod document;
+mod flows;
+mod guards;
+mod properties;
+mod stage;
 mod stories;
 mod text;
 mod walk;
@@ -15,7 +21,9 @@ mod walk;
 use std::collections::{BTreeMap, VecDeque};
 
 use crate::house::House;
+pub(crate) use agent::{Answer, FakeAgent};
 pub(crate) use carrier::Carrier;
+pub(crate) use stage::{Stage, number};
 pub(crate) use text::Texter;
 
 /// What the caller does when the line waits for them.
@@ -106,7 +114,7 @@ impl Told {
 impl Caller {
     /// Somebody who calls, says nothing and presses nothing, until the line hangs up.
     pub(crate) fn new() -> Self {
-        let to = Carrier::ALL.map(|carrier| (carrier, "+14155550199".to_owned()));
+        let to = Carrier::ALL.map(|carrier| (carrier, number(carrier).to_owned()));
         Self {
             from: "+14155550100".to_owned(),
             to: BTreeMap::from(to),

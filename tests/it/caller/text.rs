@@ -2,29 +2,23 @@
 
 use smartline::fuzzing;
 
-use super::{Carrier, document, walk::ways_back};
+use super::{Carrier, document, number, walk::ways_back};
 use crate::house::{House, ORIGIN};
 
 /// Somebody who writes.
 #[derive(Clone, Debug)]
 pub(crate) struct Texter {
     from: String,
-    to: String,
 }
 
 impl Texter {
     pub(crate) fn new() -> Self {
-        Self { from: "+14155550100".to_owned(), to: "+14155550199".to_owned() }
+        Self { from: "+14155550100".to_owned() }
     }
 
     /// Writes from this number.
     pub(crate) fn from(self, number: &str) -> Self {
-        Self { from: number.to_owned(), ..self }
-    }
-
-    /// Writes to another line.
-    pub(crate) fn to(self, number: &str) -> Self {
-        Self { to: number.to_owned(), ..self }
+        Self { from: number.to_owned() }
     }
 
     /// Sends a text, the carrier twice, and tells what comes back with the answer; what is told of its delivery is taken,
@@ -32,7 +26,8 @@ impl Texter {
     pub(crate) async fn sends(&self, house: &House, carrier: Carrier, body: &str) -> Vec<String> {
         let mut connection = house.connect().await;
         let id = carrier.id("SM");
-        let ask = carrier.signed(carrier.texts(), &carrier.texted(&id, &self.from, &self.to, body));
+        let to = number(carrier);
+        let ask = carrier.signed(carrier.texts(), &carrier.texted(&id, &self.from, to, body));
         let reply = connection.ask(&ask).await;
         let again = connection.ask(&ask).await;
         assert_eq!(reply.text(), again.text(), "asked again: {body}");
@@ -43,14 +38,14 @@ impl Texter {
         ways_back(reply.text());
         let texts = document::texts(carrier, reply.text());
         for text in &texts {
-            let ends = (self.to.clone(), self.from.clone());
+            let ends = (to.to_owned(), self.from.clone());
             assert!(text.ends.as_ref().is_none_or(|given| *given == ends), "{text:?}");
             let url = text.delivery.as_ref().expect("its delivery is told of");
             let target = url.strip_prefix(ORIGIN).unwrap();
             assert!(target.starts_with(carrier.deliveries()), "{target}");
             let own = carrier.id("SM");
             for status in ["delivered", "sent"] {
-                let told = carrier.delivered(&own, &self.to, &self.from, status);
+                let told = carrier.delivered(&own, to, &self.from, status);
                 let reply = connection.ask(&carrier.signed(target, &told)).await;
                 assert_eq!(reply.verbs(), Vec::<String>::new(), "{reply:?}");
             }

@@ -1,6 +1,7 @@
 //! A call from its first request to its end.
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
 use smartline::fuzzing;
 
@@ -9,7 +10,7 @@ use super::{
     carrier::{Carrier, Dialled, Fields, Leg, Streams},
     document::{self, Dial, Record, Step, Stream},
 };
-use crate::house::{House, ORIGIN};
+use crate::house::{House, ORIGIN, SetClock};
 use crate::storm::random::Random;
 use crate::wire::{Ask, Connection, Reply};
 
@@ -34,6 +35,7 @@ pub(super) async fn call(caller: &Caller, house: &House, carrier: Carrier) -> To
         acts: caller.acts.clone(),
         leg,
         connection: house.connect().await,
+        clock: &house.clock,
         random: Random::new(caller.seed),
         late: Vec::new(),
         transcript: Vec::new(),
@@ -59,6 +61,7 @@ struct Walk<'a> {
     acts: VecDeque<Act>,
     leg: Leg,
     connection: Connection,
+    clock: &'a SetClock,
     random: Random,
     /// Callbacks that come later.
     late: Vec<Ask>,
@@ -387,6 +390,7 @@ impl Walk<'_> {
 
     /// Sends a request, now and then twice.
     async fn send(&mut self, ask: &Ask) -> Reply {
+        self.clock.advance(Duration::from_secs(1)); // nothing happens at once
         let reply = self.connection.ask(ask).await;
         assert_eq!(reply.status, 200, "{ask:?}: {reply:?}");
         if self.random.below(100) < TWICE {
