@@ -17,7 +17,7 @@ const TEXTS: [&str; 8] = [
     "Grüße an {caller.name|dich} von {line.name|uns} 👋🏽",
     "You said {var.v|nothing yet}.",
     "First line\\nand second line",
-    "]]> -- &#0; %s {line.number}",
+    "]] -- &#0; %s {line.number}",
     "¿Qué? «Sí» — 日本語 \u{202E}abc",
     "a",
 ];
@@ -57,7 +57,10 @@ fn written(steps: &[Seeds], missed: bool, door: u8) -> String {
     for (index, seeds) in steps.iter().enumerate() {
         let _ = write!(toml, "\n[steps.s{index}]\n{}", step(index, steps.len(), seeds));
     }
-    toml.push_str("\n[steps.last]\ndo = \"end\"\ntext = \"Goodbye.\"\n");
+    toml.push_str("\n[steps.last]\ndo = \"end\"\ntext = \"Goodbye, {var.v|stranger}.\"\n");
+    toml.push_str(
+        "\n[steps.name]\ndo = \"ask\"\ntext = \"Your name?\"\nspeech = true\nas = \"v\"\nnext = \"last\"\nnone = \"last\"\n",
+    );
     toml.push_str("\n[steps.sorry]\ndo = \"text\"\nbody = \"Sorry we missed you.\"\n");
     toml.push_str(
         "\n[steps.text]\ndo = \"route\"\nwhen = [{ if = { says = [\"hours\"] }, go = \"hours\" }]\nelse = \"ack\"\n\
@@ -72,7 +75,11 @@ fn step(index: usize, steps: usize, (kind, numbers, flags): &Seeds) -> String {
     let text = TEXTS[a % TEXTS.len()];
     let onward = |seed: usize| {
         let left = steps - index - 1;
-        if left == 0 { "last".to_owned() } else { format!("s{}", index + 1 + seed % left) }
+        if left == 0 {
+            ["last", "name"][seed % 2].to_owned()
+        } else {
+            format!("s{}", index + 1 + seed % left)
+        }
     };
     let anywhere = |seed: usize| format!("s{}", seed % steps);
     let maybe = |flag: bool, line: String| if flag { line } else { String::new() };

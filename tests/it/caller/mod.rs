@@ -191,13 +191,19 @@ impl Caller {
         walk::call(self, house, carrier).await
     }
 
-    /// Calls on both carriers, which must come to the same.
+    /// Calls on both carriers, which must come to the same. The call by Twilio is told.
     pub(crate) async fn calls_both(&self, house: &House) -> Told {
+        let [twilio, _] = self.calls_each(house).await;
+        twilio
+    }
+
+    /// The same, and both calls are told.
+    pub(crate) async fn calls_each(&self, house: &House) -> [Told; 2] {
         let [twilio, plivo] = Carrier::ALL;
         let (twilio, plivo) = (self.calls(house, twilio).await, self.calls(house, plivo).await);
-        let documents = || (&twilio.documents, &plivo.documents);
-        assert_eq!(twilio.transcript, plivo.transcript, "{:#?}", documents());
-        assert_eq!(twilio.end, plivo.end, "{:#?}", documents());
-        twilio
+        let documents = || format!("{:#?}\n{:#?}", twilio.documents, plivo.documents);
+        assert_eq!(twilio.transcript, plivo.transcript, "{}", documents());
+        assert_eq!(twilio.end, plivo.end, "{}", documents());
+        [twilio, plivo]
     }
 }

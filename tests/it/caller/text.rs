@@ -1,5 +1,7 @@
 //! A contact who writes to the line, and what is written back.
 
+use std::collections::BTreeMap;
+
 use smartline::fuzzing;
 
 use super::{Carrier, document, number, walk::ways_back};
@@ -9,16 +11,25 @@ use crate::house::{House, ORIGIN};
 #[derive(Clone, Debug)]
 pub(crate) struct Texter {
     from: String,
+    /// The line's number at each carrier.
+    to: BTreeMap<Carrier, String>,
 }
 
 impl Texter {
     pub(crate) fn new() -> Self {
-        Self { from: "+14155550100".to_owned() }
+        let to = Carrier::ALL.map(|carrier| (carrier, number(carrier).to_owned()));
+        Self { from: "+14155550100".to_owned(), to: BTreeMap::from(to) }
     }
 
     /// Writes from this number.
     pub(crate) fn from(self, number: &str) -> Self {
-        Self { from: number.to_owned() }
+        Self { from: number.to_owned(), ..self }
+    }
+
+    /// Writes to another line.
+    pub(crate) fn to(mut self, carrier: Carrier, number: &str) -> Self {
+        self.to.insert(carrier, number.to_owned());
+        self
     }
 
     /// Sends a text, the carrier twice, and tells what comes back with the answer; what is told of its delivery is taken,
@@ -26,7 +37,7 @@ impl Texter {
     pub(crate) async fn sends(&self, house: &House, carrier: Carrier, body: &str) -> Vec<String> {
         let mut connection = house.connect().await;
         let id = carrier.id("SM");
-        let to = number(carrier);
+        let to = &self.to[&carrier];
         let ask = carrier.signed(carrier.texts(), &carrier.texted(&id, &self.from, to, body));
         let reply = connection.ask(&ask).await;
         let again = connection.ask(&ask).await;
@@ -38,7 +49,7 @@ impl Texter {
         ways_back(reply.text());
         let texts = document::texts(carrier, reply.text());
         for text in &texts {
-            let ends = (to.to_owned(), self.from.clone());
+            let ends = (to.clone(), self.from.clone());
             assert!(text.ends.as_ref().is_none_or(|given| *given == ends), "{text:?}");
             let url = text.delivery.as_ref().expect("its delivery is told of");
             let target = url.strip_prefix(ORIGIN).unwrap();

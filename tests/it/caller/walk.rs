@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use smartline::fuzzing;
+use smartline::{Clock as _, fuzzing};
 
 use super::{
     Act, Agent, Callee, Caller, End, Told,
@@ -44,7 +44,7 @@ pub(super) async fn call(caller: &Caller, house: &House, carrier: Carrier) -> To
     };
     let first = carrier.begins(&walk.leg);
     let end = walk.through(carrier.calls().to_owned(), first).await;
-    let last = carrier.ended(&walk.leg, &end, walk.seconds);
+    let last = carrier.ended(&walk.leg, &end, walk.seconds, house.clock.now());
     walk.inform(carrier.informs(), last).await;
     walk.flush().await;
     walk.note(match &end {
@@ -199,9 +199,9 @@ impl Walk<'_> {
             self.inform(&transcript, told).await;
         }
         if gone {
-            // Twilio asks for the next document all the same; nobody hears it.
             if self.random.chance(500) {
                 let told = self.carrier.recorded(&self.leg, &recording, seconds, "hangup");
+                let told = self.carrier.gone(told);
                 self.fetch(&record.action, &told, fuzzing::voice_document).await;
             }
             return Way::Over(End::ByCaller);
@@ -279,7 +279,7 @@ impl Walk<'_> {
         self.acts.pop_front();
         self.seconds += 4;
         if self.random.chance(500) {
-            let told = self.carrier.dialled(&self.leg, None, Dialled::GivenUp);
+            let told = self.carrier.gone(self.carrier.dialled(&self.leg, None, Dialled::GivenUp));
             self.fetch(&dial.action, &told, fuzzing::voice_document).await;
         }
         Way::Over(End::ByCaller)
@@ -338,7 +338,7 @@ impl Walk<'_> {
         };
         for state in states {
             if let Some(url) = &stream.state {
-                let told = self.carrier.streams(&self.leg, &id, *state);
+                let told = self.carrier.streams(&self.leg, &id, *state, self.clock.now());
                 // That it began is known long before it ends.
                 self.send(&self.carrier.signed(&local(url), &told)).await;
             }
