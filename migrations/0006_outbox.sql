@@ -5,7 +5,8 @@
 CREATE TABLE outbox (
     id          uuid        PRIMARY KEY, -- a UUIDv7 of the moment from which it was owed
     key         text        NOT NULL UNIQUE,
-    kind        text        NOT NULL, -- text, end_call, fetch_recording, fetch_media, delete_recording, unregistered
+    kind        text        NOT NULL, -- text, end_call, fetch_recording, fetch_media, delete_recording,
+                                      -- unregistered
     provider    text        NOT NULL,
     line        text,                 -- texts: our number
     contact     text,                 -- texts: who gets it
@@ -27,6 +28,7 @@ CREATE INDEX outbox_due ON outbox (due_at) WHERE state = 'waiting';
 -- Texts of the last hour to a contact, and texts whose outcome is not known.
 CREATE INDEX outbox_contact ON outbox (contact, settled_at) WHERE kind = 'text' AND state = 'done';
 CREATE INDEX outbox_doubt ON outbox (contact) WHERE doubt_since IS NOT NULL;
+CREATE INDEX outbox_dead ON outbox (id) WHERE state = 'dead';
 
 -- Every try. A row whose end is missing was cut off: the process died.
 CREATE TABLE attempts (

@@ -65,6 +65,25 @@ pub(crate) async fn texted_back(db: &mut PgConnection, key: &str, texted: bool) 
 const STANDING_SQL: &str = "
 SELECT key, status, ended AND NOT closed_by_sweeper AS ended, duration_s FROM calls WHERE key = ANY ($1)";
 
+const HEARD_SQL: &str = "
+SELECT EXISTS (
+    SELECT FROM calls WHERE from_number = $1 AND line = $2 AND last_seen_at >= $3 AND id >= uuid_floor($4)
+)";
+
+/// Whether a call of that number to a line was going on since then.
+///
+/// # Errors
+/// What the database raises.
+pub(crate) async fn heard_since(
+    db: impl PgExecutor<'_>,
+    line: &str,
+    caller: &str,
+    since: DateTime<Utc>,
+) -> sqlx::Result<bool> {
+    let query = sqlx::query_scalar(HEARD_SQL).bind(caller).bind(line).bind(since);
+    query.bind(since - SILENT).fetch_one(db).await
+}
+
 /// How a call stands, as far as was heard.
 #[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
 pub(crate) struct Standing {

@@ -5,7 +5,7 @@
 //! event twice. A work that failed is tried again after a while, and given up after [`TRIES`]; its row stays then.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use sqlx::{PgConnection, Row as _};
+use sqlx::{PgConnection, PgExecutor, Row as _};
 use uuid::Uuid;
 
 use super::kept::Kept;
@@ -42,6 +42,9 @@ LEFT JOIN LATERAL (
 ) event ON true
 ORDER BY work.event_id";
 
+const OLDEST_SQL: &str = "
+SELECT event_id FROM event_work WHERE attempts = 0 AND dead_at IS NULL ORDER BY event_id LIMIT 1";
+
 const DEAD_SQL: &str = "SELECT count(*) FROM event_work WHERE dead_at IS NOT NULL";
 
 const DONE_SQL: &str = "DELETE FROM event_work WHERE event_id = ANY ($1)";
@@ -72,6 +75,15 @@ pub(crate) async fn fresh(db: &mut PgConnection, from: Uuid, most: i64) -> sqlx:
 pub(crate) async fn again(db: &mut PgConnection, now: DateTime<Utc>, most: i64) -> sqlx::Result<Vec<Job>> {
     let rows = sqlx::query(AGAIN_SQL).bind(now).bind(most).fetch_all(db).await?;
     rows.iter().filter_map(job).collect()
+}
+
+/// When the oldest event came that nobody has worked on yet; one that failed does not count.
+///
+/// # Errors
+/// What the database raises.
+pub(crate) async fn oldest(db: impl PgExecutor<'_>) -> sqlx::Result<Option<DateTime<Utc>>> {
+    let oldest: Option<Uuid> = sqlx::query_scalar(OLDEST_SQL).fetch_optional(db).await?;
+    Ok(oldest.map(|oldest| EventId::from(oldest).time()))
 }
 
 /// How many events were given up.

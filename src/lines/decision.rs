@@ -59,12 +59,29 @@ pub(crate) struct Decision {
     pub(crate) later: bool,
 }
 
-/// A guard, what it saw, and whether it let the conversation pass.
+/// A guard, what it saw, and whether it let the conversation pass. As JSON one text, `+line: known`, or with `-` in front
+/// where it did not pass: there is one of these in every row of a call.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(into = "String", from = "String")]
 pub(crate) struct Guarded {
     pub(crate) guard: String,
     pub(crate) saw: String,
     pub(crate) passed: bool,
+}
+
+impl From<Guarded> for String {
+    fn from(guarded: Guarded) -> Self {
+        let sign = if guarded.passed { '+' } else { '-' };
+        format!("{sign}{}: {}", guarded.guard, guarded.saw)
+    }
+}
+
+impl From<String> for Guarded {
+    fn from(text: String) -> Self {
+        let rest = text.strip_prefix(['+', '-']).unwrap_or(&text);
+        let (guard, saw) = rest.split_once(": ").unwrap_or((rest, ""));
+        Self { guard: guard.to_owned(), saw: saw.to_owned(), passed: !text.starts_with('-') }
+    }
 }
 
 impl Decision {

@@ -65,7 +65,7 @@ pub(crate) enum Verdict {
 /// Guards a new call.
 pub(crate) fn call(of: &OfCall) -> (Verdict, Vec<Guarded>) {
     let mut seen = Seen::default();
-    seen.note("line", if of.known { "known" } else { "not known: the built-in default" }, true);
+    seen.note("line", if of.known { "known" } else { "not set up" }, true);
     if !seen.note("entitlement", &of.entitled.1, of.entitled.0) {
         let (today, most) = of.suspended_today;
         let spoken = today <= most;
@@ -73,7 +73,7 @@ pub(crate) fn call(of: &OfCall) -> (Verdict, Vec<Guarded>) {
         let verdict = if spoken { Verdict::Suspended } else { Verdict::SuspendedBusy };
         return (verdict, seen.0);
     }
-    if !seen.note("block list", if of.blocked { "blocked" } else { "not blocked" }, !of.blocked) {
+    if !seen.note("block list", if of.blocked { "blocked" } else { "not on it" }, !of.blocked) {
         return (Verdict::Rejected, seen.0);
     }
     let mut voicemail = false;
@@ -90,7 +90,7 @@ pub(crate) fn call(of: &OfCall) -> (Verdict, Vec<Guarded>) {
             Policy::Voicemail => voicemail = true,
         }
     } else {
-        seen.note("anonymous", "the number is shown", true);
+        seen.note("anonymous", "no", true);
     }
     let (level, refused) = of.attestation;
     if !seen.note("attestation", level, !refused) {
@@ -138,9 +138,9 @@ pub(crate) struct OfText {
 /// Guards a text; whether the flow is asked.
 pub(crate) fn text(of: &OfText) -> (bool, Vec<Guarded>) {
     let mut seen = Seen::default();
-    seen.note("line", if of.known { "known" } else { "not known: the built-in default" }, true);
+    seen.note("line", if of.known { "known" } else { "not set up" }, true);
     let passed = seen.note("entitlement", &of.entitled.1, of.entitled.0)
-        && seen.note("block list", if of.blocked { "blocked" } else { "not blocked" }, !of.blocked)
+        && seen.note("block list", if of.blocked { "blocked" } else { "not on it" }, !of.blocked)
         && seen.note(
             "sender",
             of.unreachable.unwrap_or("a number that can be texted"),

@@ -12,6 +12,7 @@ mod guard;
 pub(crate) mod line;
 mod running;
 pub(crate) mod safe;
+pub(crate) mod simulate;
 pub(crate) mod table;
 pub(crate) mod token;
 pub(crate) mod turns;

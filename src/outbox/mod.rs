@@ -3,19 +3,47 @@
 //! The worker owes in the transaction in which it works on an event, so nothing is owed for an event that was not worked
 //! on, and a replay, whose keys are known, owes nothing.
 
-mod owed;
+pub(crate) mod api;
+pub(crate) mod fetch;
+mod hosts;
+pub(crate) mod http;
+pub(crate) mod media;
+pub(crate) mod owed;
+pub(crate) mod queue;
+pub(crate) mod quiet;
+pub(crate) mod remote;
+pub(crate) mod zones;
+
+use std::sync::Arc;
 
 use std::collections::HashSet;
 
 use chrono::{DateTime, Utc};
 use sqlx::{PgConnection, types::Json};
+use tokio::sync::Notify;
 use uuid::Uuid;
 
-pub(crate) use owed::{
-    DeleteRecording, EndCall, FetchMedia, FetchRecording, Owed, Reason, Text, Unregistered,
-};
+pub(crate) use owed::{EndCall, FetchMedia, FetchRecording, Owed, Reason, Text, Unregistered};
 
 use crate::domain::id::OwedId;
+
+/// Wakes the sender. A clone is the same one.
+#[derive(Clone, Default)]
+pub(crate) struct Bell(Arc<[Notify; 2]>);
+
+impl Bell {
+    /// Something is owed, and committed.
+    pub(crate) fn ring(&self) {
+        for lane in self.0.iter() {
+            lane.notify_one();
+        }
+    }
+
+    /// Until something is.
+    pub(crate) async fn rung(&self, lane: queue::Lane) {
+        self.0[usize::from(lane == queue::Lane::Files)].notified().await;
+    }
+}
 
 const OWE_SQL: &str = "
 INSERT INTO outbox (id, key, kind, provider, line, contact, reason, owed, due_at)

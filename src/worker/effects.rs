@@ -9,6 +9,7 @@ use crate::{
     domain::phone::Phone,
     inbox::kept::Kept,
     lines::{decision::Decision, desk::Desk},
+    messages,
     outbox::{self, FetchMedia, FetchRecording, Owed},
     provider::{self, RECOVERED},
 };
@@ -19,6 +20,9 @@ const FRESH: TimeDelta = TimeDelta::minutes(15);
 
 /// How long it is waited after a missed call before its caller is written to: a voice message may still be told of.
 const PAUSE: TimeDelta = TimeDelta::minutes(1);
+
+/// How old a report on a text may be for something to be owed because of it: nobody waits for it any more.
+const DAY: TimeDelta = TimeDelta::days(1);
 
 const REPLIED_SQL: &str = "
 INSERT INTO replies (key, line, contact, at) SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::timestamptz[])
@@ -45,6 +49,9 @@ pub(super) async fn owe(
             owed.extend(decision.owed);
         }
         owed.extend(fetches(desk, event));
+        if now - event.at() < DAY {
+            owed.extend(messages::owed(event));
+        }
     }
     replies.store(db).await?;
     let mut count = outbox::owe(db, &owed, now).await?;

@@ -148,7 +148,7 @@ async fn make_schema(db: &mut PgConnection) -> sqlx::Result<()> {
 async fn step(db: &mut PgConnection, events: &[Kept]) -> sqlx::Result<u64> {
     let mut transaction = db.begin().await?;
     let refs: Vec<&Kept> = events.iter().collect();
-    let worked = super::project(&mut transaction, &refs, None).await?;
+    let (worked, _) = super::project(&mut transaction, &refs, None).await?;
     transaction.commit().await?;
     Ok(worked.iter().filter(|one| matches!(one, Err(Poison(_)))).count() as u64)
 }

@@ -6,12 +6,14 @@ use axum::{
     response::IntoResponse,
 };
 use base64::{Engine as _, engine::general_purpose::STANDARD};
+use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, Row as _, types::Json as JsonColumn};
 use uuid::Uuid;
 
 use super::{
     caller::Reader,
+    query::shown as shown_columns,
     resources::{self, Resource},
 };
 use crate::{
@@ -23,10 +25,13 @@ use crate::{
 };
 
 const EVENT_SQL: &str = "
-SELECT event.headers, event.body, event.answer, work.attempts, work.due_at, work.dead_at, work.error,
-       work.event_id IS NOT NULL AS waits
+SELECT event.headers, event.body, event.answer, work.attempts, work.due_at, work.dead_at, work.error
 FROM events event LEFT JOIN event_work work ON work.event_id = event.id
 WHERE event.id = $1";
+
+const ATTEMPTS_SQL: &str = "
+SELECT jsonb_build_object('began_at', began_at, 'ended_at', ended_at, 'outcome', outcome, 'status', status, 'code', code)
+FROM attempts WHERE outbox = $1 ORDER BY id LIMIT 100";
 
 const TIMELINE_SQL: &str = "
 SELECT event_id, at, kind, what FROM call_events WHERE call = $1 ORDER BY at, event_id LIMIT 1000";
@@ -40,10 +45,16 @@ pub(super) async fn detail(
     let resource = resources::named(&name).ok_or_else(|| Error::NotFound("no such resource".to_owned()))?;
     reader.needs(resource.scope)?;
     let row = find(&state, resource, &id).await?;
-    let event = row["id"].as_str().and_then(|id| Uuid::parse_str(id).ok()).filter(|_| name == "events");
+    let own = row["id"].as_str().and_then(|id| Uuid::parse_str(id).ok());
     let mut shown = resource.shown(row, reader.sees_people());
-    if let Some(event) = event {
-        add_request(&state, event, &mut shown, reader.sees_people()).await?;
+    match (name.as_str(), own) {
+        ("events", Some(event)) => add_request(&state, event, &mut shown, reader.sees_people()).await?,
+        ("outbox", Some(owed)) => {
+            let attempts: Vec<JsonColumn<Value>> =
+                sqlx::query_scalar(ATTEMPTS_SQL).bind(owed).fetch_all(&state.db).await?;
+            shown["attempts"] = attempts.into_iter().map(|attempt| attempt.0).collect();
+        }
+        _ => {}
     }
     Ok(Json(shown))
 }
@@ -55,7 +66,8 @@ async fn find(state: &State, resource: &Resource, name: &str) -> Result<Value, E
     // Whichever clause it is, each parameter must stand in the statement.
     let clause = if own.is_some() { "t.id = $3" } else { resource.named };
     let statement = format!(
-        "SELECT to_jsonb(t) FROM {from} t WHERE {clause} AND ($1::text, $2::uuid, $3::uuid) IS NOT NULL LIMIT 1"
+        "SELECT {columns} FROM {from} t WHERE {clause} AND ($1::text, $2::uuid, $3::uuid) IS NOT NULL LIMIT 1",
+        columns = shown_columns(resource),
     );
     let key = Identity::new(Provider::Stripe, &[name]).key.uuid();
     let name = name.replace('\0', "");
@@ -68,16 +80,11 @@ async fn find(state: &State, resource: &Resource, name: &str) -> Result<Value, E
 /// The request of an event as it came, the answer, and what has become of it.
 async fn add_request(state: &State, id: Uuid, shown: &mut Value, people: bool) -> Result<(), Error> {
     let Some(row) = sqlx::query(EVENT_SQL).bind(id).fetch_optional(&state.db).await? else { return Ok(()) };
-    let dead = row.try_get::<Option<chrono::DateTime<chrono::Utc>>, _>("dead_at")?;
-    let attempts: Option<i32> = row.try_get("attempts")?;
-    shown["state"] = match (row.try_get::<bool, _>("waits")?, dead, attempts) {
-        (false, ..) => "done",
-        (true, Some(_), _) => "dead",
-        (true, None, Some(0)) => "waiting",
-        _ => "retrying",
-    }
-    .into();
-    shown["attempts"] = attempts.into();
+    shown["attempts"] = row.try_get::<Option<i32>, _>("attempts")?.into();
+    shown["next_attempt_at"] = match row.try_get::<Option<DateTime<Utc>>, _>("dead_at")? {
+        None => json!(row.try_get::<Option<DateTime<Utc>>, _>("due_at")?),
+        Some(_) => Value::Null,
+    };
     let text = |bytes: Vec<u8>| {
         let base64 = STANDARD.encode(&bytes);
         json!({ "text": String::from_utf8(bytes).ok(), "base64": base64 })
@@ -107,7 +114,7 @@ pub(super) async fn timeline(
     let call = find(&state, calls, &id).await?;
     let rows = sqlx::query(TIMELINE_SQL).bind(call["key"].as_str()).fetch_all(&state.db).await?;
     let line = |row: &sqlx::postgres::PgRow| -> sqlx::Result<Value> {
-        let at: chrono::DateTime<chrono::Utc> = row.try_get("at")?;
+        let at: DateTime<Utc> = row.try_get("at")?;
         let (kind, what): (String, String) = (row.try_get("kind")?, row.try_get("what")?);
         Ok(
             json!({ "event": id::shown("event_", row.try_get("event_id")?), "at": at, "type": kind, "what": what }),

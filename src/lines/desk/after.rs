@@ -69,6 +69,7 @@ impl Desk {
             line: &profile,
             caller: &caller,
             call: &call.external_id,
+            capability: "",
             vars: &vars,
             open: &open,
             body: None,

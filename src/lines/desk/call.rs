@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::{Desk, Followed, Owing, day_of, excused, profile};
+use super::{Desk, Followed, Owing, capability, day_of, excused, profile};
 use crate::{
     domain::verb::{Purpose, Refusal, Speech, Verb},
     lines::{
@@ -89,7 +89,8 @@ impl Desk {
         decision.version = followed.id();
         let at = Position { flow_version: followed.id(), step: 0, edge: 0, attempt: 0, turn: 0 };
         let going = Going::unknown();
-        let facts = facts(&profile, &caller, call, &going, now);
+        let capability = capability::of(signer.keys, signer.id);
+        let facts = facts(&profile, &caller, call, &going, &capability, now);
         let turn = engine::step(followed.flow(), at, &facts, Event::Begins(Start::Call), signer);
         self.decided(call, line, &profile, decision, turn, now)
     }
@@ -130,7 +131,8 @@ impl Desk {
             }
             _ => self.caller(line, call),
         };
-        let facts = facts(&profile, &caller, call, &going, now);
+        let capability = capability::of(signer.keys, signer.id);
+        let facts = facts(&profile, &caller, call, &going, &capability, now);
         let decision = Decision {
             line: line.map(|line| line.id.uuid()),
             version: followed.id(),
@@ -320,9 +322,11 @@ fn facts<'a>(
     caller: &'a Caller,
     call: &'a Call,
     going: &'a Going,
+    capability: &'a str,
     now: DateTime<Utc>,
 ) -> Facts<'a> {
     Facts {
+        capability,
         now,
         line: profile,
         caller,

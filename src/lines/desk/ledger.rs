@@ -56,9 +56,9 @@ impl Desk {
         let since = self.clock.now() - TimeDelta::hours(12);
         let rows = async {
             let rows: Vec<(Uuid, Option<Json<Value>>, bool)> =
-                sqlx::query_as(FOLD_SQL).bind(id).bind(since).fetch_all(&self.db).await?;
+                sqlx::query_as(FOLD_SQL).bind(stored(id)).bind(since).fetch_all(&self.db).await?;
             let wish: Option<String> =
-                sqlx::query_scalar(WISH_SQL).bind(key).fetch_optional(&self.db).await?;
+                sqlx::query_scalar(WISH_SQL).bind(stored(key)).fetch_optional(&self.db).await?;
             Ok::<_, sqlx::Error>((rows, wish))
         };
         let (rows, wish) = match tokio::time::timeout(LOOK, rows).await {
@@ -97,10 +97,10 @@ impl Desk {
         let midnight = now.with_timezone(&zone).date_naive().and_time(NaiveTime::MIN);
         let midnight = zone.from_local_datetime(&midnight).earliest().map_or(now, |at| at.to_utc());
         let counts = sqlx::query_as(HISTORY_SQL)
-            .bind(number.as_str())
-            .bind(call.line().as_str())
+            .bind(stored(number.as_str()))
+            .bind(stored(call.line().as_str()))
             .bind(midnight)
-            .bind(call.key())
+            .bind(stored(&call.key()))
             .fetch_one(&self.db);
         if let Ok(Ok((seen, today))) = tokio::time::timeout(LOOK, counts).await {
             let count = |count: i64| u32::try_from(count).unwrap_or(u32::MAX);
@@ -122,12 +122,12 @@ impl Desk {
             return None;
         }
         let known = sqlx::query_as(LEDGER_SQL)
-            .bind(contact.as_str())
-            .bind(lines)
-            .bind(line.as_str())
+            .bind(stored(contact.as_str()))
+            .bind(lines.iter().map(|line| stored(line)).collect::<Vec<_>>())
+            .bind(stored(line.as_str()))
             .bind(now - TimeDelta::hours(1))
-            .bind(body.replace('\0', "\u{fffd}"))
-            .bind(keys)
+            .bind(stored(body))
+            .bind(keys.iter().map(|key| stored(key)).collect::<Vec<_>>())
             .fetch_one(&self.db);
         match tokio::time::timeout(LOOK, known).await {
             Ok(Ok(known)) => Some(known),
@@ -138,4 +138,9 @@ impl Desk {
             Err(_) => None,
         }
     }
+}
+
+/// As the tables have it: PostgreSQL takes no NUL.
+fn stored(text: &str) -> String {
+    text.replace('\0', "\u{fffd}")
 }

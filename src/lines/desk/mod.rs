@@ -5,10 +5,12 @@
 
 mod after;
 mod call;
+pub(crate) mod capability;
 mod ledger;
 #[cfg(test)]
 mod tests;
 mod text;
+pub(crate) mod why;
 
 use std::{
     collections::BTreeMap,
@@ -33,7 +35,7 @@ use super::{
 use crate::{
     billing::entitlement,
     db::{Presence, State},
-    domain::{clock::Clock, phone::Phone, verb::Language},
+    domain::{clock::Clock, id::EventId, phone::Phone, verb::Language},
     outbox::{EndCall, Owed, Reason, Text},
     provider::Provider,
 };
@@ -166,12 +168,12 @@ impl Desk {
 
     /// Whether a line may be used, and the words for it.
     fn entitled(&self, line: Option<&Line>, now: DateTime<Utc>) -> (bool, String) {
-        let Some(line) = line else { return (true, "nobody has to pay for it".to_owned()) };
+        let Some(line) = line else { return (true, "not billed".to_owned()) };
         if line.state == LineState::Off {
             return (false, "switched off by its owner".to_owned());
         }
         if line.account.is_none() {
-            return (true, "nobody has to pay for it".to_owned());
+            return (true, "not billed".to_owned());
         }
         let Some(standing) = self.lines.standing(line, now) else {
             return (true, "not known yet".to_owned());
@@ -182,6 +184,23 @@ impl Desk {
         }
         (standing.entitlement.standing != entitlement::Standing::Suspended, reason.to_owned())
     }
+}
+
+const WISH_SQL: &str = "INSERT INTO directives (id, call, target, at) VALUES ($1, $2, $3, $4)";
+
+/// Keeps whom an agent wants rung when it gives a call back: the request that follows may reach another replica.
+///
+/// # Errors
+/// What the database raises.
+pub(crate) async fn keep_wish(
+    db: &PgPool,
+    provider: Provider,
+    call: &str,
+    target: &str,
+    now: DateTime<Utc>,
+) -> sqlx::Result<()> {
+    let (id, key) = (EventId::new(now).uuid(), super::key_of(provider, call));
+    sqlx::query(WISH_SQL).bind(id).bind(key).bind(target).bind(now).execute(db).await.map(drop)
 }
 
 /// What a callback that only informs may tell of a call.

@@ -85,6 +85,7 @@ impl Desk {
             line: &profile,
             caller: &caller,
             call: &message.id,
+            capability: "",
             vars: &vars,
             open: &open,
             body: Some(&message.body),

@@ -121,9 +121,9 @@ impl<'a> Walk<'a> {
                 if let Some(greeting) = &agent.greet {
                     self.say_words(greeting);
                 }
-                self.stream(name, agent, endpoint.url);
+                self.stream(name, agent, &endpoint.url);
             }
-            Mode::Relay => self.relay(name, agent, endpoint.url),
+            Mode::Relay => self.relay(name, agent, &endpoint.url),
         }
         None
     }
@@ -155,28 +155,40 @@ impl<'a> Walk<'a> {
         self.wait(Verb::Redirect(silence));
     }
 
-    fn stream(&mut self, name: &str, agent: &Agent, url: String) {
+    fn stream(&mut self, name: &str, agent: &Agent, url: &str) {
         let limit = agent.limit.min(self.facts.line.longest);
         if !self.facts.limits_streams {
             self.turn.effects.push(Effect::EndCall { seconds: limit });
         }
-        let stream =
-            Stream { url, told: self.told(), limit, state: self.link(Purpose::Inform, name, Edge::Told, 0) };
+        let stream = Stream {
+            url: self.with_capability(url),
+            told: self.told(),
+            limit,
+            state: self.link(Purpose::Inform, name, Edge::Told, 0),
+        };
         self.turn.verbs.push(Verb::Stream(stream));
         let back = self.link(Purpose::Continue, name, Edge::Answered, 0);
         self.wait(Verb::Redirect(back));
     }
 
-    fn relay(&mut self, name: &str, agent: &Agent, url: String) {
+    fn relay(&mut self, name: &str, agent: &Agent, url: &str) {
         self.turn.effects.push(Effect::EndCall { seconds: agent.limit.min(self.facts.line.longest) });
         let relay = Relay {
-            url,
+            url: self.with_capability(url),
             greeting: agent.greet.as_deref().map(|greeting| self.filled(greeting)),
             language: self.facts.line.language,
             told: self.told(),
             next: self.link(Purpose::Continue, name, Edge::Answered, 0),
         };
         self.wait(Verb::Relay(relay));
+    }
+
+    /// In the path, since carriers cut off the query.
+    fn with_capability(&self, url: &str) -> String {
+        match self.facts.capability {
+            "" => url.to_owned(),
+            capability => format!("{}/{capability}", url.trim_end_matches('/')),
+        }
     }
 
     /// Letters and digits alone, since one carrier takes no more.

@@ -123,6 +123,8 @@ pub(crate) struct Facts<'a> {
     pub(crate) caller: &'a Caller,
     /// The call's id at its provider, for what an agent is told.
     pub(crate) call: &'a str,
+    /// What an agent that is handed the call may show for it; stands in the path of its address.
+    pub(crate) capability: &'a str,
     /// Variables that were captured before.
     pub(crate) vars: &'a BTreeMap<String, String>,
     /// Hours that were looked at before in this conversation.
