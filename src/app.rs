@@ -300,6 +300,14 @@ impl App {
         self.worker().work_once().await
     }
 
+    /// Returns once calls find the lines as the database has them now. Only while it serves.
+    ///
+    /// # Errors
+    /// What the database raises.
+    pub async fn lines_caught_up(&self) -> sqlx::Result<()> {
+        self.state.lines.caught_up(&self.db).await
+    }
+
     /// Does what is owed to the outside and is due, and tells how much that was. Reads the lines first.
     ///
     /// # Errors

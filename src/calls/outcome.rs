@@ -1,6 +1,6 @@
 //! What became of a call, decided when it is over.
 
-use super::row::Call;
+use super::row::{Call, is_taken};
 
 /// The call with its outcome.
 pub(super) fn decided(mut call: Call) -> Call {
@@ -23,7 +23,7 @@ fn outcome(call: &Call) -> Option<&'static str> {
     if !call.ended {
         return None;
     }
-    if call.dialled.as_deref().is_some_and(|status| matches!(status, "completed" | "answered" | "answer")) {
+    if call.dialled.as_deref().is_some_and(is_taken) {
         return Some("answered");
     }
     if call.recording_s.is_some_and(|seconds| seconds > 0) {
@@ -36,7 +36,11 @@ fn outcome(call: &Call) -> Option<&'static str> {
         _ => {}
     }
     let outbound = call.direction.as_deref() == Some("outbound");
-    let hung_up_by_caller = call.hung_up_by.as_deref().is_some_and(|who| who.eq_ignore_ascii_case("caller"));
+    let hung_up_by_caller = match &call.hung_up_by {
+        Some(who) => who.eq_ignore_ascii_case("caller"),
+        // Twilio does not say who hung up: whoever the line has not hung up on has done so.
+        None => call.provider == "twilio" && call.flow_version.is_some(),
+    };
     let status = match call.status.as_str() {
         "busy" if outbound => "no-answer",
         status => status,

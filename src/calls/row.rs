@@ -104,7 +104,7 @@ impl Told {
     /// Reads a callback; `None` where it names no call.
     pub(crate) fn read(event: &Kept) -> Option<Self> {
         let params = provider::params(&event.request);
-        let id = text(params.first_of(&["CallSid", "CallUUID"])?);
+        let id = text(params.first_of(&["CallSid", "CallUUID", "call_uuid"])?);
         let name = event.request.endpoint.provider().name();
         let given = params.first_of(&["CallStatus"]).unwrap_or_default();
         let is_word = given.len() <= LONGEST_STATUS
@@ -147,6 +147,13 @@ impl Told {
 /// Whether a call of this status is over. In lower case, as the row has it.
 pub(crate) fn is_over(status: &str) -> bool {
     rank(status).1
+}
+
+/// Whether a leg that ended so was connected with its caller.
+///
+/// Source: Twilio docs, "Dial", `DialCallStatus`; Plivo docs, "Dial", `DialStatus`.
+pub(super) fn is_taken(dialled: &str) -> bool {
+    matches!(dialled, "completed" | "answered" | "answer")
 }
 
 /// How far a status is, and whether it is the end.
@@ -238,6 +245,10 @@ impl Call {
         }
         let outcome = decision["outcome"].as_str();
         let id = event.id.uuid();
+        // What is said to somebody who is gone already ends nothing.
+        if decision["ends"] == true && !told.stamp.is_final() {
+            self.hung_up("line".to_owned(), false, event);
+        }
         let known = self.sources.get("decided").copied();
         if outcome.is_some() && known.is_none_or(|known| id < known) {
             self.sources.insert("decided".to_owned(), id);
@@ -284,16 +295,15 @@ impl Call {
     }
 
     fn end(&mut self, told: &Told, event: &Kept) {
-        let dialled = told.text(&["DialCallStatus", "DialStatus"]);
-        if dialled.is_some() && self.news("dialled", told, event) {
-            self.dialled = dialled;
-        }
+        self.dial(told, event);
         let cause = told.text(&["HangupCauseName", "HangupCause"]);
         let code = told.text(&["HangupCauseCode", "SipResponseCode"]);
         if (cause.is_some() || code.is_some()) && self.news("cause", told, event) {
             self.cause = cause;
             self.cause_code = code;
-            self.hung_up_by = told.text(&["HangupSource"]);
+        }
+        if let Some(source) = told.text(&["HangupSource"]) {
+            self.hung_up(source, true, event);
         }
         if !told.stamp.is_final() {
             return; // a running call's duration is not that of the call
@@ -309,6 +319,27 @@ impl Call {
                 told.seconds(&["BillDuration"])
             };
             self.billed_s = billed;
+        }
+    }
+
+    /// Who hung up: what the provider says outweighs what the line did. Twilio says nothing.
+    fn hung_up(&mut self, who: String, by_provider: bool, event: &Kept) {
+        let stamp = Stamp::new(by_provider, 0, None, event);
+        if is_news(&mut self.stamps, &mut self.sources, "hung_up_by", &stamp, event) {
+            self.hung_up_by = Some(who);
+        }
+    }
+
+    /// Somebody who took the call outweighs all who were rung in vain, before or after. On Twilio a leg that was hung up on
+    /// before it was connected is `completed`, too.
+    fn dial(&mut self, told: &Told, event: &Kept) {
+        let Some(mut dialled) = told.text(&["DialCallStatus", "DialStatus"]) else { return };
+        if told.params.get("DialBridged") == Some("false") && is_taken(&dialled) {
+            "no-answer".clone_into(&mut dialled);
+        }
+        let stamp = Stamp::new(is_taken(&dialled), 0, None, event);
+        if is_news(&mut self.stamps, &mut self.sources, "dialled", &stamp, event) {
+            self.dialled = Some(dialled);
         }
     }
 
@@ -331,7 +362,7 @@ impl Call {
                 _ => (self.recording_s, *source) = (Some(seconds), id),
             }
         }
-        let transcription = told.text(&["TranscriptionText", "Transcription"]);
+        let transcription = told.text(&["TranscriptionText", "transcription"]);
         if transcription.is_some() && self.news("transcription", told, event) {
             self.transcription = transcription;
         }

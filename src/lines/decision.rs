@@ -39,6 +39,9 @@ pub(crate) struct Decision {
     /// Whether the caller was told that the call may be recorded.
     #[serde(skip_serializing_if = "is_false")]
     pub(crate) noticed: bool,
+    /// Whether the line hangs up with this document.
+    #[serde(skip_serializing_if = "is_false")]
+    pub(crate) ends: bool,
     /// What becomes of the call by the line's own doing: `agent`, `suspended`, `rejected`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) outcome: Option<String>,

@@ -102,7 +102,8 @@ async fn answer<W: Carrier>(
     safe: impl Fn() -> Answer,
 ) -> Result<Response, Error> {
     let work = async {
-        let decided = decide.await;
+        let mut decided = decide.await;
+        decided.decision.ends = matches!(decided.verbs.last(), Some(Verb::Hangup | Verb::Refuse(_)));
         let document = W::render(&decided.verbs, delivery.origin());
         let too_long = document.is_none().then_some("the document is too long");
         let cause = decided.cause.or(too_long);

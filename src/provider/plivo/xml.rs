@@ -9,7 +9,7 @@ use crate::{
     },
     provider::{
         Endpoint,
-        xml::{Element, TooLong, cut},
+        xml::{Element, TooLong, audible},
     },
 };
 
@@ -26,7 +26,8 @@ const DIGIT_SECONDS: &str = "2";
 /// How long who answers may take to press the key, in seconds.
 const CONFIRM_SECONDS: &str = "10";
 
-/// Writes the verbs as one document, in their order. No verbs are `<Response/>`: nothing is said or sent.
+/// Writes the verbs as one document, in their order. No verbs are `<Response/>`: nothing is said or sent. Words of which
+/// nothing is heard are left out, because carriers refuse an empty `Speak` or `Message`.
 ///
 /// `origin` is the public origin (`https://host[:port]`) that links lead back to.
 ///
@@ -38,14 +39,14 @@ pub(crate) fn render(verbs: &[Verb], origin: &str) -> Result<String, TooLong> {
         if let Verb::Ring(Ring { record: Some(link), limit, .. }) = verb {
             elements.push(conversation(*limit, link, origin));
         }
-        elements.push(element(verb, origin));
+        elements.extend(element(verb, origin));
     }
     Element::of("Response", elements).document()
 }
 
-fn element(verb: &Verb, origin: &str) -> Element {
-    match verb {
-        Verb::Say(heard) => speech(heard),
+fn element(verb: &Verb, origin: &str) -> Option<Element> {
+    Some(match verb {
+        Verb::Say(heard) => return speech(heard),
         Verb::Pause(seconds) => Element::empty("Wait").with("length", seconds.to_string()),
         Verb::Ask(question) => ask(question, origin),
         Verb::Ring(others) => ring(others, origin),
@@ -58,22 +59,23 @@ fn element(verb: &Verb, origin: &str) -> Element {
         Verb::Hangup => Element::empty("Hangup"),
         Verb::Refuse(Refusal::Busy) => Element::empty("Hangup").with("reason", "busy"),
         Verb::Refuse(Refusal::Rejected) => Element::empty("Hangup").with("reason", "rejected"),
-        Verb::Text(text) => message(text, origin),
-    }
+        Verb::Text(text) => return message(text, origin),
+    })
 }
 
-fn speech(heard: &Speech) -> Element {
+fn speech(heard: &Speech) -> Option<Element> {
     match heard {
         Speech::Words(words, language) => {
-            Element::text("Speak", cut(words, SPEAK_CHARACTERS)).with("language", language.tag())
+            let words = audible(words, SPEAK_CHARACTERS)?;
+            Some(Element::text("Speak", words).with("language", language.tag()))
         }
-        Speech::Sound(address) => Element::text("Play", address),
+        Speech::Sound(address) => Some(Element::text("Play", address)),
     }
 }
 
 /// `redirect` stays as it is by default: an answer goes to `action`, and silence on to the next element.
 fn ask(ask: &Ask, origin: &str) -> Element {
-    let mut input = Element::of("GetInput", ask.prompt.iter().map(speech).collect());
+    let mut input = Element::of("GetInput", ask.prompt.iter().filter_map(speech).collect());
     input = match (&ask.digits, &ask.speech) {
         (Some(_), Some(_)) => input.with("inputType", "dtmf speech"),
         (None, Some(_)) => input.with("inputType", "speech"),
@@ -81,6 +83,9 @@ fn ask(ask: &Ask, origin: &str) -> Element {
     };
     if let Some(digits) = ask.digits {
         input = input.with("numDigits", digits.to_string());
+    }
+    if ask.digits == Some(1) {
+        input = input.with("finishOnKey", "none"); // else `#` would be no answer, but silence
     }
     input = input.with("executionTimeout", ask.seconds.to_string());
     if ask.digits.is_some() {
@@ -145,25 +150,26 @@ fn record(record: &Record, origin: &str) -> Element {
 /// What the endpoint is told must be letters and digits, 512 bytes in all. Source: Plivo docs, "Stream", `extraHeaders`.
 fn stream(stream: &Stream, origin: &str) -> Element {
     let told: Vec<String> = stream.told.iter().map(|(name, value)| format!("{name}={value}")).collect();
-    Element::text("Stream", &stream.url)
+    let element = Element::text("Stream", &stream.url)
         .with("bidirectional", "true")
         .with("audioTrack", "inbound")
         .with("keepCallAlive", "true")
         .with("streamTimeout", stream.limit.to_string())
         .with("contentType", "audio/x-mulaw;rate=8000")
-        .with("extraHeaders", told.join(","))
         .with("statusCallbackUrl", url(&stream.state, origin))
-        .with("statusCallbackMethod", "POST")
+        .with("statusCallbackMethod", "POST");
+    if told.is_empty() { element } else { element.with("extraHeaders", told.join(",")) }
 }
 
 /// Both ends must be named, without `+`.
-fn message(text: &Text, origin: &str) -> Element {
-    Element::text("Message", cut(&text.body, MESSAGE_CHARACTERS))
+fn message(text: &Text, origin: &str) -> Option<Element> {
+    let element = Element::text("Message", audible(&text.body, MESSAGE_CHARACTERS)?)
         .with("src", text.from.without_plus())
         .with("dst", text.to.without_plus())
         .with("type", "sms")
         .with("callbackUrl", url(&text.delivery, origin))
-        .with("callbackMethod", "POST")
+        .with("callbackMethod", "POST");
+    Some(element)
 }
 
 fn url(link: &Link, origin: &str) -> String {

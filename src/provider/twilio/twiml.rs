@@ -9,7 +9,7 @@ use crate::{
     },
     provider::{
         Endpoint,
-        xml::{Element, TooLong, cut},
+        xml::{Element, TooLong, audible},
     },
 };
 
@@ -19,20 +19,21 @@ const SAY_CHARACTERS: usize = 4096;
 /// Longest body of a text, in characters. Source: Twilio docs, error 21617.
 const MESSAGE_CHARACTERS: usize = 1600;
 
-/// Writes the verbs as one document, in their order. No verbs are `<Response/>`: nothing is said or sent.
+/// Writes the verbs as one document, in their order. No verbs are `<Response/>`: nothing is said or sent. Words of which
+/// nothing is heard are left out, because carriers refuse an empty `Say` or `Message`.
 ///
 /// `origin` is the public origin (`https://host[:port]`) that links lead back to.
 ///
 /// # Errors
 /// [`TooLong`] where the document would exceed 64 KiB.
 pub(crate) fn render(verbs: &[Verb], origin: &str) -> Result<String, TooLong> {
-    let elements = verbs.iter().map(|verb| element(verb, origin)).collect();
+    let elements = verbs.iter().filter_map(|verb| element(verb, origin)).collect();
     Element::of("Response", elements).document()
 }
 
-fn element(verb: &Verb, origin: &str) -> Element {
-    match verb {
-        Verb::Say(heard) => speech(heard),
+fn element(verb: &Verb, origin: &str) -> Option<Element> {
+    Some(match verb {
+        Verb::Say(heard) => return speech(heard),
         Verb::Pause(seconds) => Element::empty("Pause").with("length", seconds.to_string()),
         Verb::Ask(question) => ask(question, origin),
         Verb::Ring(others) => ring(others, origin),
@@ -43,22 +44,23 @@ fn element(verb: &Verb, origin: &str) -> Element {
         Verb::Hangup => Element::empty("Hangup"),
         Verb::Refuse(Refusal::Busy) => Element::empty("Reject").with("reason", "busy"),
         Verb::Refuse(Refusal::Rejected) => Element::empty("Reject").with("reason", "rejected"),
-        Verb::Text(text) => message(text, origin),
-    }
+        Verb::Text(text) => return message(text, origin),
+    })
 }
 
-fn speech(heard: &Speech) -> Element {
+fn speech(heard: &Speech) -> Option<Element> {
     match heard {
         Speech::Words(words, language) => {
-            Element::text("Say", cut(words, SAY_CHARACTERS)).with("language", language.tag())
+            let words = audible(words, SAY_CHARACTERS)?;
+            Some(Element::text("Say", words).with("language", language.tag()))
         }
-        Speech::Sound(address) => Element::text("Play", address),
+        Speech::Sound(address) => Some(Element::text("Play", address)),
     }
 }
 
 /// Without an answer Twilio goes on with the next verb, so silence costs no request of its own.
 fn ask(ask: &Ask, origin: &str) -> Element {
-    let mut gather = Element::of("Gather", ask.prompt.iter().map(speech).collect());
+    let mut gather = Element::of("Gather", ask.prompt.iter().filter_map(speech).collect());
     gather = match (&ask.digits, &ask.speech) {
         (Some(_), Some(_)) => gather.with("input", "dtmf speech"),
         (None, Some(_)) => gather.with("input", "speech"),
@@ -66,6 +68,9 @@ fn ask(ask: &Ask, origin: &str) -> Element {
     };
     if let Some(digits) = ask.digits {
         gather = gather.with("numDigits", digits.to_string());
+    }
+    if ask.digits == Some(1) {
+        gather = gather.with("finishOnKey", ""); // else `#` would be no answer, but silence
     }
     gather = gather.with("timeout", ask.seconds.to_string());
     if let Some(hints) = &ask.speech {
@@ -131,8 +136,8 @@ fn relay(relay: &Relay, origin: &str) -> Element {
         .with("url", &relay.url)
         .with("language", relay.language.tag())
         .with("dtmfDetection", "true");
-    if let Some(greeting) = &relay.greeting {
-        element = element.with("welcomeGreeting", cut(greeting, SAY_CHARACTERS));
+    if let Some(greeting) = relay.greeting.as_ref().and_then(|words| audible(words, SAY_CHARACTERS)) {
+        element = element.with("welcomeGreeting", greeting);
     }
     Element::of("Connect", vec![element]).with("action", url(&relay.next, origin)).with("method", "POST")
 }
@@ -144,10 +149,9 @@ fn parameters(told: &[(&'static str, String)]) -> Vec<Element> {
 }
 
 /// Names neither end: Twilio answers from the number that was texted to the one that texted.
-fn message(text: &Text, origin: &str) -> Element {
-    Element::text("Message", cut(&text.body, MESSAGE_CHARACTERS))
-        .with("action", url(&text.delivery, origin))
-        .with("method", "POST")
+fn message(text: &Text, origin: &str) -> Option<Element> {
+    let element = Element::text("Message", audible(&text.body, MESSAGE_CHARACTERS)?);
+    Some(element.with("action", url(&text.delivery, origin)).with("method", "POST"))
 }
 
 fn url(link: &Link, origin: &str) -> String {
