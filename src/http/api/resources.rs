@@ -417,11 +417,10 @@ pub(super) const RESOURCES: &[Resource] = &[
         from: "(SELECT id, key, kind, provider, line, contact, reason, state, why, due_at, tries, doubt_since, provider_id,
                        settled_at, owed FROM outbox)",
         also: None,
-        look: LOOK,
         named: "t.key = $1",
         filters: &[
             PROVIDER,
-            LINE,
+            line(By::Looking(BY_LINE)),
             equal!("state", "state", "waiting, done, refused, dead or cancelled"),
             equal!("kind", "kind", "text, end_call, fetch_recording, fetch_media, delete_recording or unregistered"),
             equal!("reason", "reason", "of a text: flow, missed, notice, agent or confirmation"),
@@ -439,7 +438,6 @@ pub(super) const RESOURCES: &[Resource] = &[
         from: "(SELECT id, key, kind, provider, about, external_id, url, media_type, state, bytes,
                        encode(sha256, 'hex') AS sha256, made_at, delete_at, deleted_at FROM media)",
         also: None,
-        look: LOOK,
         named: "t.key = $1",
         filters: &[
             PROVIDER,
@@ -564,7 +562,6 @@ pub(super) const RESOURCES: &[Resource] = &[
         from: "(SELECT id, provider, number, name, account, flow_version, zone, country, language, state,
                        settings - 'agent_secret' AS settings, created_at, changed_at FROM lines)",
         also: None,
-        look: LOOK,
         named: "t.number = $1 OR t.provider || ':' || t.number = $1",
         filters: &[PROVIDER, ACCOUNT, equal!("number", "number", "its number, as E.164", Kind::Number, Index)],
         numbers: &["number"],
@@ -579,7 +576,6 @@ pub(super) const RESOURCES: &[Resource] = &[
         from: "(SELECT id, name, created_at, (SELECT max(number) FROM flow_versions version WHERE version.flow = flows.id)
                        AS versions FROM flows)",
         also: None,
-        look: LOOK,
         named: "t.name = $1",
         filters: &[equal!("name", "name", "its name")],
         numbers: &[],
@@ -593,7 +589,6 @@ pub(super) const RESOURCES: &[Resource] = &[
         prefix: "contact_",
         from: "(SELECT id, owner AS account, number, name, tags, blocked, created_at, changed_at FROM contacts)",
         also: None,
-        look: LOOK,
         named: "t.number = $1",
         filters: &[
             ACCOUNT,
