@@ -13,6 +13,7 @@ mod flow;
 mod healthcheck;
 mod keys;
 mod known;
+mod line;
 mod migrate;
 mod near;
 mod outbox;
@@ -73,6 +74,7 @@ enum Command {
     Reconcile(reconcile::Args),
     Outbox(outbox::Args),
     Keys(keys::Args),
+    Line(line::Args),
     Flow(flow::Args),
     #[command(visible_alias = "phone")]
     Simulate(simulate::Args),
@@ -100,9 +102,10 @@ impl Command {
             Self::DeadLetters(args) => replay::dead_letters(args).await.map(done),
             Self::Outbox(args) => outbox::run(args, &SystemClock).await.map(done),
             Self::Keys(args) => keys::run(args, &SystemClock).await.map(done),
-            Self::Flow(args) => flow::run(&args, &SystemClock),
             Self::Simulate(args) => simulate::run(args, &SystemClock).await,
             Self::Why(args) => why::run(args).await.map(done),
+            Self::Line(args) => line::run(args, &SystemClock).await,
+            Self::Flow(args) => flow::run(args, &SystemClock).await,
             Self::Rebuild(args) => rebuild::run(args).await.map(done),
             Self::Reconcile(args) => reconcile::run(args, &SystemClock).await,
             Self::Healthcheck(args) => healthcheck::run(args).await,

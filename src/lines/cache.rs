@@ -114,6 +114,11 @@ impl Lines {
         self.snapshot().contacts.get(&(line.owner(), number.as_str().to_owned())).cloned()
     }
 
+    /// How many contacts are in memory.
+    pub(crate) fn contacts(&self) -> usize {
+        self.snapshot().contacts.len()
+    }
+
     /// Whether a line's account may use it at `now`; none for a line that nobody has to pay for.
     pub(crate) fn standing(&self, line: &Line, now: DateTime<Utc>) -> Option<Standing> {
         let account = line.account.as_ref()?;

@@ -12,7 +12,7 @@ use serde_json::{Map, Value, json};
 
 use super::document::{Mode, read::Fault};
 use crate::{
-    domain::{id::LineId, phone::Phone, verb::LANGUAGES},
+    domain::{id::LineId, numbering::is_region, phone::Phone, verb::LANGUAGES},
     provider::Provider,
 };
 
@@ -41,7 +41,7 @@ pub(crate) struct Line {
     pub(crate) flow_version: Option<u64>,
     /// Where its owner is, for quiet hours and days.
     pub(crate) zone: Tz,
-    /// ISO 3166-1 alpha-2.
+    /// ISO 3166-1 alpha-2; the number's own, unless it was said otherwise.
     pub(crate) country: String,
     /// One of [`LANGUAGES`].
     pub(crate) language: String,
@@ -216,13 +216,16 @@ impl Line {
             settings: Settings::default(),
         };
         let mut faults = Vec::new();
-        for field in ["provider", "number", "name", "zone", "country"] {
+        for field in ["provider", "number", "name", "zone"] {
             if given.get(field).is_none_or(Value::is_null) {
                 faults.push(Fault::new(field, "is missing"));
             }
         }
         for (field, value) in given {
             line.set(&field, value, asked, &mut faults);
+        }
+        if line.country.is_empty() {
+            line.number.region().unwrap_or("US").clone_into(&mut line.country);
         }
         if faults.is_empty() { Ok(line) } else { Err(faults) }
     }
@@ -269,7 +272,7 @@ impl Line {
                 Ok(zone) => self.zone = zone,
                 Err(_) => fault("is no IANA time zone such as America/New_York"),
             },
-            "country" if is_country(text) => text.clone_into(&mut self.country),
+            "country" if is_region(text) => text.clone_into(&mut self.country),
             "country" => fault("is no ISO 3166 country such as US"),
             "language" if LANGUAGES.contains(&text) => text.clone_into(&mut self.language),
             "language" => fault(&format!("is none of {}, which both providers speak", LANGUAGES.join(", "))),
@@ -402,7 +405,7 @@ impl Settings {
             }
         }
         for (index, country) in self.countries.iter().enumerate() {
-            if !is_country(country) {
+            if !is_region(country) {
                 fault(&format!("countries[{index}]"), "is no ISO 3166 country such as US".to_owned());
             }
         }
@@ -422,12 +425,8 @@ impl Settings {
     }
 }
 
-fn is_country(text: &str) -> bool {
-    text.len() == 2 && text.bytes().all(|byte| byte.is_ascii_uppercase())
-}
-
 /// Whether a text can stand in a name: neither empty nor too long, nothing that cannot be read out.
-fn words(text: &str, most: usize) -> Result<(), String> {
+pub(super) fn words(text: &str, most: usize) -> Result<(), String> {
     let length = text.chars().count();
     if text.trim().is_empty() || length > most {
         Err(format!("has {length} characters, and must have 1 to {most}"))

@@ -10,6 +10,8 @@ pub(crate) mod document;
 pub(crate) mod engine;
 mod guard;
 pub(crate) mod line;
+pub(crate) mod manage;
+pub(crate) mod publish;
 mod running;
 pub(crate) mod safe;
 pub(crate) mod simulate;

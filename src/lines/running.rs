@@ -117,11 +117,6 @@ impl Running {
         lock(&self.calls).get(key).cloned()
     }
 
-    /// Remembers how a call stands now.
-    pub(crate) fn put(&self, key: &str, going: Going) {
-        lock(&self.calls).put(key.to_owned(), going);
-    }
-
     /// Changes a call that is remembered, or a new one.
     pub(crate) fn change(&self, key: &str, change: impl FnOnce(&mut Going)) {
         let mut calls = lock(&self.calls);

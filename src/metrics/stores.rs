@@ -298,6 +298,13 @@ struct TriedLabels {
     outcome: &'static str,
 }
 
+/// Kinds of what is owed.
+const KINDS: [&str; 6] =
+    ["text", "end_call", "fetch_recording", "fetch_media", "delete_recording", "unregistered"];
+
+/// What becomes of it when it is taken up.
+const OUTCOMES: [&str; 5] = ["done", "refused", "retried", "in_doubt", "dead"];
+
 /// What is owed to the outside.
 #[derive(Debug)]
 pub(crate) struct Outbox {
@@ -321,12 +328,17 @@ impl Outbox {
     }
 
     pub(super) fn new(families: &mut Families) -> Self {
+        let tried: Family<TriedLabels, Counter> = families.add(
+            "smartline_outbox_tried",
+            "Times that something owed to the outside was taken up",
+            Family::default(),
+        );
+        // The first of each is to be seen as a rise.
+        for (kind, outcome) in KINDS.iter().flat_map(|kind| OUTCOMES.map(|outcome| (*kind, outcome))) {
+            drop(tried.get_or_create_owned(&TriedLabels { kind, outcome }));
+        }
         Self {
-            tried: families.add(
-                "smartline_outbox_tried",
-                "Times that something owed to the outside was taken up",
-                Family::default(),
-            ),
+            tried,
             depth: families.add(
                 "smartline_outbox_depth",
                 "What is owed to the outside and not done, also what waits for its time",

@@ -88,35 +88,25 @@ fn path(provider: Provider, account: &str, rest: &str) -> String {
 /// A text is sent. Its delivery is told to `origin`, if there is one.
 pub(crate) fn send(text: &Text, account: &str, origin: Option<&str>) -> Request {
     let report = |endpoint: Endpoint| origin.map(|origin| format!("{origin}{}", endpoint.path()));
-    match text.provider {
-        Provider::Plivo => {
-            let (src, dst) = (Phone::read(&text.line), Phone::read(&text.to));
-            let mut body = json!({
-                "src": src.without_plus(), "dst": dst.without_plus(), "text": text.body, "type": "sms",
-            });
-            if let Some(url) = report(Endpoint::PlivoSms) {
-                body["url"] = url.into();
-                body["method"] = "POST".into();
-            }
-            Request {
-                method: Method::POST,
-                path: path(text.provider, account, "Message/"),
-                body: Body::Json(body.to_string()),
-            }
+    if text.provider == Provider::Plivo {
+        let (src, dst) = (Phone::read(&text.line), Phone::read(&text.to));
+        let mut body = json!({
+            "src": src.without_plus(), "dst": dst.without_plus(), "text": text.body, "type": "sms",
+        });
+        if let Some(url) = report(Endpoint::PlivoSms) {
+            body["url"] = url.into();
+            body["method"] = "POST".into();
         }
-        _ => {
-            let mut form = form_urlencoded::Serializer::new(String::new());
-            form.append_pair("To", &text.to).append_pair("From", &text.line).append_pair("Body", &text.body);
-            if let Some(url) = report(Endpoint::TwilioStatus) {
-                form.append_pair("StatusCallback", &url);
-            }
-            Request {
-                method: Method::POST,
-                path: path(text.provider, account, "Messages.json"),
-                body: Body::Form(form.finish()),
-            }
-        }
+        let path = path(text.provider, account, "Message/");
+        return Request { method: Method::POST, path, body: Body::Json(body.to_string()) };
     }
+    let mut form = form_urlencoded::Serializer::new(String::new());
+    form.append_pair("To", &text.to).append_pair("From", &text.line).append_pair("Body", &text.body);
+    if let Some(url) = report(Endpoint::TwilioStatus) {
+        form.append_pair("StatusCallback", &url);
+    }
+    let path = path(text.provider, account, "Messages.json");
+    Request { method: Method::POST, path, body: Body::Form(form.finish()) }
 }
 
 /// How long before our own clock a provider may say that it took a text, and how long after.

@@ -7,6 +7,7 @@ use std::{
     time::Duration,
 };
 
+use chrono::{DateTime, TimeDelta, Utc};
 use reqwest::{
     StatusCode,
     header::{CONTENT_LENGTH, CONTENT_TYPE, LOCATION, RETRY_AFTER},
@@ -14,6 +15,7 @@ use reqwest::{
 use secrecy::{ExposeSecret as _, SecretString};
 use sha2::{Digest as _, Sha256};
 use url::Url;
+use uuid::Uuid;
 
 use super::{
     hosts::{self, Reach},
@@ -183,9 +185,8 @@ struct Writing {
 impl Writing {
     fn open(folder: &Path, name: &str) -> std::io::Result<Self> {
         std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
-        let path = folder.join(format!("{name}.part"));
-        // What an earlier try left is overwritten; a link in its place is not followed.
-        let _ = std::fs::remove_file(&path);
+        // A name of its own: whoever has lost the claim may still be writing.
+        let path = folder.join(format!("{name}-{}.part", Uuid::new_v4().simple()));
         let file = std::fs::File::options().write(true).create_new(true).mode(0o600).open(&path)?;
         let folder = folder.to_owned();
         Ok(Self { folder, path, file, bytes: 0, hash: Sha256::new(), is_done: false })
@@ -216,6 +217,17 @@ impl Drop for Writing {
     fn drop(&mut self) {
         if !self.is_done {
             let _ = std::fs::remove_file(&self.path);
+        }
+    }
+}
+
+/// Removes what was cut off a day ago or longer: the process died.
+pub(crate) fn sweep(folder: &Path, now: DateTime<Utc>) {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    for entry in entries.filter(|entry| entry.path().extension().is_some_and(|part| part == "part")) {
+        let changed = entry.metadata().and_then(|metadata| metadata.modified()).map(DateTime::<Utc>::from);
+        if changed.is_ok_and(|changed| now - changed > TimeDelta::days(1)) {
+            let _ = std::fs::remove_file(entry.path());
         }
     }
 }

@@ -75,7 +75,7 @@ pub(crate) async fn owe(db: &mut PgConnection, owed: &[Owed], now: DateTime<Utc>
     let keys: Vec<&str> = owed.iter().map(|owed| owed.key()).collect();
     let due: Vec<DateTime<Utc>> =
         owed.iter().map(|owed| owed.not_before().map_or(now, |at| at.max(now))).collect();
-    let rows: Vec<Json<&Owed>> = owed.into_iter().map(Json).collect();
+    let rows: Vec<Json<Owed>> = owed.into_iter().map(|owed| Json(owed.clone().without_nul())).collect();
     let done = sqlx::query(OWE_SQL).bind(ids).bind(keys).bind(rows).bind(due).execute(db).await?;
     Ok(usize::try_from(done.rows_affected()).unwrap_or(usize::MAX))
 }

@@ -9,7 +9,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::provider::Provider;
 
-/// Something to be done outside, once. Its key is unique for ever.
+/// Something to be done outside, once. Its key is unique for ever, and names calls, texts and steps, but nobody: it is
+/// shown to whoever may read.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub(crate) enum Owed {
@@ -181,6 +182,16 @@ impl Owed {
             Self::DeleteRecording(_) => "delete_recording",
             Self::Unregistered(_) => "unregistered",
         }
+    }
+
+    /// As PostgreSQL takes it: its text has no NUL, and a caller may have said one.
+    pub(super) fn without_nul(mut self) -> Self {
+        if let Self::Text(text) = &mut self
+            && text.body.contains('\0')
+        {
+            text.body = text.body.replace('\0', "\u{fffd}");
+        }
+        self
     }
 
     /// The earliest moment at which it may be done, where that is not at once.

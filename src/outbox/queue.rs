@@ -87,14 +87,21 @@ const LOCK_SQL: &str = "SELECT pg_advisory_xact_lock(hashtextextended('smartline
 
 /// Texts to a contact since then that were sent, or may have been.
 const SENT_SQL: &str = "
-SELECT provider || ':' || provider_id, reason, true FROM outbox
+SELECT provider || ':' || provider_id, reason, settled_at FROM outbox
 WHERE kind = 'text' AND state = 'done' AND contact = $1 AND settled_at > $2
 UNION ALL
-SELECT NULL, reason, false FROM outbox WHERE contact = $1 AND doubt_since > $2 AND id <> $3";
+SELECT NULL, reason, doubt_since FROM outbox WHERE contact = $1 AND doubt_since > $2 AND id <> $3";
 
 const KNOWN_SQL: &str = "
 SELECT provider_id FROM outbox
 WHERE kind = 'text' AND state = 'done' AND contact = $1 AND provider_id = ANY ($2)";
+
+const UNDER_WAY_SQL: &str = "
+SELECT EXISTS (
+    SELECT FROM outbox JOIN attempts ON attempts.outbox = outbox.id
+    WHERE outbox.contact = $1 AND outbox.doubt_since IS NOT NULL AND outbox.id <> $2
+      AND attempts.ended_at IS NULL AND attempts.began_at > $3
+)";
 
 const STATE_SQL: &str = "
 SELECT count(*), count(*) FILTER (WHERE due_at <= $1), min(due_at), (SELECT count(*) FROM outbox WHERE state = 'dead')
@@ -285,14 +292,14 @@ pub(crate) async fn take_turn(
 }
 
 /// A text that was sent, or may have been.
-#[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Sent {
     /// Key of `messages`, where it is known.
     pub(crate) key: Option<String>,
     /// As [`super::Reason::name`] spells it.
     pub(crate) reason: String,
-    /// Whether that is known.
-    pub(crate) certain: bool,
+    /// When.
+    pub(crate) at: DateTime<Utc>,
 }
 
 /// Texts to a contact since then, but for this one.
@@ -309,7 +316,7 @@ pub(crate) async fn sent_since(
     let rows = query.fetch_all(db).await?;
     let sent = |row: &sqlx::postgres::PgRow| {
         let reason: Option<String> = row.try_get(1)?;
-        Ok(Sent { key: row.try_get(0)?, reason: reason.unwrap_or_default(), certain: row.try_get(2)? })
+        Ok(Sent { key: row.try_get(0)?, reason: reason.unwrap_or_default(), at: row.try_get(2)? })
     };
     rows.iter().map(sent).collect()
 }
@@ -324,6 +331,19 @@ pub(crate) async fn known(
     ids: &[String],
 ) -> sqlx::Result<Vec<String>> {
     sqlx::query_scalar(KNOWN_SQL).bind(contact).bind(ids).fetch_all(db).await
+}
+
+/// Whether another text to this contact is being sent, by a try that began since then.
+///
+/// # Errors
+/// What the database raises.
+pub(crate) async fn is_under_way(
+    db: impl PgExecutor<'_>,
+    contact: &str,
+    but: OwedId,
+    since: DateTime<Utc>,
+) -> sqlx::Result<bool> {
+    sqlx::query_scalar(UNDER_WAY_SQL).bind(contact).bind(but.uuid()).bind(since).fetch_one(db).await
 }
 
 /// How the queue stands.

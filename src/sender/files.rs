@@ -19,18 +19,15 @@ impl Sender {
     ) -> sqlx::Result<()> {
         let noted = media::note(&self.db, wanted, claimed.id.time()).await?;
         let Some(fetcher) = self.fetcher.as_ref().filter(|_| noted.is_wanted) else {
-            let end = End::Done(None);
-            queue::settle(&self.db, claimed, &end, self.clock.now()).await?;
-            self.tell(claimed, &end);
-            return Ok(());
+            return self.without_try(claimed, &End::Done(None)).await;
         };
         let Some(id) = self.begin(claimed).await? else { return Ok(()) };
         let attempt = Attempt { claimed, id, lane: Lane::Files };
-        let Some(fetched) = stop.run_until_cancelled(fetcher.fetch(wanted, noted.id)).await else {
+        let Some(outcome) = stop.run_until_cancelled(fetcher.fetch(wanted, noted.id)).await else {
             return self.later(&attempt, "failed", None, "stopped", self.clock.now(), false).await;
         };
         let last = claimed.tries + 1 >= Lane::Files.tries();
-        match fetched {
+        match outcome {
             Ok(file) => {
                 media::stored(&self.db, noted.id, &file).await?;
                 self.end(&attempt, "done", Some(200), None, &End::Done(None)).await

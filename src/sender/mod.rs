@@ -25,7 +25,7 @@ use crate::{
     outbox::{
         Bell, Owed, Unregistered,
         api::{self, Answer, Request},
-        fetch::Fetcher,
+        fetch::{self, Fetcher},
         media,
         queue::{self, Claimed, End, Lane},
         remote::Remote,
@@ -38,6 +38,9 @@ const AT_A_TIME: usize = 4;
 
 /// How long something waits that cannot be done before an operator has set or mended something.
 const FOR_OPERATOR: TimeDelta = TimeDelta::minutes(15);
+
+/// How long an operator has for that.
+const OPERATOR_HAS: TimeDelta = TimeDelta::hours(48);
 
 /// Longest wait that a provider is granted.
 const LONGEST_WAIT: TimeDelta = TimeDelta::hours(6);
@@ -138,7 +141,11 @@ impl Sender {
         if self.presence.state() != State::Ready {
             return;
         }
-        match media::retire(&self.db, self.folder.as_deref(), self.clock.now()).await {
+        let now = self.clock.now();
+        if let Some(folder) = &self.folder {
+            fetch::sweep(folder, now);
+        }
+        match media::retire(&self.db, self.folder.as_deref(), now).await {
             Ok(0) => {}
             Ok(files) => {
                 tracing::info!(files, "recordings and pictures were old enough and are deleted");
@@ -173,9 +180,19 @@ impl Sender {
 
     async fn one(&self, lane: Lane, claimed: &Claimed, stop: &CancellationToken) -> sqlx::Result<()> {
         let provider = claimed.owed.provider();
-        let needs_api = !matches!(claimed.owed, Owed::Unregistered(_));
+        let needs_api = match &claimed.owed {
+            Owed::Unregistered(_) => false,
+            Owed::FetchRecording(_) | Owed::FetchMedia(_) => self.fetcher.is_some(),
+            Owed::Text(_) | Owed::EndCall(_) | Owed::DeleteRecording(_) => true,
+        };
         let missing = self.remote.missing(provider);
+        if provider == Provider::Stripe {
+            return self.without_try(claimed, &End::Dead("not_a_carrier".to_owned())).await;
+        }
         if needs_api && !missing.is_empty() {
+            if self.clock.now() - claimed.id.time() > OPERATOR_HAS {
+                return self.without_try(claimed, &End::Refused("not_configured")).await;
+            }
             let due = self.clock.now() + FOR_OPERATOR;
             tracing::warn!(
                 outbox.id = %claimed.id, outbox.kind = claimed.owed.kind(), missing = missing.join(" and "),
@@ -343,9 +360,13 @@ impl Sender {
 
     /// Ends what names something that cannot stand in a path.
     async fn no_id(&self, claimed: &Claimed) -> sqlx::Result<()> {
-        let end = End::Dead("not_an_id".to_owned());
-        queue::settle(&self.db, claimed, &end, self.clock.now()).await?;
-        self.tell(claimed, &end);
+        self.without_try(claimed, &End::Dead("not_an_id".to_owned())).await
+    }
+
+    /// Ends what was not tried this time.
+    async fn without_try(&self, claimed: &Claimed, end: &End) -> sqlx::Result<()> {
+        queue::settle(&self.db, claimed, end, self.clock.now()).await?;
+        self.tell(claimed, end);
         Ok(())
     }
 

@@ -30,6 +30,7 @@ pub(super) const COUNTED: TimeDelta = TimeDelta::hours(1);
 const STALE: TimeDelta = TimeDelta::hours(48);
 
 /// What is to be known before a text is sent.
+#[expect(clippy::struct_excessive_bools, reason = "each is the answer to a question of its own")]
 #[derive(Clone, Debug)]
 pub(super) struct Facts {
     pub(super) now: DateTime<Utc>,

@@ -40,15 +40,11 @@ const PAGES: usize = 25;
 /// 14107.
 const PASSING: [&str; 2] = ["21611", "14107"];
 
-/// What a look into a provider's list found.
-enum Found {
-    /// It was taken, under this id.
-    Yes(String),
-    /// It was not.
-    No,
-    /// The list could not be read.
-    Unread(Option<StatusCode>),
-}
+/// Longest time that a request of another process may be under way.
+const UNDER_WAY: TimeDelta = TimeDelta::minutes(1);
+
+/// How long it is waited for.
+const MOMENT: TimeDelta = TimeDelta::seconds(10);
 
 impl Sender {
     /// Sends a text, if it may be sent now and was not sent before.
@@ -59,10 +55,7 @@ impl Sender {
             return Ok(());
         }
         if claimed.tries >= Lane::Words.tries() {
-            let end = End::Dead("tries".to_owned());
-            queue::settle(&self.db, claimed, &end, self.clock.now()).await?;
-            self.tell(claimed, &end);
-            return Ok(());
+            return self.without_try(claimed, &End::Dead("tries".to_owned())).await;
         }
         let Some(id) = self.allowed(claimed, text).await? else { return Ok(()) };
         let attempt = Attempt { claimed, id, lane: Lane::Words };
@@ -143,7 +136,10 @@ impl Sender {
         let unnamed = sent.iter().filter(|sent| sent.key.is_none()).count();
         let named: BTreeSet<&String> =
             sent.iter().filter_map(|sent| sent.key.as_ref()).chain(&told).collect();
-        let confirmed = sent.iter().any(|sent| sent.reason == Reason::Confirmation.name());
+        let confirmed = sent.iter().any(|sent| {
+            sent.reason == Reason::Confirmation.name()
+                && consent.opted_out.is_some_and(|since| sent.at >= since)
+        });
         let heard = messages::heard_since(&mut *db, line, contact, now - ANSWER).await?
             || calls::heard_since(&mut *db, line, contact, now - ANSWER).await?;
         let oldest = inbox::queue::oldest(&mut *db).await?;
@@ -169,28 +165,53 @@ impl Sender {
         text: &Text,
         since: DateTime<Utc>,
     ) -> sqlx::Result<bool> {
-        let status = match self.look_up(text, since).await? {
-            Found::No => return Ok(false),
-            Found::Yes(id) => {
-                let Some(attempt) = self.begin(claimed).await? else { return Ok(true) };
-                let attempt = Attempt { claimed, id: attempt, lane: Lane::Words };
-                self.end(&attempt, "found", Some(200), None, &End::Done(Some(id))).await?;
+        let listed = self.listed(text, since).await;
+        let now = self.clock.now();
+        let mut transaction = self.db.begin().await?;
+        queue::lock(&mut *transaction, &text.to).await?;
+        let (outcome, status, end) = match listed {
+            // A text of another try may be in the list before its id is known.
+            Ok(_)
+                if queue::is_under_way(&mut *transaction, &text.to, claimed.id, now - UNDER_WAY).await? =>
+            {
+                queue::postpone(&mut *transaction, claimed, now + MOMENT, "in_doubt", true).await?;
+                transaction.commit().await?;
                 return Ok(true);
             }
-            Found::Unread(status) => status.map(|status| status.as_u16()),
+            Ok(mut listed) => {
+                let ids: Vec<String> = listed.iter().map(|listed| listed.id.clone()).collect();
+                let known = queue::known(&mut *transaction, &text.to, &ids).await?;
+                listed.retain(|listed| !known.contains(&listed.id));
+                listed.sort_by_key(|listed| !listed.same_words);
+                let Some(found) = listed.into_iter().next() else { return Ok(false) };
+                ("found", Some(200), Some(End::Done(Some(found.id))))
+            }
+            Err(status) => {
+                let last = claimed.tries + 1 >= Lane::Words.tries();
+                let status = status.map(|status| status.as_u16());
+                ("in_doubt", status, last.then(|| End::Dead("in_doubt".to_owned())))
+            }
         };
-        let Some(attempt) = self.begin(claimed).await? else { return Ok(true) };
-        let attempt = Attempt { claimed, id: attempt, lane: Lane::Words };
-        if claimed.tries + 1 >= Lane::Words.tries() {
-            self.end(&attempt, "in_doubt", status, None, &End::Dead("in_doubt".to_owned())).await?;
+        let Some(attempt) = queue::begin(&mut transaction, claimed, false, now).await? else {
+            return Ok(true);
+        };
+        queue::attempted(&mut *transaction, attempt, outcome, status, None, now).await?;
+        if let Some(end) = &end {
+            queue::settle(&mut *transaction, claimed, end, now).await?;
         } else {
-            let due = self.clock.now() + queue::wait(claimed.id, claimed.tries).max(SETTLING);
-            self.later(&attempt, "in_doubt", status, "in_doubt", due, true).await?;
+            let due = now + queue::wait(claimed.id, claimed.tries).max(SETTLING);
+            queue::postpone(&mut *transaction, claimed, due, "in_doubt", true).await?;
+        }
+        transaction.commit().await?;
+        match end {
+            Some(end) => self.tell(claimed, &end),
+            None => self.metrics.outbox.tried(claimed.owed.kind(), "in_doubt"),
         }
         Ok(true)
     }
 
-    async fn look_up(&self, text: &Text, since: DateTime<Utc>) -> sqlx::Result<Found> {
+    /// The texts in the provider's list that may be this one; what it answered where it cannot be read to its end.
+    async fn listed(&self, text: &Text, since: DateTime<Utc>) -> Result<Vec<Listed>, Option<StatusCode>> {
         let account = self.remote.account(text.provider);
         let mut listed: Vec<Listed> = Vec::new();
         let mut next = Some(api::look_up(text, account, since));
@@ -198,24 +219,16 @@ impl Sender {
             let Some(request) = next else { break };
             let body = match self.remote.ask(text.provider, &request).await {
                 Answer::Done { body, .. } => body,
-                Answer::Refused { status, .. } | Answer::Busy { status, .. } => {
-                    return Ok(Found::Unread(Some(status)));
-                }
-                Answer::Unknown { status, .. } => return Ok(Found::Unread(status)),
-                Answer::Unreached { .. } => return Ok(Found::Unread(None)),
+                Answer::Refused { status, .. } | Answer::Busy { status, .. } => return Err(Some(status)),
+                Answer::Unknown { status, .. } => return Err(status),
+                Answer::Unreached { .. } => return Err(None),
             };
-            let Some(page) = api::page(text, account, since, &body) else { return Ok(Found::Unread(None)) };
+            let page = api::page(text, account, since, &body).ok_or(None)?;
             listed.extend(page.listed);
             next = page.next;
         }
-        if next.is_some() {
-            return Ok(Found::Unread(None)); // there are more than can be looked through
-        }
-        let ids: Vec<String> = listed.iter().map(|listed| listed.id.clone()).collect();
-        let known = queue::known(&self.db, &text.to, &ids).await?;
-        listed.retain(|listed| !known.contains(&listed.id));
-        listed.sort_by_key(|listed| !listed.same_words);
-        Ok(listed.into_iter().next().map_or(Found::No, |listed| Found::Yes(listed.id)))
+        // There may be more than can be looked through.
+        if next.is_none() { Ok(listed) } else { Err(None) }
     }
 
     /// The provider knows that the contact wants no texts. That is kept as the delivery report that says the same, of which

@@ -19,6 +19,7 @@ mod floors;
 mod framing;
 mod house;
 mod intake;
+mod lines;
 mod logs;
 mod methods;
 mod metrics;

@@ -1,7 +1,8 @@
 //! Opening hours: half-open spans of a week in a time zone, less the days that are closed.
 
 use chrono::{
-    DateTime, Datelike as _, Days, NaiveDate, NaiveTime, TimeDelta, TimeZone as _, Timelike as _, Utc,
+    DateTime, Datelike as _, Days, NaiveDate, NaiveTime, Offset as _, TimeDelta, TimeZone as _,
+    Timelike as _, Utc,
 };
 use chrono_tz::Tz;
 
@@ -136,6 +137,26 @@ impl Hours {
                 found.or_else(|| self.zone.from_local_datetime(&(local + TimeDelta::hours(1))).earliest())
             })
             .map(|at| at.to_utc())
+            .collect()
+    }
+
+    /// The next two moments at which the clock of the zone is changed; fewer where it is not.
+    pub(crate) fn changes_of_the_clock(&self, from: DateTime<Utc>) -> Vec<DateTime<Utc>> {
+        let offset = |at: DateTime<Utc>| at.with_timezone(&self.zone).offset().fix();
+        let day = |ahead: u64| from + TimeDelta::days(i64::try_from(ahead).unwrap_or(0));
+        let days = (0..2 * HORIZON).filter(|ahead| offset(day(*ahead)) != offset(day(ahead + 1)));
+        days.take(2)
+            .map(|ahead| {
+                // Between these two moments, to the minute.
+                let (mut before, mut after) = (day(ahead).timestamp() / 60, day(ahead + 1).timestamp() / 60);
+                let old = offset(day(ahead));
+                while after - before > 1 {
+                    let middle = i64::midpoint(before, after);
+                    let is_old = offset(DateTime::from_timestamp(middle * 60, 0).unwrap_or(from)) == old;
+                    if is_old { before = middle } else { after = middle }
+                }
+                DateTime::from_timestamp(after * 60, 0).unwrap_or(from)
+            })
             .collect()
     }
 

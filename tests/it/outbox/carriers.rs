@@ -39,6 +39,8 @@ pub(crate) enum Fault {
     DoneAndStatus(u16),
     /// It is done, and nothing is ever answered; [`Carriers::stuck`] is told.
     DoneAndSilent,
+    /// It is done, and answered when the test says so: see [`Carriers::release`]; [`Carriers::stuck`] is told.
+    Held,
     /// Somewhere else.
     Redirect(String),
 }
@@ -76,6 +78,7 @@ struct Known {
     faults: Mutex<VecDeque<Option<Fault>>>,
     asked: Mutex<Vec<Asked>>,
     stuck: Notify,
+    release: Notify,
 }
 
 impl Known {
@@ -156,6 +159,11 @@ impl Carriers {
         self.known.calls.lock().unwrap().clone()
     }
 
+    /// Answers the request that was held.
+    pub(crate) fn release(&self) {
+        self.known.release.notify_one();
+    }
+
     /// Until a request gets no answer.
     pub(crate) async fn stuck(&self) {
         self.known.stuck.notified().await;
@@ -219,6 +227,12 @@ async fn answer(known: Arc<Known>, request: Request<Incoming>) -> io::Result<Res
             ask.done(&known);
             known.stuck.notify_one();
             std::future::pending().await
+        }
+        Some(Fault::Held) => {
+            let answer = ask.done(&known);
+            known.stuck.notify_one();
+            known.release.notified().await;
+            Ok(answer)
         }
         Some(Fault::Redirect(target)) => {
             let response = Response::builder().status(302).header("Location", target);

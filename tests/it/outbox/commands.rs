@@ -82,7 +82,7 @@ async fn a_text_that_may_have_been_sent_is_not_cancelled_and_is_looked_up_before
 #[tokio::test]
 async fn the_api_lists_it_with_its_tries_and_without_anybodys_data() {
     let carriers = Carriers::open().await;
-    let house = House::build(plan(&carriers).set("SMARTLINE_API_KEY", "the admin key of these tests")).await;
+    let house = House::build(plan(&carriers).set("SMARTLINE_API_KEY", "the-admin-key-of-these-tests")).await;
     settle_in(&carriers, &house).await;
     let made = command(&house, &["keys", "create", "--json", "--name", "test"]).await;
     let made: Value = serde_json::from_slice(&made.stdout).unwrap();
@@ -105,7 +105,7 @@ async fn the_api_lists_it_with_its_tries_and_without_anybodys_data() {
     let one = get(key, &format!("outbox/{}", row["id"].as_str().unwrap())).await;
     assert_eq!(one["attempts"][0]["outcome"], "busy", "{one}");
     assert_eq!(one["attempts"][0]["status"], 429);
-    let whole = get("the admin key of these tests", "outbox/call:twilio:CA1:sorry:0").await;
+    let whole = get("the-admin-key-of-these-tests", "outbox/call:twilio:CA1:sorry:0").await;
     assert_eq!((&whole["contact"], &whole["owed"]["body"]), (&json!(CALLER), &json!("Sorry, Ada")));
     house.close().await;
 }

@@ -222,6 +222,8 @@ async fn without_an_account_it_waits_and_says_so() {
     owe(&house, text("plivo", "k", CALLER, "flow", "k")).await;
     send(&house).await;
     assert_eq!(state(&house, "k").await, is("waiting", "not_configured"));
+    send_later(&house, Duration::from_hours(49)).await;
+    assert_eq!(state(&house, "k").await, is("refused", "not_configured"));
     assert!(carriers.asked().is_empty());
     house.close().await;
 }
@@ -272,7 +274,7 @@ async fn two_services_share_what_is_owed_and_each_text_goes_out_once() {
     let url = house.database.url().await;
     let other = plan(&carriers).app(&url, std::sync::Arc::clone(&house.clock));
     for number in 0..40 {
-        let to = format!("+141555501{number:02}");
+        let to = format!("+121255501{number:02}");
         let mut owed = text("twilio", &format!("k{number}"), &to, "flow", "hello");
         owed["line"] = format!("+1415555{number:04}").into(); // each has a turn of its own
         owe(&house, owed).await;
@@ -296,5 +298,20 @@ async fn a_running_service_is_woken_and_stops_in_order() {
     owe(&house, text("twilio", "k", OWNER, "notice", "A new voice message")).await;
     eventually("sent", || async { (state(&house, "k").await.0 == "done").then_some(()) }).await;
     assert_eq!(carriers.words(), ["A new voice message"]);
+
+    // A text that is under way when the service is stopped is waited for.
+    carriers.fail([Some(Fault::Held)]);
+    house.clock.advance(Duration::from_secs(1));
+    owe(&house, text("twilio", "last", OWNER, "notice", "The last one")).await;
+    carriers.stuck().await;
+    house.app.stop();
+    carriers.release();
+    let other = house.database.pool().await;
+    eventually("recorded", || async {
+        let sql = "SELECT state = 'done' FROM outbox WHERE key = 'last'";
+        sqlx::query_scalar::<_, bool>(sql).fetch_one(&other).await.unwrap().then_some(())
+    })
+    .await;
+    other.close().await;
     house.close().await;
 }
