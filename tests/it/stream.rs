@@ -45,7 +45,7 @@ impl Stream {
     }
 
     async fn read(&mut self) {
-        let mut buffer = [0; 16 * 1024];
+        let mut buffer = vec![0; 16 * 1024];
         let read = tokio::time::timeout(PATIENCE, self.socket.read(&mut buffer)).await;
         let read = read.expect("something comes").unwrap();
         assert!(read > 0, "the connection breaks off");
@@ -186,9 +186,9 @@ async fn after_a_restart_the_last_seconds_come_once_more() {
         house.clock.advance(Duration::from_secs(wait));
         call(&house, id).await;
     }
-    let list = get(&house, ADMIN, "events").await.json();
-    let last = list["data"][1]["id"].as_str().unwrap(); // CA3: this process has told it to nobody
-    let mut stream = Stream::open(&house, ADMIN, "", &[("Last-Event-ID", last)]).await;
+    let listed = get(&house, ADMIN, "events").await.json();
+    let seen = listed["data"][1]["id"].as_str().unwrap(); // CA3: this process has told it to nobody
+    let mut stream = Stream::open(&house, ADMIN, "", &[("Last-Event-ID", seen)]).await;
     assert_eq!(stream.next(3).await, ["CA2", "CA3", "CA4"]);
     drop(stream);
     house.close().await;
