@@ -52,7 +52,7 @@ pub(crate) fn openapi() -> Value {
         "paths": paths,
         "components": {
             "securitySchemes": { "key": { "type": "http", "scheme": "bearer", "description": "smartline keys create" } },
-            "schemas": schemas(),
+            "schemas": schemas().into_iter().chain(lines::schemas()).collect::<Map<_, _>>(),
         },
     })
 }
