@@ -12,17 +12,9 @@ use serde_json::{Map, Value, json};
 
 use super::document::{Mode, read::Fault};
 use crate::{
-    domain::{id::LineId, numbering::is_region, phone::Phone},
+    domain::{id::LineId, numbering::is_region, phone::Phone, verb::LANGUAGES},
     provider::Provider,
 };
-
-/// Languages that both providers speak and understand.
-///
-/// Source: Twilio, "Text-to-speech: languages"; Plivo, "Speak element: supported languages".
-pub(crate) const LANGUAGES: [&str; 15] = [
-    "da-DK", "de-DE", "en-AU", "en-GB", "en-US", "es-ES", "es-US", "fr-CA", "fr-FR", "it-IT", "nl-NL",
-    "pl-PL", "pt-BR", "pt-PT", "sv-SE",
-];
 
 /// Most characters of a name, which is read out.
 const NAME: usize = 80;

@@ -150,6 +150,25 @@ pub(super) async fn all(db: &mut PgConnection) -> sqlx::Result<Vec<Line>> {
     sqlx::query(LINES_SQL).fetch_all(db).await?.iter().map(line).collect()
 }
 
+/// The number is not registered for texts, whatever was said of it. The trigger tells whoever has lines in memory.
+const UNREGISTER_SQL: &str = "
+UPDATE lines SET settings = settings - 'a2p', changed_at = $3
+WHERE provider = $1 AND number = $2 AND settings->>'a2p' = 'true'";
+
+/// Takes the leave to text by itself from a line. Tells whether it had it.
+///
+/// # Errors
+/// What the database raises.
+pub(crate) async fn unregister(
+    db: &mut PgConnection,
+    provider: Provider,
+    number: &str,
+    now: DateTime<Utc>,
+) -> sqlx::Result<bool> {
+    let query = sqlx::query(UNREGISTER_SQL).bind(provider.name()).bind(number).bind(now);
+    Ok(query.execute(db).await?.rows_affected() > 0)
+}
+
 /// A row as a line. What a later release may have written otherwise is read as its default.
 fn line(row: &PgRow) -> sqlx::Result<Line> {
     let (provider, number): (&str, &str) = (row.try_get("provider")?, row.try_get("number")?);

@@ -6,6 +6,7 @@
 
 mod api;
 mod bodies;
+mod caller;
 mod calls;
 mod corpus;
 mod dependencies;
@@ -24,6 +25,7 @@ mod methods;
 mod metrics;
 mod migrations;
 mod nonces;
+mod outbox;
 mod reconcile;
 mod refusals;
 mod sign;
