@@ -8,7 +8,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
 use crate::api::{ADMIN, get, key, open};
-use crate::house::{House, NOW, Plan, eventually};
+use crate::house::{House, NOW, Plan, TWILIO_ACCOUNT, eventually};
 use crate::wire::{Ask, Connection, Reply};
 use crate::worker::smartline;
 
@@ -20,6 +20,7 @@ fn authorized(ask: Ask) -> Ask {
 }
 
 async fn post(house: &House, path: &str, body: &Value) -> Reply {
+    house.clock.advance(Duration::from_millis(1)); // what is done later is written down later
     house.ask(&authorized(Ask::post(&format!("/api/v1/{path}")).json(body.to_string()))).await
 }
 
@@ -31,6 +32,7 @@ async fn posted(house: &House, path: &str, body: &Value) -> Value {
 }
 
 async fn toml(house: &House, flow: &str, text: &str) -> Reply {
+    house.clock.advance(Duration::from_millis(1));
     let path = format!("/api/v1/flows/{flow}/versions");
     house.ask(&authorized(Ask::post(&path).body("application/toml", text))).await
 }
@@ -285,6 +287,12 @@ async fn numbers_are_masked_secrets_never_shown_and_changes_need_their_scope() {
     house.close().await;
 }
 
+/// A call that comes in on the line.
+fn call(id: &str) -> Ask {
+    let fields = [("CallSid", id), ("AccountSid", TWILIO_ACCOUNT), ("From", "+14155550100"), ("To", LINE)];
+    Ask::post("/webhooks/twilio/voice").form(&fields).by_twilio()
+}
+
 #[tokio::test]
 async fn two_processes_see_what_is_published_within_the_poll() {
     let house = open().await;
@@ -297,7 +305,11 @@ async fn two_processes_see_what_is_published_within_the_poll() {
     let address = listener.local_addr().unwrap();
     let mut second = JoinSet::new();
     let service = std::sync::Arc::clone(&other);
+    posted(&house, &format!("lines/{LINE}/publish"), &json!({ "flow": "office" })).await;
     second.spawn(async move { service.serve(listener, std::future::pending()).await });
+    // What woke a process hears the line's own words as well.
+    let first = Connection::open(address).await.ask(&call("CA1")).await;
+    assert!(first.text().contains("Hello."), "{}", first.text());
     for text in ["One.", "Two.", "Three."] {
         let version = toml(&house, "office", &says(text)).await.json()["flow_version"].clone();
         posted(&house, &format!("lines/{LINE}/publish"), &json!({ "flow": "office" })).await;
