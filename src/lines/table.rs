@@ -373,12 +373,11 @@ pub(super) async fn add_version(
     sqlx::query(HOLD_FLOW_SQL).bind(flow).execute(&mut *db).await?;
     let known: Option<(i64, i32)> =
         sqlx::query_as(SAME_VERSION_SQL).bind(flow).bind(&digest).fetch_optional(&mut *db).await?;
-    let (id, number) = match known {
-        Some(known) => known,
-        None => {
-            let query = sqlx::query_as(ADD_VERSION_SQL).bind(flow).bind(doc).bind(digest);
-            query.bind(asked.at).bind(asked.by).fetch_one(db).await?
-        }
+    let (id, number) = if let Some(known) = known {
+        known
+    } else {
+        let query = sqlx::query_as(ADD_VERSION_SQL).bind(flow).bind(doc).bind(digest);
+        query.bind(asked.at).bind(asked.by).fetch_one(db).await?
     };
     Ok((u64::try_from(id).unwrap_or_default(), number, known.is_none()))
 }
@@ -446,8 +445,8 @@ pub(super) async fn docs(db: &mut PgConnection) -> sqlx::Result<Vec<(u64, String
 /// What is to be changed of a contact; what is none stays.
 #[derive(Clone, Default)]
 pub(crate) struct ContactChange {
-    /// `Some(None)` takes the name away.
-    pub(crate) name: Option<Option<String>>,
+    /// An empty one takes the name away.
+    pub(crate) name: Option<String>,
     pub(crate) tags: Option<Vec<String>>,
     pub(crate) blocked: Option<bool>,
 }
@@ -464,7 +463,10 @@ pub(super) async fn put_contact(
     now: DateTime<Utc>,
 ) -> sqlx::Result<(Uuid, Contact)> {
     let query = sqlx::query(PUT_CONTACT_SQL).bind(EventId::new(now).uuid()).bind(owner).bind(number.as_str());
-    let query = query.bind(change.name.clone().flatten()).bind(change.tags.clone()).bind(change.blocked);
+    let query = query
+        .bind(change.name.clone().filter(|name| !name.is_empty()))
+        .bind(change.tags.clone())
+        .bind(change.blocked);
     let row = query.bind(now).bind(change.name.is_some()).fetch_one(db).await?;
     let contact =
         Contact { name: row.try_get("name")?, tags: row.try_get("tags")?, blocked: row.try_get("blocked")? };

@@ -207,8 +207,8 @@ fn schema(filter: &Filter) -> Value {
     }
 }
 
-fn query(name: &str, about: &str, schema: Value) -> Value {
-    json!({ "name": name, "in": "query", "description": about, "schema": schema })
+fn query(name: &str, about: &str, schema: impl Into<Value>) -> Value {
+    json!({ "name": name, "in": "query", "description": about, "schema": schema.into() })
 }
 
 fn id_schema(resource: &Resource) -> Value {

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::{Desk, Followed, LOOK, Owing, capability, day_of, excused, profile};
+use super::{Desk, Followed, Owing, capability, day_of, excused, profile};
 use crate::{
     domain::verb::{Purpose, Refusal, Speech, Verb},
     lines::{
@@ -54,8 +54,7 @@ impl Desk {
 
     /// A new call.
     async fn begin(&self, signer: &Signer<'_>, call: &Call, now: DateTime<Utc>) -> Decided {
-        self.lines.loaded(LOOK).await; // this call may be what woke the service
-        let line = self.lines.line(call.provider, call.line());
+        let line = self.line(call.provider, call.line()).await;
         let line = line.as_deref();
         let mut caller = self.caller(line, call);
         let (verdict, guards) = guard::call(&self.guards(line, call, &caller, now));

@@ -7,7 +7,7 @@ use std::{
 
 use chrono::{DateTime, Utc};
 
-use super::{Desk, Followed, LOOK, Owing, day_key, day_of, ledger::Known, profile};
+use super::{Desk, Followed, Owing, day_key, day_of, ledger::Known, profile};
 use crate::{
     lines::{
         Decided, Message,
@@ -34,8 +34,7 @@ impl Desk {
         message: &Message,
         now: DateTime<Utc>,
     ) -> Decided {
-        self.lines.loaded(LOOK).await;
-        let line = self.lines.line(message.provider, &message.to);
+        let line = self.line(message.provider, &message.to).await;
         let line = line.as_deref();
         let followed = self.followed(line);
         let day = day_of(line, now);
