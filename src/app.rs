@@ -19,6 +19,7 @@ use crate::{
     inbox::{self, Intake, SpoolPlan, Upkeep, live::Live, rejections::Rejections},
     lines::{
         cache::{Follower, Lines},
+        desk::Desk,
         token::TokenKeys,
     },
     metrics::Metrics,
@@ -128,6 +129,10 @@ impl App {
             plivo: TokenKeys::new(providers.plivo.as_ref().map_or(&[], |plivo| &plivo.tokens)),
         };
         let https = config.is_https();
+        let (lines, presence) = (Lines::default(), Presence::default());
+        let desk =
+            Desk::new(lines.clone(), db.clone(), presence.clone(), Arc::clone(&clock), limits.patience);
+        let desk = Arc::new(desk);
         let intake = Intake::new(limits.waiting);
         let live = Live::new(db.clone(), intake.clone(), Arc::clone(&clock));
         tasks.spawn(live.clone().run(stop.clone()));
@@ -136,12 +141,13 @@ impl App {
             intake,
             live,
             stop: stop.clone(),
-            presence: Presence::default(),
+            presence,
             clock: Arc::clone(&clock),
             origins: Arc::clone(&config.origins),
             providers: config.providers,
             token_keys,
-            lines: Lines::default(),
+            lines,
+            desk,
             door,
             proxy: config.proxy,
             allow: config.allow,
@@ -294,6 +300,14 @@ impl App {
         self.worker().work_once().await
     }
 
+    /// Returns once calls find the lines as the database has them now. Only while it serves.
+    ///
+    /// # Errors
+    /// What the database raises.
+    pub async fn lines_caught_up(&self) -> sqlx::Result<()> {
+        self.state.lines.caught_up(&self.db).await
+    }
+
     /// Does what is owed to the outside and is due, and tells how much that was. Reads the lines first.
     ///
     /// # Errors
@@ -328,6 +342,7 @@ impl App {
             state.presence.clone(),
             Arc::clone(&self.clock),
             state.metrics.clone(),
+            Arc::clone(&state.desk),
         )
     }
 

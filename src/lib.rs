@@ -49,3 +49,4 @@ pub use config::{Config, Environment, Faults};
 pub use dev::{error::StartError, options::PrivateOptions, postgres::PrivatePostgres};
 pub use domain::clock::Clock;
 pub use http::state::{Door, Limits};
+pub use lines::turns::Patience;

@@ -174,11 +174,12 @@ fn changes(pairs: &[String]) -> Result<Map<String, Value>, Error> {
         if let Some(person) = name.strip_prefix("people.") {
             people.insert(person.to_owned(), text_of());
         } else if let Some(usual) = known.get(name) {
+            let parts = || text.split(',').map(|part| Value::from(part.trim())).collect();
+            let typed = serde_json::from_str(text).ok().filter(|value| Settings::takes(name, value));
             let value = match usual {
                 _ if text.is_empty() => Value::Null,
-                Value::Array(_) => text.split(',').map(|part| Value::from(part.trim())).collect(),
-                Value::String(_) | Value::Null if text.parse::<u32>().is_err() => text.into(),
-                _ => serde_json::from_str(text).unwrap_or_else(|_| text.into()),
+                Value::Array(_) => parts(),
+                _ => typed.unwrap_or_else(|| text.into()),
             };
             settings.insert(name.to_owned(), value);
         } else {

@@ -26,11 +26,13 @@ mod send;
 mod serve;
 mod shell;
 mod sign;
+mod simulate;
 mod smoke;
 #[cfg(test)]
 mod standin;
 mod target;
 mod verdict;
+mod why;
 
 use std::process::ExitCode;
 
@@ -74,6 +76,9 @@ enum Command {
     Keys(keys::Args),
     Line(line::Args),
     Flow(flow::Args),
+    #[command(visible_alias = "phone")]
+    Simulate(simulate::Args),
+    Why(why::Args),
     Healthcheck(healthcheck::Args),
     Docs(docs::Args),
 }
@@ -97,6 +102,8 @@ impl Command {
             Self::DeadLetters(args) => replay::dead_letters(args).await.map(done),
             Self::Outbox(args) => outbox::run(args, &SystemClock).await.map(done),
             Self::Keys(args) => keys::run(args, &SystemClock).await.map(done),
+            Self::Simulate(args) => simulate::run(args, &SystemClock).await,
+            Self::Why(args) => why::run(args).await.map(done),
             Self::Line(args) => line::run(args, &SystemClock).await,
             Self::Flow(args) => flow::run(args, &SystemClock).await,
             Self::Rebuild(args) => rebuild::run(args).await.map(done),

@@ -258,8 +258,9 @@ pub(crate) fn reference_page() -> String {
     let mut text = String::from(
         "# Errors\n\n\
          Every refusal is RFC 9457 problem JSON with a stable `code` and a `request_id` that stands in the log line\n\
-         with the exact cause. Within one code the body is always the same, so that it tells an attacker nothing. This\n\
-         page is written from the catalogue in `src/http/problem.rs`.\n",
+         with the exact cause; its `type` leads to the same text as here, at `/docs/errors/…` of the service. Within one\n\
+         code the body is always the same, so that it tells an attacker nothing. This page is written from the catalogue\n\
+         in `src/http/problem.rs`.\n",
     );
     for code in Code::ALL {
         let Entry { code, status, title, detail, fix } = code.entry();

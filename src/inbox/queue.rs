@@ -23,7 +23,7 @@ FROM (
     ORDER BY event_id LIMIT $2 FOR UPDATE SKIP LOCKED
 ) work
 LEFT JOIN LATERAL (
-    SELECT id, endpoint, external_id, kind, received_at, occurred_at, method, path, headers, body, signed_by
+    SELECT id, endpoint, external_id, kind, received_at, occurred_at, method, path, headers, body, signed_by, decision
     FROM events WHERE id = work.event_id
 ) event ON true
 ORDER BY work.event_id";
@@ -37,7 +37,7 @@ FROM (
     ORDER BY due_at LIMIT $2 FOR UPDATE SKIP LOCKED
 ) work
 LEFT JOIN LATERAL (
-    SELECT id, endpoint, external_id, kind, received_at, occurred_at, method, path, headers, body, signed_by
+    SELECT id, endpoint, external_id, kind, received_at, occurred_at, method, path, headers, body, signed_by, decision
     FROM events WHERE id = work.event_id
 ) event ON true
 ORDER BY work.event_id";

@@ -143,6 +143,18 @@ impl Lines {
         let _ = tokio::time::timeout(most, reading).await;
     }
 
+    /// Returns once everything that the database has now is in memory.
+    ///
+    /// # Errors
+    /// What the database raises.
+    pub(crate) async fn caught_up(&self, db: &PgPool) -> sqlx::Result<()> {
+        let revision = Some(table::revision(&mut *db.acquire().await?).await?);
+        let mut news = self.0.snapshot.subscribe();
+        self.hurry();
+        let _ = news.wait_for(|snapshot| snapshot.revision >= revision).await;
+        Ok(())
+    }
+
     /// Has the next look taken at once: the database has become ready.
     pub(crate) fn hurry(&self) {
         self.0.hurry.notify_one();

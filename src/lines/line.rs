@@ -12,17 +12,9 @@ use serde_json::{Map, Value, json};
 
 use super::document::{Mode, read::Fault};
 use crate::{
-    domain::{id::LineId, numbering::is_region, phone::Phone},
+    domain::{id::LineId, numbering::is_region, phone::Phone, verb::LANGUAGES},
     provider::Provider,
 };
-
-/// Languages that both providers speak and understand.
-///
-/// Source: Twilio, "Text-to-speech: languages"; Plivo, "Speak element: supported languages".
-pub(crate) const LANGUAGES: [&str; 15] = [
-    "da-DK", "de-DE", "en-AU", "en-GB", "en-US", "es-ES", "es-US", "fr-CA", "fr-FR", "it-IT", "nl-NL",
-    "pl-PL", "pt-BR", "pt-PT", "sv-SE",
-];
 
 /// Most characters of a name, which is read out.
 const NAME: usize = 80;
@@ -309,8 +301,7 @@ impl Settings {
         // One value that a later release writes otherwise must not cost the line its other settings.
         let mut known = Self::default().as_map();
         for (name, value) in value.as_object().into_iter().flatten() {
-            let alone = json!({ name: value });
-            if known.contains_key(name) && Self::deserialize(&alone).is_ok() {
+            if known.contains_key(name) && Self::takes(name, value) {
                 known.insert(name.clone(), value.clone());
             }
         }
@@ -330,6 +321,11 @@ impl Settings {
             map.insert("agent_secret".to_owned(), "(set)".into());
         }
         map
+    }
+
+    /// Whether a setting can be of this kind.
+    pub(crate) fn takes(name: &str, value: &Value) -> bool {
+        Self::deserialize(json!({ name: value })).is_ok()
     }
 
     fn as_map(&self) -> Map<String, Value> {

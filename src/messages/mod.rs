@@ -4,7 +4,7 @@ mod opt_out;
 mod row;
 #[cfg(test)]
 mod tests;
-mod words;
+pub(crate) mod words;
 
 use chrono::{DateTime, Utc};
 use sqlx::{PgConnection, PgExecutor};

@@ -16,12 +16,14 @@ pub(crate) mod zones;
 
 use std::sync::Arc;
 
+use std::collections::HashSet;
+
 use chrono::{DateTime, Utc};
 use sqlx::{PgConnection, types::Json};
 use tokio::sync::Notify;
 use uuid::Uuid;
 
-pub(crate) use owed::{Owed, Reason, Text, Unregistered};
+pub(crate) use owed::{EndCall, FetchMedia, FetchRecording, Owed, Reason, Text, Unregistered};
 
 use crate::domain::id::OwedId;
 
@@ -50,6 +52,12 @@ SELECT new.id, new.key, new.owed->>'kind', new.owed->>'provider', new.owed->>'li
 FROM unnest($1::uuid[], $2::text[], $3::jsonb[], $4::timestamptz[]) AS new (id, key, owed, due_at)
 ON CONFLICT (key) DO NOTHING";
 
+const LIVE_SQL: &str = "SELECT key FROM outbox WHERE key = ANY ($1) AND state IN ('waiting', 'done')";
+
+const WITHDRAW_SQL: &str = "
+UPDATE outbox SET state = 'cancelled', why = 'no longer owed', settled_at = $2
+WHERE key = ANY ($1) AND state = 'waiting' AND claims = 0 RETURNING key";
+
 /// Owes all of this from now on, except what was owed before under the same key. Tells how much that is; whoever commits
 /// the transaction wakes the sender then.
 ///
@@ -70,4 +78,25 @@ pub(crate) async fn owe(db: &mut PgConnection, owed: &[Owed], now: DateTime<Utc>
     let rows: Vec<Json<Owed>> = owed.into_iter().map(|owed| Json(owed.clone().without_nul())).collect();
     let done = sqlx::query(OWE_SQL).bind(ids).bind(keys).bind(rows).bind(due).execute(db).await?;
     Ok(usize::try_from(done.rows_affected()).unwrap_or(usize::MAX))
+}
+
+/// Which of these keys are owed or done: not those that were refused, given up or cancelled.
+///
+/// # Errors
+/// What the database raises.
+pub(crate) async fn live(db: &mut PgConnection, keys: &[String]) -> sqlx::Result<HashSet<String>> {
+    let live: Vec<String> = sqlx::query_scalar(LIVE_SQL).bind(keys).fetch_all(db).await?;
+    Ok(live.into_iter().collect())
+}
+
+/// Owes these no longer, unless they were begun. Tells which those are.
+///
+/// # Errors
+/// What the database raises.
+pub(crate) async fn withdraw(
+    db: &mut PgConnection,
+    keys: &[String],
+    now: DateTime<Utc>,
+) -> sqlx::Result<Vec<String>> {
+    sqlx::query_scalar(WITHDRAW_SQL).bind(keys).bind(now).fetch_all(db).await
 }

@@ -4,6 +4,7 @@
 //! It is woken after each commit of this process and looks by itself now and then, for what other processes, a spool or
 //! a replay have left. One event that cannot be worked on costs its neighbours nothing.
 
+mod effects;
 pub(crate) mod rebuild;
 
 use std::{
@@ -25,9 +26,10 @@ use crate::{
         kept::Kept,
         queue::{self, Job},
     },
+    lines::desk::Desk,
     messages,
     metrics::{Metrics, Work},
-    outbox::{self, Bell, Owed},
+    outbox::Bell,
     projection::{Poison, Worked},
     provider::Provider,
 };
@@ -49,6 +51,7 @@ pub(crate) struct Worker {
     presence: Presence,
     clock: Arc<dyn Clock>,
     metrics: Metrics,
+    desk: Arc<Desk>,
     /// Where a woken look begins. The queue's index begins with what is done and not yet vacuumed; passing over all of it
     /// for every batch is what kills queues.
     from: Arc<Mutex<Uuid>>,
@@ -72,8 +75,9 @@ impl Worker {
         presence: Presence,
         clock: Arc<dyn Clock>,
         metrics: Metrics,
+        desk: Arc<Desk>,
     ) -> Self {
-        Self { db, kept, bell, presence, clock, metrics, from: Arc::default() }
+        Self { db, kept, bell, presence, clock, metrics, desk, from: Arc::default() }
     }
 
     /// Works until `stop`, and looks every `poll` without being woken; a batch that is under way is finished.
@@ -152,8 +156,8 @@ impl Worker {
         }
         jobs.sort_by_key(|job| job.event.id);
         let events: Vec<&Kept> = jobs.iter().map(|job| &job.event).collect();
-        let worked = project(&mut transaction, &events).await?;
-        let owed = outbox::owe(&mut transaction, &owed(&events, &worked, now), now).await?;
+        let desk = Some((self.desk.as_ref(), now));
+        let (worked, owed) = project(&mut transaction, &events, desk).await?;
         let count = settle(&mut transaction, &jobs, worked, now).await?;
         transaction.commit().await?;
         if owed > 0 {
@@ -176,28 +180,47 @@ fn floor(at: DateTime<Utc>) -> Uuid {
     Uuid::from_u128(u128::from(milliseconds) << 80)
 }
 
-/// Makes the tables of a batch; where the database refuses a value, of one event after the other.
-async fn project(transaction: &mut Transaction<'_, Postgres>, events: &[&Kept]) -> sqlx::Result<Worked> {
-    match in_savepoint(transaction, events).await {
+/// Who decides what follows from events, and when; a rebuild has nothing follow.
+type Following<'a> = Option<(&'a Desk, DateTime<Utc>)>;
+
+/// Makes the tables of a batch; where the database refuses a value, of one event after the other. Tells how each went, and
+/// how much is owed because of them.
+async fn project(
+    transaction: &mut Transaction<'_, Postgres>,
+    events: &[&Kept],
+    following: Following<'_>,
+) -> sqlx::Result<(Worked, usize)> {
+    match in_savepoint(transaction, events, following).await {
         Err(error) if db::fault(&error) == Fault::Data => {}
         other => return other,
     }
-    let mut worked = Worked::new();
+    let (mut worked, mut owed) = (Worked::new(), 0);
     for event in events {
-        match in_savepoint(transaction, &[*event]).await {
-            Ok(one) => worked.extend(one),
+        match in_savepoint(transaction, &[*event], following).await {
+            Ok((one, more)) => {
+                worked.extend(one);
+                owed += more;
+            }
             Err(error) if db::fault(&error) == Fault::Data => worked.push(Err(Poison(error.to_string()))),
             Err(error) => return Err(error),
         }
     }
-    Ok(worked)
+    Ok((worked, owed))
 }
 
-async fn in_savepoint(transaction: &mut Transaction<'_, Postgres>, events: &[&Kept]) -> sqlx::Result<Worked> {
+async fn in_savepoint(
+    transaction: &mut Transaction<'_, Postgres>,
+    events: &[&Kept],
+    following: Following<'_>,
+) -> sqlx::Result<(Worked, usize)> {
     let mut savepoint = transaction.begin().await?;
     let worked = by_feature(&mut savepoint, events).await?;
+    let owed = match following {
+        Some((desk, now)) => effects::owe(&mut savepoint, desk, events, now).await?,
+        None => 0,
+    };
     savepoint.commit().await?;
-    Ok(worked)
+    Ok((worked, owed))
 }
 
 /// Whose an event is.
@@ -241,16 +264,6 @@ async fn by_feature(db: &mut PgConnection, events: &[&Kept]) -> sqlx::Result<Wor
         }
     }
     Ok(worked)
-}
-
-/// How old an event may be for something to be owed because of it: nobody waits for it any more.
-const FRESH: TimeDelta = TimeDelta::days(1);
-
-/// What is owed to the outside because of these events. A rebuild does not ask.
-fn owed(events: &[&Kept], worked: &Worked, now: DateTime<Utc>) -> Vec<Owed> {
-    let done = events.iter().zip(worked).filter(|(event, one)| one.is_ok() && now - event.at() < FRESH);
-    let texts = done.filter(|(event, _)| Feature::of(event) == Feature::Messages);
-    texts.filter_map(|(event, _)| messages::owed(event)).collect()
 }
 
 /// Takes what is done out of the queue, and puts back what failed. Tells how many are done, tried again and given up.

@@ -6,6 +6,7 @@
 
 mod api;
 mod bodies;
+mod caller;
 mod calls;
 mod corpus;
 mod dependencies;

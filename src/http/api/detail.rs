@@ -20,12 +20,12 @@ use crate::{
     access::Scope,
     billing,
     domain::id,
-    http::{error::Error, state::State},
-    provider::{Identity, Provider},
+    http::{error::Error, state::State, webhooks},
+    provider::{Answer, Endpoint, Identity, Provider, RECOVERED},
 };
 
 const EVENT_SQL: &str = "
-SELECT event.headers, event.body, event.answer, work.attempts, work.due_at, work.dead_at, work.error
+SELECT event.headers, event.body, event.answer, event.endpoint, event.signed_by, work.attempts, work.due_at, work.dead_at, work.error
 FROM events event LEFT JOIN event_work work ON work.event_id = event.id
 WHERE event.id = $1";
 
@@ -34,7 +34,10 @@ SELECT jsonb_build_object('began_at', began_at, 'ended_at', ended_at, 'outcome',
 FROM attempts WHERE outbox = $1 ORDER BY id LIMIT 100";
 
 const TIMELINE_SQL: &str = "
-SELECT event_id, at, kind, what FROM call_events WHERE call = $1 ORDER BY at, event_id LIMIT 1000";
+SELECT event_id, at, kind, what FROM call_events WHERE call = $1 ORDER BY at, event_id LIMIT 1001";
+
+/// Events of a timeline.
+const LONGEST_TIMELINE: usize = 1000;
 
 /// `GET /api/v1/{resource}/{id}`.
 pub(super) async fn detail(
@@ -85,22 +88,33 @@ async fn add_request(state: &State, id: Uuid, shown: &mut Value, people: bool) -
         None => json!(row.try_get::<Option<DateTime<Utc>>, _>("due_at")?),
         Some(_) => Value::Null,
     };
-    let text = |bytes: Vec<u8>| {
-        let base64 = STANDARD.encode(&bytes);
-        json!({ "text": String::from_utf8(bytes).ok(), "base64": base64 })
+    let content = |bytes: Vec<u8>| {
+        let (length, base64) = (bytes.len(), STANDARD.encode(&bytes));
+        if people {
+            json!({ "bytes": length, "text": String::from_utf8(bytes).ok(), "base64": base64 })
+        } else {
+            json!({ "bytes": length })
+        }
     };
-    let answer: Option<Vec<u8>> = row.try_get("answer")?;
+    shown["body"] = content(row.try_get("body")?);
+    let answer = answer(row.try_get("endpoint")?, row.try_get("signed_by")?, row.try_get("answer")?);
+    shown["answer"] = answer.map_or(Value::Null, |answer| {
+        let mut shown = content(answer.body.into());
+        shown["status"] = answer.status.into();
+        shown["content_type"] = answer.content_type.into();
+        shown
+    });
     if people {
         shown["error"] = row.try_get::<Option<String>, _>("error")?.into();
         shown["headers"] = row.try_get::<JsonColumn<Value>, _>("headers")?.0;
-        shown["body"] = text(row.try_get("body")?);
-        shown["answer"] = answer.map(text).unwrap_or_default();
-    } else {
-        let body: Vec<u8> = row.try_get("body")?;
-        shown["body"] = json!({ "bytes": body.len() });
-        shown["answer"] = answer.map(|answer| json!({ "bytes": answer.len() })).unwrap_or_default();
     }
     Ok(())
+}
+
+/// The answer that was given; of an event that was recovered, none was.
+fn answer(endpoint: &str, signed_by: &str, kept: Option<Vec<u8>>) -> Option<Answer> {
+    let endpoint = Endpoint::of_path(&format!("/webhooks/{endpoint}")).filter(|_| signed_by != RECOVERED)?;
+    Some(kept.map_or_else(|| webhooks::usual(endpoint), Answer::xml))
 }
 
 /// `GET /api/v1/calls/{id}/timeline`: every event that told of a call, oldest first.
@@ -112,7 +126,9 @@ pub(super) async fn timeline(
     reader.needs(Scope::Read)?;
     let calls = resources::named("calls").ok_or_else(|| Error::NotFound("no such resource".to_owned()))?;
     let call = find(&state, calls, &id).await?;
-    let rows = sqlx::query(TIMELINE_SQL).bind(call["key"].as_str()).fetch_all(&state.db).await?;
+    let mut rows = sqlx::query(TIMELINE_SQL).bind(call["key"].as_str()).fetch_all(&state.db).await?;
+    let has_more = rows.len() > LONGEST_TIMELINE;
+    rows.truncate(LONGEST_TIMELINE);
     let line = |row: &sqlx::postgres::PgRow| -> sqlx::Result<Value> {
         let at: DateTime<Utc> = row.try_get("at")?;
         let (kind, what): (String, String) = (row.try_get("kind")?, row.try_get("what")?);
@@ -121,7 +137,7 @@ pub(super) async fn timeline(
         )
     };
     let data = rows.iter().map(line).collect::<sqlx::Result<Vec<_>>>()?;
-    Ok(Json(json!({ "object": "list", "data": data, "has_more": false })))
+    Ok(Json(json!({ "object": "list", "data": data, "has_more": has_more })))
 }
 
 /// `GET /api/v1/accounts/{id}/entitlement`: may this line be used, and why.

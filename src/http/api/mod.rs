@@ -7,6 +7,7 @@
 mod body;
 mod caller;
 mod contacts;
+mod conversations;
 mod detail;
 mod flows;
 mod keys;
@@ -39,6 +40,8 @@ pub(super) fn router(state: &State) -> Router<State> {
         .route("/api/v1/{resource}/count", get(list::count))
         .route("/api/v1/{resource}/{id}", get(detail::detail))
         .route("/api/v1/calls/{id}/timeline", get(detail::timeline))
+        .route("/api/v1/calls/{id}/why", get(conversations::why))
+        .route("/api/v1/flows/simulate", post(conversations::simulate).fallback(method_not_allowed))
         .route("/api/v1/accounts/{id}/entitlement", get(detail::entitlement))
         .route("/api/v1/events/replay", post(replay::events).fallback(method_not_allowed))
         .route("/api/v1/events/{id}/replay", post(replay::event).fallback(method_not_allowed))
@@ -60,5 +63,7 @@ pub(super) fn router(state: &State) -> Router<State> {
         .route("/api/v1/contacts", get(contacts::list).post(contacts::set).fallback(method_not_allowed))
         .route_layer(from_fn_with_state(state.clone(), once::once))
         .route_layer(from_fn_with_state(state.clone(), caller::guard))
+        // Its bearer is no key but a capability of the call.
+        .route("/api/v1/calls/{id}/directive", post(conversations::directive).fallback(method_not_allowed))
         .route("/api/v1/openapi.json", get(openapi::document))
 }

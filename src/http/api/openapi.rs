@@ -1,5 +1,6 @@
 //! The `OpenAPI` document, made of the tables of resources and operations.
 
+mod conversations;
 mod lines;
 mod schemas;
 
@@ -40,6 +41,7 @@ pub(crate) fn openapi() -> Value {
     for known in OPERATIONS {
         add(known.path, known.method, of_table(known));
     }
+    add("/calls/{id}/directive", "post", conversations::directive());
     json!({
         "openapi": "3.1.0",
         "info": {
@@ -51,8 +53,15 @@ pub(crate) fn openapi() -> Value {
         "security": [{ "key": [] }],
         "paths": paths,
         "components": {
-            "securitySchemes": { "key": { "type": "http", "scheme": "bearer", "description": "smartline keys create" } },
-            "schemas": schemas(),
+            "securitySchemes": {
+                "key": { "type": "http", "scheme": "bearer", "description": "smartline keys create" },
+                "capability": { "type": "http", "scheme": "bearer", "description": "at the end of an agent's address" },
+            },
+            "schemas": schemas()
+                .into_iter()
+                .chain(lines::schemas())
+                .chain(conversations::schemas())
+                .collect::<Map<_, _>>(),
         },
     })
 }
@@ -149,6 +158,7 @@ fn of_table(known: &Operation) -> Value {
     let body = match known.takes {
         Takes::Selection(name) => resources::named(name).map(selection),
         Takes::NewKey => Some(new_key()),
+        Takes::Body("Simulate") => Some(conversations::simulate()),
         Takes::Body(name) => Some(lines::body(name)),
         Takes::Nothing | Takes::Filters(_) => None,
     };

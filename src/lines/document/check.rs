@@ -468,6 +468,17 @@ impl Comparison {
             signs.into_iter().find_map(|(sign, meaning)| Some((text.strip_prefix(sign)?, meaning)))?;
         Some(Self(sign, rest.trim().parse().ok()?))
     }
+
+    /// Whether it is true of a number.
+    pub(crate) fn holds(self, number: u32) -> bool {
+        match self.0 {
+            Sign::Less => number < self.1,
+            Sign::AtMost => number <= self.1,
+            Sign::Equal => number == self.1,
+            Sign::AtLeast => number >= self.1,
+            Sign::More => number > self.1,
+        }
+    }
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use super::{
     schemas::{perhaps, text, whole},
     time_schema,
 };
-use crate::lines::line::{LANGUAGES, Settings};
+use crate::{domain::verb::LANGUAGES, lines::line::Settings};
 
 /// The schemas of the answers that no resource has.
 pub(super) fn schemas() -> Map<String, Value> {
