@@ -55,7 +55,7 @@ enum Command {
         #[arg(required = true)]
         files: Vec<PathBuf>,
     },
-    /// Write a flow in its canonical form: names sorted, defaults left out; comments are not kept
+    /// Write a flow in its canonical form, without comments
     Format {
         /// A file; `-` is stdin
         file: PathBuf,

@@ -30,19 +30,25 @@ const TRIES: u8 = 2;
 
 const USER_AGENT: &str = concat!("smartline/", env!("CARGO_PKG_VERSION"));
 
-/// How long an agent may take.
+/// How long a caller waits for what is not known yet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Patience {
-    /// Until the caller hears a sentence meanwhile.
+    /// For the lines to be read for the first time: a service that a call has woken may not know them yet.
+    pub lines: Duration,
+    /// For an agent, until the caller hears a sentence meanwhile.
     pub look: Duration,
-    /// Altogether.
+    /// For an agent altogether.
     pub whole: Duration,
 }
 
 impl Default for Patience {
-    /// 2 and 6 seconds: an answer to a carrier must not take 3, and nobody waits for longer than 6.
+    /// 0.5, 2 and 6 seconds: an answer to a carrier must not take 3, and nobody waits for longer than 6.
     fn default() -> Self {
-        Self { look: Duration::from_secs(2), whole: Duration::from_secs(6) }
+        Self {
+            lines: Duration::from_millis(500),
+            look: Duration::from_secs(2),
+            whole: Duration::from_secs(6),
+        }
     }
 }
 

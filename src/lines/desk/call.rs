@@ -54,7 +54,7 @@ impl Desk {
 
     /// A new call.
     async fn begin(&self, signer: &Signer<'_>, call: &Call, now: DateTime<Utc>) -> Decided {
-        let line = self.lines.line(call.provider, call.line());
+        let line = self.line(call.provider, call.line()).await;
         let line = line.as_deref();
         let mut caller = self.caller(line, call);
         let (verdict, guards) = guard::call(&self.guards(line, call, &caller, now));

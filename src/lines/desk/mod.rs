@@ -61,6 +61,7 @@ pub(crate) struct Desk {
     lines: Lines,
     running: Running,
     turns: Turns,
+    patience: Patience,
     db: PgPool,
     presence: Presence,
     clock: Arc<dyn Clock>,
@@ -98,7 +99,15 @@ impl Desk {
         patience: Patience,
     ) -> Self {
         LazyLock::force(&DEFAULT); // the first caller must not wait for it
-        Self { lines, running: Running::default(), turns: Turns::new(patience), db, presence, clock }
+        Self {
+            lines,
+            running: Running::default(),
+            turns: Turns::new(patience),
+            patience,
+            db,
+            presence,
+            clock,
+        }
     }
 
     /// Remembers what was decided for a call, once that is kept.
@@ -167,6 +176,14 @@ impl Desk {
 
     fn is_there(&self) -> bool {
         self.presence.state() == State::Ready
+    }
+
+    /// The line with this number. One that cannot be known yet is waited for, though not for long.
+    async fn line(&self, provider: Provider, number: &Phone) -> Option<Arc<Line>> {
+        if self.lines.as_of().is_none() && self.presence.state() != State::Away {
+            self.lines.loaded(self.patience.lines).await;
+        }
+        self.lines.line(provider, number)
     }
 
     /// The flow that a line's conversations begin with.

@@ -42,7 +42,13 @@ fn keys() -> TokenKeys {
 fn desk() -> Desk {
     let url = SecretString::from("postgres://nobody@127.0.0.1:9/nothing");
     let db = db::pool(db::options(&url).unwrap());
-    Desk::new(Lines::default(), db, Presence::default(), Arc::new(SetClock), Patience::default())
+    Desk::new(
+        Lines::default(),
+        db,
+        Presence::default(),
+        Arc::new(SetClock),
+        Patience { lines: Duration::ZERO, ..Patience::default() },
+    )
 }
 
 fn position(step: &str, edge: Edge) -> Position {

@@ -34,7 +34,7 @@ impl Desk {
         message: &Message,
         now: DateTime<Utc>,
     ) -> Decided {
-        let line = self.lines.line(message.provider, &message.to);
+        let line = self.line(message.provider, &message.to).await;
         let line = line.as_deref();
         let followed = self.followed(line);
         let day = day_of(line, now);
