@@ -141,15 +141,6 @@ impl Running {
         u32::try_from(ringing).unwrap_or(u32::MAX)
     }
 
-    /// Counts one more of something a line had on a day, and tells how many those are.
-    pub(crate) fn count(&self, line: &Phone, day: NaiveDate, what: &'static str) -> u32 {
-        let mut days = lock(&self.days);
-        let key = (line.clone(), day, what);
-        let count = days.get(&key).copied().unwrap_or(0).saturating_add(1);
-        days.put(key, count);
-        count
-    }
-
     /// Adds to something a line had on a day.
     pub(crate) fn add(&self, line: &Phone, day: NaiveDate, what: &'static str, more: u32) {
         let mut days = lock(&self.days);

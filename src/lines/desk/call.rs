@@ -266,7 +266,7 @@ impl Desk {
         let settings = line.map(|line| &line.settings);
         let suspended_today = match settings {
             Some(settings) if !entitled.0 => {
-                (self.running.count(number, day, "suspended"), settings.suspended_per_day)
+                (self.running.total(number, day, "suspended").saturating_add(1), settings.suspended_per_day)
             }
             _ => (0, 1),
         };
@@ -289,7 +289,7 @@ impl Desk {
             ),
             concurrent: (self.running.ringing(number), settings.map_or(5, |settings| settings.concurrent)),
             today: match settings.and_then(|settings| settings.daily_calls) {
-                Some(most) => (self.running.count(number, day, "calls"), Some(most)),
+                Some(most) => (self.running.total(number, day, "calls").saturating_add(1), Some(most)),
                 None => (0, None),
             },
             minutes: (

@@ -118,9 +118,18 @@ impl Desk {
             return;
         }
         let key = call.key();
+        let day = || day_of(self.lines.line(call.provider, call.line()).as_deref(), now);
+        let counted = match decided.decision.outcome.as_deref() {
+            Some("suspended") => Some("suspended"),
+            Some("rejected") => None, // who is turned away uses nothing up
+            _ => Some("calls"),
+        };
+        // Counted once it is kept, so that a request that comes again is not.
+        if let Some(what) = counted.filter(|_| call.token.is_none() && !call.fallback) {
+            self.running.add(call.line(), day(), what, 1);
+        }
         if let Some(seconds) = self.connected(call, &key, now) {
-            let line = self.lines.line(call.provider, call.line());
-            self.running.add(call.line(), day_of(line.as_deref(), now), "seconds", seconds);
+            self.running.add(call.line(), day(), "seconds", seconds);
         }
         if decided.verbs.last().is_some_and(|verb| matches!(verb, Verb::Hangup | Verb::Refuse(_))) {
             // A retry of it is answered from what was kept.
