@@ -9,7 +9,11 @@ use std::{
 use secrecy::SecretString;
 
 use super::error::{Error, note};
-use crate::{config::Environment, dev::secrets, provider::Provider};
+use crate::{
+    config::Environment,
+    dev::secrets,
+    provider::{Provider, explain::secret_variable},
+};
 
 /// Where `dev` keeps its things, unless told otherwise.
 pub(super) const DATA_DIR: &str = ".smartline";
@@ -36,15 +40,6 @@ pub(super) struct Known {
 impl fmt::Debug for Known {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Known(masked, {})", self.dev_file.display())
-    }
-}
-
-/// The variable that holds what a provider signs with.
-pub(super) fn secret_variable(provider: Provider) -> &'static str {
-    match provider {
-        Provider::Stripe => "STRIPE_WEBHOOK_SECRET",
-        Provider::Twilio => "TWILIO_AUTH_TOKEN",
-        Provider::Plivo => "PLIVO_AUTH_TOKEN",
     }
 }
 

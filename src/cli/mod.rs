@@ -9,6 +9,7 @@ mod database;
 mod dev;
 mod docs;
 mod error;
+mod explain;
 mod flow;
 mod healthcheck;
 mod keys;
@@ -64,6 +65,7 @@ enum Command {
     #[command(visible_alias = "trigger")]
     Send(send::Args),
     Smoke(smoke::Args),
+    Explain(explain::Args),
     Replay(replay::Args),
     DeadLetters(replay::DeadArgs),
     Rebuild(rebuild::Args),
@@ -88,6 +90,7 @@ impl Command {
             Self::Docs(args) => docs::run(&args).map(done),
             Self::Sign(args) => sign::run(&args, &SystemClock),
             Self::Send(args) => send::run(args, &SystemClock).await,
+            Self::Explain(args) => explain::run(args, &SystemClock).await,
             Self::Smoke(args) => smoke::run(args, &SystemClock).await,
             Self::Replay(args) => replay::run(args, &SystemClock).await.map(done),
             Self::DeadLetters(args) => replay::dead_letters(args).await.map(done),

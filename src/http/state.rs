@@ -15,7 +15,7 @@ use crate::{
     inbox::{Intake, rejections::Rejections},
     lines::token::TokenKeys,
     metrics::Metrics,
-    provider::SignedBy,
+    provider::{Received, SignedBy},
 };
 
 /// The state of the service, shared by all handlers.
@@ -125,6 +125,8 @@ pub(crate) struct Outcome {
     pub(crate) code: Option<Code>,
     /// The exact cause of a refusal or a safe document.
     pub(crate) cause: Option<String>,
+    /// The request whose signature did not match, for whoever finds out why; never for its sender.
+    pub(crate) puzzle: Option<Arc<Received>>,
     /// The event, where there is one.
     pub(crate) event: Option<EventId>,
     /// Its kind.

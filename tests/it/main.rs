@@ -13,6 +13,7 @@ mod deploy;
 mod dev_door;
 mod duplicates;
 mod endpoints;
+mod explain;
 mod faults;
 mod floors;
 mod framing;

@@ -1,7 +1,7 @@
 //! Plivo: signed forms about calls and texts, answered with Plivo XML.
 
 mod callback;
-mod signature;
+pub(super) mod signature;
 #[cfg(test)]
 mod tests;
 pub(crate) mod xml;

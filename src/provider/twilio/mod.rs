@@ -1,7 +1,7 @@
 //! Twilio: signed forms about calls and texts, answered with TwiML.
 
 mod callback;
-mod signature;
+pub(super) mod signature;
 #[cfg(test)]
 mod tests;
 pub(crate) mod twiml;
