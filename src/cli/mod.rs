@@ -5,6 +5,7 @@
 //! never from an option, where the process list and the shell's history would show them.
 
 mod client;
+mod consoles;
 mod database;
 mod dev;
 mod docs;
@@ -23,6 +24,7 @@ mod request;
 mod samples;
 mod send;
 mod serve;
+mod setup;
 mod shell;
 mod sign;
 mod smoke;
@@ -66,6 +68,7 @@ enum Command {
     Send(send::Args),
     Smoke(smoke::Args),
     Explain(explain::Args),
+    Setup(setup::Args),
     Replay(replay::Args),
     DeadLetters(replay::DeadArgs),
     Rebuild(rebuild::Args),
@@ -90,6 +93,7 @@ impl Command {
             Self::Docs(args) => docs::run(&args).map(done),
             Self::Sign(args) => sign::run(&args, &SystemClock),
             Self::Send(args) => send::run(args, &SystemClock).await,
+            Self::Setup(args) => setup::run(args, &SystemClock).await,
             Self::Explain(args) => explain::run(args, &SystemClock).await,
             Self::Smoke(args) => smoke::run(args, &SystemClock).await,
             Self::Replay(args) => replay::run(args, &SystemClock).await.map(done),

@@ -26,6 +26,7 @@ mod migrations;
 mod nonces;
 mod reconcile;
 mod refusals;
+mod setup;
 mod sign;
 mod statements;
 mod storm;
