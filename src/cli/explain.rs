@@ -43,7 +43,7 @@ use crate::{
 Examples:
   smartline explain req_01k9z6m4x8q0v3t5n7w2y1b9cd
   smartline explain request.txt
-  smartline explain --headers headers.txt --body body.bin --url https://line.example.com/webhooks/twilio/voice"
+  smartline explain --headers h.txt --body body.bin --url https://line.example.com/webhooks/stripe"
 )]
 pub(super) struct Args {
     /// A request's id, a file that holds the whole request, or - for stdin

@@ -9,12 +9,15 @@ mod consoles;
 mod database;
 mod dev;
 mod docs;
+pub(crate) mod doctor;
 mod error;
 mod explain;
 mod flow;
+mod guide;
 mod healthcheck;
 mod keys;
 mod known;
+mod manual;
 mod migrate;
 mod near;
 mod rebuild;
@@ -30,12 +33,13 @@ mod sign;
 mod smoke;
 #[cfg(test)]
 mod standin;
+mod status;
 mod target;
 mod verdict;
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
 
 use crate::domain::clock::SystemClock;
 use error::Error;
@@ -67,6 +71,8 @@ enum Command {
     #[command(visible_alias = "trigger")]
     Send(send::Args),
     Smoke(smoke::Args),
+    #[command(visible_alias = "check")]
+    Doctor(doctor::Args),
     Explain(explain::Args),
     Setup(setup::Args),
     Replay(replay::Args),
@@ -77,6 +83,12 @@ enum Command {
     Flow(flow::Args),
     Healthcheck(healthcheck::Args),
     Docs(docs::Args),
+    Status(status::Args),
+    Guide(guide::Args),
+    /// Print the API's document in the form `OpenAPI` 3.1
+    Openapi,
+    Completions(manual::CompletionsArgs),
+    Man(manual::ManArgs),
 }
 
 /// The exit code of a command that either fails or succeeds.
@@ -94,6 +106,12 @@ impl Command {
             Self::Sign(args) => sign::run(&args, &SystemClock),
             Self::Send(args) => send::run(args, &SystemClock).await,
             Self::Setup(args) => setup::run(args, &SystemClock).await,
+            Self::Status(args) => status::run(args, &SystemClock).await.map(done),
+            Self::Guide(args) => guide::run(args, &SystemClock).await.map(done),
+            Self::Openapi => docs::openapi().map(done),
+            Self::Completions(args) => manual::completions(&args, Cli::command()).map(done),
+            Self::Man(args) => manual::man(&args, Cli::command()).map(done),
+            Self::Doctor(args) => doctor::run(args, &SystemClock).await,
             Self::Explain(args) => explain::run(args, &SystemClock).await,
             Self::Smoke(args) => smoke::run(args, &SystemClock).await,
             Self::Replay(args) => replay::run(args, &SystemClock).await.map(done),
@@ -126,8 +144,6 @@ pub fn run() -> ExitCode {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory as _;
-
     use super::*;
 
     #[test]

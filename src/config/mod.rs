@@ -32,7 +32,7 @@ pub use environment::Environment;
 const DEFAULT_PORT: u16 = 8080;
 
 /// Where the spool lies where nothing is set: in the folder that the service runs in.
-const DEFAULT_SPOOL_DIR: &str = "smartline-spool";
+pub(crate) const DEFAULT_SPOOL_DIR: &str = "smartline-spool";
 
 /// Everything that `serve` is told. Secrets do not print.
 #[derive(Debug)]
