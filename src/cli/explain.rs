@@ -259,7 +259,8 @@ fn judge(pasted: Pasted, url: Option<&str>, known: &Known, at: DateTime<Utc>) ->
         came_to.as_deref().or(received.origins.first().map(String::as_str)).unwrap_or_default()
     );
     let result = check(&secrets, known, received.clone());
-    let puzzling = matches!(result, Err(Reject::Mismatch(_) | Reject::Stale { .. } | Reject::MediaType(_)));
+    let puzzling =
+        result.as_ref().is_err_and(|reject| reject.is_puzzling() || matches!(reject, Reject::MediaType(_)));
     let hosts: Vec<String> =
         came_to.into_iter().chain(known.list("RENDER_EXTERNAL_URL").into_iter().map(str::to_owned)).collect();
     let explanation = puzzling.then(|| explain(&secrets, &hosts, &received));

@@ -58,6 +58,12 @@ impl Known {
         Ok(Self { given: Environment::default(), own, dev, dev_file })
     }
 
+    /// Knows these variables alone.
+    pub(super) fn of(own: Environment) -> Self {
+        let (given, dev) = Default::default();
+        Self { given, own, dev, dev_file: PathBuf::new() }
+    }
+
     /// Puts these variables before all others.
     pub(super) fn with_given(self, given: Environment) -> Self {
         Self { given, ..self }
@@ -153,8 +159,7 @@ fn read_stdin() -> Result<String, Error> {
 impl Known {
     /// Knows only these.
     pub(super) fn only<const N: usize>(own: [(&str, &str); N]) -> Self {
-        let (given, dev) = Default::default();
-        Self { given, own: own.into(), dev, dev_file: PathBuf::new() }
+        Self::of(own.into())
     }
 
     /// Knows these as well, from `dev`.

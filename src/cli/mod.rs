@@ -34,7 +34,9 @@ mod smoke;
 #[cfg(test)]
 mod standin;
 mod status;
+mod tail;
 mod target;
+mod traffic;
 mod verdict;
 
 use std::process::ExitCode;
@@ -84,6 +86,8 @@ enum Command {
     Healthcheck(healthcheck::Args),
     Docs(docs::Args),
     Status(status::Args),
+    #[command(visible_alias = "listen")]
+    Tail(tail::Args),
     Guide(guide::Args),
     /// Print the API's document in the form `OpenAPI` 3.1
     Openapi,
@@ -107,6 +111,7 @@ impl Command {
             Self::Send(args) => send::run(args, &SystemClock).await,
             Self::Setup(args) => setup::run(args, &SystemClock).await,
             Self::Status(args) => status::run(args, &SystemClock).await.map(done),
+            Self::Tail(args) => tail::run(args, &SystemClock).await,
             Self::Guide(args) => guide::run(args, &SystemClock).await.map(done),
             Self::Openapi => docs::openapi().map(done),
             Self::Completions(args) => manual::completions(&args, Cli::command()).map(done),

@@ -13,7 +13,7 @@ use crate::{
     provider::Endpoint,
 };
 
-/// Show on one screen how the service is doing: what came last, what waits, what was given up
+/// Show on one screen what came last, what waits and what was given up
 ///
 /// Asks the database of `DATABASE_URL`, or the one that `dev` runs in this folder.
 #[derive(Debug, clap::Args)]

@@ -88,8 +88,8 @@ async fn admit<W: Configured>(parts: Parts, body: Body, state: &State) -> Result
     let delivery = verify_or_return(&*provider, received).map_err(|refused| {
         let (reject, received) = *refused;
         // Kept until somebody has found out what would have matched; nothing of it is stored.
-        let puzzling = matches!(reject, Reject::Mismatch(_) | Reject::Stale { .. });
-        let puzzle = (puzzling && received.body.len() <= LARGEST_BODY).then(|| Arc::new(received));
+        let puzzle =
+            (reject.is_puzzling() && received.body.len() <= LARGEST_BODY).then(|| Arc::new(received));
         Error::Rejected(endpoint, reject, puzzle)
     })?;
     if delivery.signed_by() != SignedBy::Nobody {

@@ -213,6 +213,15 @@ pub(crate) enum Reject {
 }
 
 impl Reject {
+    /// Whether it leaves open what was different, so that [`explain`] may find it out.
+    pub(crate) fn is_puzzling(&self) -> bool {
+        match self {
+            Self::Stale { .. } => true,
+            Self::Mismatch(cause) => cause.starts_with("no "), // no secret made it: of all others the cause is known
+            _ => false,
+        }
+    }
+
     /// The stable public code.
     pub(crate) fn code(&self) -> &'static str {
         match self {

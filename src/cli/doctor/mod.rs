@@ -20,7 +20,7 @@ use crate::{config::Environment, domain::clock::Clock};
 pub(crate) use catalogue::reference_page;
 use catalogue::{CATALOGUE, GROUPS, entry, group};
 
-/// Look for what is wrong with this service's surroundings, and say how to mend it
+/// Look for what is wrong, and say how to mend it
 ///
 /// Looks at the environment (and `.env`), the database, the spool, the providers' consoles and the
 /// clock. Changes nothing. Exits with 1 if there is an error, with 3 if there are only warnings and

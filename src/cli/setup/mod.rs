@@ -30,8 +30,9 @@ use crate::{
 };
 use journal::{Entry, Journal, State};
 
-/// Set the providers' consoles to call this service: shows what would change, and --apply does it
+/// Set the providers' consoles to call this service: a plan first, and a way back
 ///
+/// Shows what would change, and --apply does it.
 /// Stripe: one endpoint with exactly the six events; its secret is shown once. Twilio: the URLs of
 /// the numbers, and of the TwiML app in `TWILIO_APP_SID`. Plivo: one application, and the numbers
 /// bound to it. Keys come from the environment and `.env`; what stood there before goes into the

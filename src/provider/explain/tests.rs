@@ -160,6 +160,29 @@ fn the_one_change_is_named() {
 }
 
 #[test]
+fn only_what_leaves_the_cause_open_is_puzzling() {
+    let call = |token: &str| twilio(token, &format!("{ORIGIN}/webhooks/twilio/voice"), FORM);
+    for (case, received, puzzling) in [
+        ("another token", call("nobody's"), true),
+        ("another signature beside it", call("token-t").with("x-twilio-signature", "x"), false),
+        ("of another Plivo token", plivo("nobody's", ORIGIN, FORM), true),
+        ("old", stripe("whsec_a", NOW - 900, "{}", "{}"), true),
+        ("of another endpoint", stripe("nobody's", NOW, "{}", "{}"), true),
+        ("unsigned", post(Endpoint::Stripe, "{}"), false),
+    ] {
+        let known = known();
+        let refused = match received.endpoint.provider() {
+            Provider::Stripe => Stripe { secrets: known.stripe }.check(&received),
+            Provider::Twilio => {
+                Twilio { tokens: known.twilio, accounts: vec![], apps: vec![] }.check(&received)
+            }
+            Provider::Plivo => Plivo { tokens: known.plivo, accounts: vec![] }.check(&received),
+        };
+        assert_eq!(refused.unwrap_err().is_puzzling(), puzzling, "{case}");
+    }
+}
+
+#[test]
 fn two_changes_together() {
     let elsewhere = "http://line.example/webhooks/twilio/voice/";
     let event = r#"{"id":"evt_1"}"#;
