@@ -7,6 +7,7 @@ use std::{
 };
 
 use secrecy::SecretString;
+use sqlx::postgres::PgConnectOptions;
 use tokio::net::TcpListener;
 
 use super::{
@@ -21,7 +22,7 @@ use super::{
 use crate::{
     app::App,
     config::{Config, Environment},
-    dev::{database, options::PrivateOptions, postgres::PrivatePostgres, secrets::DevSecrets},
+    dev::{database, options::PrivateOptions, postgres::PrivatePostgres, secrets::DevSecrets, seed},
     domain::clock::SystemClock,
     http::state::{Door, Limits},
     telemetry,
@@ -157,11 +158,13 @@ async fn serve(
     let address = listener.local_addr().map_err(Error::because)?;
     let config = Config::dev(url, address, secrets.environment(), args.data_dir.join("spool"))
         .map_err(Error::because)?;
+    let options = crate::db::options(&config.database_url).map_err(Error::because)?;
     let app =
         App::with(config, Arc::new(SystemClock), Door::Dev, Limits::default()).map_err(Error::because)?;
     let begun = tokio::sync::Notify::new();
     let ready = async {
         app.prepare(true).await?;
+        sample_lines(&options).await;
         welcome(
             address,
             &args.data_dir,
@@ -196,6 +199,17 @@ async fn send_traffic(address: SocketAddr, secrets: &DevSecrets) -> Result<(), E
     };
     traffic.run().await;
     Ok(())
+}
+
+/// Adds the sample lines to a fresh database. Without them everything works as well.
+async fn sample_lines(database: &PgConnectOptions) {
+    let seeded = async {
+        let mut db = crate::db::maintenance(database).await?;
+        seed::fresh(&mut db, &SystemClock).await
+    };
+    if let Err(error) = seeded.await {
+        tracing::warn!(%error, "the sample lines were not added");
+    }
 }
 
 /// What a newcomer may do now. Printed once the port is bound and the database ready, so every command works.

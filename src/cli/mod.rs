@@ -17,9 +17,11 @@ mod guide;
 mod healthcheck;
 mod keys;
 mod known;
+mod line;
 mod manual;
 mod migrate;
 mod near;
+mod outbox;
 mod rebuild;
 mod reconcile;
 mod replay;
@@ -30,6 +32,7 @@ mod serve;
 mod setup;
 mod shell;
 mod sign;
+mod simulate;
 mod smoke;
 #[cfg(test)]
 mod standin;
@@ -38,6 +41,7 @@ mod tail;
 mod target;
 mod traffic;
 mod verdict;
+mod why;
 
 use std::process::ExitCode;
 
@@ -81,8 +85,13 @@ enum Command {
     DeadLetters(replay::DeadArgs),
     Rebuild(rebuild::Args),
     Reconcile(reconcile::Args),
+    Outbox(outbox::Args),
     Keys(keys::Args),
+    Line(line::Args),
     Flow(flow::Args),
+    #[command(visible_alias = "phone")]
+    Simulate(simulate::Args),
+    Why(why::Args),
     Healthcheck(healthcheck::Args),
     Docs(docs::Args),
     Status(status::Args),
@@ -121,8 +130,12 @@ impl Command {
             Self::Smoke(args) => smoke::run(args, &SystemClock).await,
             Self::Replay(args) => replay::run(args, &SystemClock).await.map(done),
             Self::DeadLetters(args) => replay::dead_letters(args).await.map(done),
+            Self::Outbox(args) => outbox::run(args, &SystemClock).await.map(done),
             Self::Keys(args) => keys::run(args, &SystemClock).await.map(done),
-            Self::Flow(args) => flow::run(&args, &SystemClock),
+            Self::Simulate(args) => simulate::run(args, &SystemClock).await,
+            Self::Why(args) => why::run(args).await.map(done),
+            Self::Line(args) => line::run(args, &SystemClock).await,
+            Self::Flow(args) => flow::run(args, &SystemClock).await,
             Self::Rebuild(args) => rebuild::run(args).await.map(done),
             Self::Reconcile(args) => reconcile::run(args, &SystemClock).await,
             Self::Healthcheck(args) => healthcheck::run(args).await,

@@ -17,6 +17,7 @@ use super::{
 use crate::{
     access::Scope,
     inbox::NotKept,
+    lines::{document::read::Fault, manage},
     provider::{Endpoint, Received, Reject},
 };
 
@@ -43,12 +44,27 @@ pub(crate) enum Error {
         /// Seconds until it may ask again.
         retry_after: u64,
     },
+    /// The same request, under the same idempotency key, is under way.
+    #[error("the same request is under way")]
+    UnderWay,
+    /// As many streams are open as may.
+    #[error("too many streams are open")]
+    TooManyStreams,
     /// A good key lacks a scope.
     #[error("the key lacks the scope {0}")]
     ScopeMissing(Scope),
     /// A query parameter: its name, and what is wrong.
     #[error("parameter {0}: {1}")]
     Parameter(String, String),
+    /// What was sent can be read, and not be done: everything that is wrong with it, each with its place.
+    #[error("{}", faults.iter().map(Fault::to_string).collect::<Vec<_>>().join("; "))]
+    Faulty {
+        /// All of it.
+        faults: Vec<Fault>,
+    },
+    /// What is there already is in the way.
+    #[error("{0}")]
+    InTheWay(String),
     /// The path is right, but what it names is not there.
     #[error("{0}")]
     NotFound(String),
@@ -58,6 +74,17 @@ pub(crate) enum Error {
     /// It cannot be kept.
     #[error("not kept: {0}")]
     NotKept(#[from] NotKept),
+}
+
+impl From<manage::Refused> for Error {
+    fn from(refused: manage::Refused) -> Self {
+        match refused {
+            manage::Refused::NotFound(what) => Self::NotFound(what),
+            manage::Refused::Conflict(why) => Self::InTheWay(why),
+            manage::Refused::Faults(faults) => Self::Faulty { faults },
+            manage::Refused::Database(error) => Self::Database(error),
+        }
+    }
 }
 
 /// Seconds after which a provider may try again what could not be kept.
@@ -71,8 +98,12 @@ impl Error {
             Self::Refused(code, _) => *code,
             Self::RateLimited { .. } => Code::RateLimited,
             Self::KeyLimited { .. } => Code::KeyRateLimited,
+            Self::UnderWay => Code::IdempotencyKeyInUse,
+            Self::TooManyStreams => Code::TooManyStreams,
             Self::ScopeMissing(_) => Code::ScopeMissing,
             Self::Parameter(..) => Code::ParameterInvalid,
+            Self::Faulty { .. } => Code::FieldsInvalid,
+            Self::InTheWay(_) => Code::InTheWay,
             Self::NotFound(_) => Code::NoSuchObject,
             Self::Database(_) => Code::DatabaseUnavailable,
             Self::NotKept(NotKept::Overloaded) => Code::Overloaded,
@@ -99,10 +130,16 @@ impl IntoResponse for Error {
                 problem.more.insert("parameter".to_owned(), name.as_str().into());
                 problem.more.insert("reason".to_owned(), why.as_str().into());
             }
-            Self::NotFound(what) => {
+            Self::Faulty { faults } => {
+                problem.more.insert("fields".to_owned(), json!(faults));
+            }
+            Self::NotFound(what) | Self::InTheWay(what) => {
                 problem.more.insert("reason".to_owned(), what.as_str().into());
             }
-            Self::NotKept(_) | Self::Database(_) => {
+            Self::UnderWay => {
+                headers.insert(header::RETRY_AFTER, 1.into());
+            }
+            Self::NotKept(_) | Self::Database(_) | Self::TooManyStreams => {
                 headers.insert(header::RETRY_AFTER, RETRY_AFTER.into());
             }
             Self::Refused(Code::KeyRequired, _) => {

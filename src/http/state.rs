@@ -3,6 +3,7 @@
 use std::{ops::Deref, sync::Arc, time::Duration};
 
 use sqlx::PgPool;
+use tokio_util::sync::CancellationToken;
 
 use super::{
     limiter::{FailureLimiter, KeyLimiter},
@@ -12,8 +13,8 @@ use crate::{
     config::{AllowLists, ApiKey, Providers, Proxy},
     db::Presence,
     domain::{clock::Clock, id::EventId},
-    inbox::{Intake, rejections::Rejections},
-    lines::token::TokenKeys,
+    inbox::{Intake, live::Live, rejections::Rejections},
+    lines::{cache::Lines, desk::Desk, token::TokenKeys, turns::Patience},
     metrics::Metrics,
     provider::{Received, SignedBy},
 };
@@ -26,11 +27,17 @@ pub(crate) struct State(Arc<Shared>);
 pub(crate) struct Shared {
     pub(crate) db: PgPool,
     pub(crate) intake: Intake,
+    /// What is being kept, for those who watch.
+    pub(crate) live: Live,
     pub(crate) presence: Presence,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) origins: Arc<[String]>,
     pub(crate) providers: Providers,
     pub(crate) token_keys: Keys,
+    /// What each number says, in memory.
+    pub(crate) lines: Lines,
+    /// What answers calls and texts.
+    pub(crate) desk: Arc<Desk>,
     pub(crate) door: Door,
     pub(crate) proxy: Proxy,
     pub(crate) allow: AllowLists,
@@ -42,6 +49,8 @@ pub(crate) struct Shared {
     pub(crate) metrics: Metrics,
     /// What opens `/metrics` to other machines.
     pub(crate) api_key: Option<ApiKey>,
+    /// Done when the service is asked to stop: what would go on for ever must end.
+    pub(crate) stop: CancellationToken,
     /// Whether browsers may be told to come by https alone.
     pub(crate) https: bool,
 }
@@ -87,6 +96,8 @@ pub struct Limits {
     pub body: Duration,
     /// Longest time from a verified request to its answer; a caller gets the safe document then.
     pub answer: Duration,
+    /// How long an agent may take to answer a turn; shorter than `answer`.
+    pub patience: Patience,
     /// Longest time for a batch to be committed; beyond it the database counts as away.
     pub commit: Duration,
     /// Most requests that wait to be kept: so many calls and texts, and as many others.
@@ -95,22 +106,26 @@ pub struct Limits {
     pub spool_bytes: u64,
     /// How often the worker looks for events without being woken; none: this process works on no events.
     pub work: Option<Duration>,
+    /// How often a stream shows that it is still there.
+    pub heartbeat: Duration,
     /// Longest time for requests in flight when the service is asked to stop.
     pub drain: Duration,
 }
 
 impl Default for Limits {
-    /// 1 MiB; 10 s, 15 s, 3 s, 1 s and 10 s (providers cut at 15 s, hosts kill after 30 s); 512 waiting; 256 MiB; 2 s.
+    /// 1 MiB; 10 s, 15 s, 3 s, 1 s and 10 s (providers cut at 15 s, hosts kill after 30 s); 512 waiting; 256 MiB; 2 s; 15 s.
     fn default() -> Self {
         Self {
             body_bytes: 1 << 20,
             head: Duration::from_secs(10),
             body: Duration::from_secs(15),
             answer: Duration::from_secs(3),
+            patience: Patience::default(),
             commit: Duration::from_secs(1),
             waiting: 512,
             spool_bytes: 256 << 20,
             work: Some(Duration::from_secs(2)),
+            heartbeat: Duration::from_secs(15),
             drain: Duration::from_secs(10),
         }
     }

@@ -6,6 +6,7 @@
 
 mod api;
 mod bodies;
+mod caller;
 mod calls;
 mod corpus;
 mod dependencies;
@@ -20,17 +21,20 @@ mod floors;
 mod framing;
 mod house;
 mod intake;
+mod lines;
 mod logs;
 mod methods;
 mod metrics;
 mod migrations;
 mod nonces;
+mod outbox;
 mod reconcile;
 mod refusals;
 mod setup;
 mod sign;
 mod statements;
 mod storm;
+mod stream;
 mod tools;
 mod upkeep;
 mod wire;

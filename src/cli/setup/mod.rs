@@ -149,7 +149,7 @@ fn changes(count: usize) -> String {
 
 /// A document that needs neither this service nor its database.
 fn documents() -> Result<ExitCode, Error> {
-    let verbs = lines::flow::goodbye();
+    let verbs = lines::safe::goodbye();
     let unable = |_| Error::Failed("the document is too long".to_owned());
     print("Twilio: Console, TwiML Bins, Create; then its URL as --fallback-url")?;
     print(&twilio::twiml::render(&verbs, "").map_err(unable)?)?;
