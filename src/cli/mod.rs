@@ -112,7 +112,7 @@ fn done((): ()) -> ExitCode {
 impl Command {
     async fn run(self) -> Result<ExitCode, Error> {
         match self {
-            Self::Dev(args) => dev::run(args).await.map(done),
+            Self::Dev(args) => Box::pin(dev::run(args)).await.map(done), // far larger than the others
             Self::Serve(args) => serve::run(args).await.map(done),
             Self::Migrate => migrate::run().await.map(done),
             Self::Docs(args) => docs::run(&args).map(done),
