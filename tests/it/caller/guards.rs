@@ -1,5 +1,6 @@
 //! What no flow can remove. Each statement of the specification that is kept here has its number.
 
+use std::fmt::Write as _;
 use std::time::Duration;
 
 use serde_json::json;
@@ -363,7 +364,7 @@ async fn f20_what_is_vouched_for_is_read_to_the_letter() {
         when.join(", ")
     );
     for level in ["A", "B", "C", "failed", "none"] {
-        flow += &format!("[steps.{level}]\ndo = \"end\"\ntext = \"{level}\"\n");
+        let _ = writeln!(flow, "[steps.{level}]\ndo = \"end\"\ntext = \"{level}\"");
     }
     let stage = Stage::open(Some(&flow), plain()).await;
     for (carrier, fields, level) in [
@@ -506,9 +507,9 @@ async fn a_suspended_line_says_so_then_is_busy_and_is_back_with_the_payment() {
     for _ in 0..2 {
         let told = caller.calls_both(&house).await;
         let heard = ["says: This number is not taking calls right now. Goodbye.", "the line hangs up"];
-        told.was(&heard, End::ByLine);
+        told.was(&heard, &End::ByLine);
     }
-    caller.calls_both(&house).await.was(&["the line is busy"], End::Refused("busy".to_owned()));
+    caller.calls_both(&house).await.was(&["the line is busy"], &End::Refused("busy".to_owned()));
     let none = Vec::<String>::new();
     assert_eq!(Texter::new().sends_both(&house, "Hello").await, none, "f07: no reply");
     assert_eq!(Texter::new().sends_both(&house, "STOP").await, none, "f07: and STOP is heard");
@@ -538,7 +539,7 @@ async fn who_is_blocked_is_refused_and_not_written_to() {
     house.set_up(&Carrier::ALL.map(line)).await;
     house.knows("test::cus_1", "+14155550100", None, true).await;
     let told = Caller::new().calls_both(&house).await;
-    told.was(&["the line is rejected"], End::Refused("rejected".to_owned()));
+    told.was(&["the line is rejected"], &End::Refused("rejected".to_owned()));
     assert_eq!(Texter::new().sends_both(&house, "Hello").await, Vec::<String>::new());
     assert!(rang(&Caller::new().from("+14155550101").calls_both(&house).await));
     house.close().await;

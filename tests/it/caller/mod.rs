@@ -107,9 +107,9 @@ pub(crate) struct Told {
 impl Told {
     /// Asserts what was heard.
     #[track_caller]
-    pub(crate) fn was(&self, transcript: &[&str], end: End) {
+    pub(crate) fn was(&self, transcript: &[&str], end: &End) {
         assert_eq!(self.transcript, transcript, "{:#?}", self.documents);
-        assert_eq!(self.end, end);
+        assert_eq!(&self.end, end);
     }
 }
 

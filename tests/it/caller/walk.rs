@@ -118,7 +118,9 @@ impl Walk<'_> {
             Step::Stream(stream) => self.stream(stream).await,
             Step::Relay { url, greeting, action } => {
                 self.note(format!("hands the words to {url}"));
-                greeting.into_iter().for_each(|greeting| self.note(format!("says: {greeting}")));
+                if let Some(greeting) = greeting {
+                    self.note(format!("says: {greeting}"));
+                }
                 Way::To(action, self.carrier.redirected(&self.leg))
             }
             Step::Redirect(url) => Way::To(url, self.carrier.redirected(&self.leg)),
@@ -207,7 +209,7 @@ impl Walk<'_> {
         if gone {
             if self.random.chance(500) {
                 let told = self.carrier.recorded(&self.leg, &recording, seconds, "hangup");
-                let told = self.carrier.gone(told);
+                let told = Carrier::gone(told);
                 self.fetch(&record.action, &told, fuzzing::voice_document).await;
             }
             return Way::Over(End::ByCaller);
@@ -285,7 +287,7 @@ impl Walk<'_> {
         self.acts.pop_front();
         self.pass(4);
         if self.random.chance(500) {
-            let told = self.carrier.gone(self.carrier.dialled(&self.leg, None, Dialled::GivenUp));
+            let told = Carrier::gone(self.carrier.dialled(&self.leg, None, Dialled::GivenUp));
             self.fetch(&dial.action, &told, fuzzing::voice_document).await;
         }
         Way::Over(End::ByCaller)
@@ -314,17 +316,13 @@ impl Walk<'_> {
                 other => panic!("not for who is rung: {other:?}"),
             }
         }
-        match key {
-            Some(key) => {
-                assert_eq!(key, "1", "the key that the prompt names");
-                presses
-            }
-            // The document is at its end: the leg is connected, whether a key was asked for or not.
-            None => {
-                assert!(asked, "a mailbox would be connected");
-                true
-            }
+        if let Some(key) = key {
+            assert_eq!(key, "1", "the key that the prompt names");
+            return presses;
         }
+        // The document is at its end: the leg is connected, whether a key was asked for or not.
+        assert!(asked, "a mailbox would be connected");
+        true
     }
 
     async fn stream(&mut self, stream: Stream) -> Way {
