@@ -6,12 +6,13 @@ use std::{
     sync::Arc,
 };
 
-use secrecy::SecretString;
+use secrecy::{ExposeSecret as _, SecretString};
 use tokio::net::TcpListener;
 
 use super::{
     error::{Error, note, print},
     known::DATA_DIR,
+    login_link,
     serve::{run_beside, stop_signal},
     shell,
 };
@@ -155,19 +156,22 @@ async fn serve(
         App::with(config, Arc::new(SystemClock), Door::Dev, Limits::default()).map_err(Error::because)?;
     let ready = async {
         app.prepare(true).await?;
-        welcome(
-            address,
-            data_dir,
-            database,
-            secrets.environment().get("SMARTLINE_API_KEY").unwrap_or_default(),
+        // Without the link the key still signs in.
+        let link = app.login_link().await.ok();
+        let origin = format!("http://{address}");
+        let console = link.map_or_else(
+            || format!("{origin}/console"),
+            |token| login_link::link(&origin, token.expose_secret()),
         );
+        let api_key = secrets.environment().get("SMARTLINE_API_KEY").unwrap_or_default();
+        welcome(address, data_dir, database, &console, api_key);
         Ok(())
     };
     run_beside(&app, listener, ready).await
 }
 
 /// What a newcomer may do now. Printed once the port is bound and the database ready, so every command works.
-fn welcome(address: SocketAddr, data_dir: &Path, database: &str, api_key: &str) {
+fn welcome(address: SocketAddr, data_dir: &Path, database: &str, console: &str, api_key: &str) {
     let folder = if data_dir == Path::new(DATA_DIR) {
         String::new()
     } else {
@@ -176,6 +180,8 @@ fn welcome(address: SocketAddr, data_dir: &Path, database: &str, api_key: &str) 
     let text = format!(
         "SmartLine {version}, dev mode: {database}\n\
          Listening on http://{address}, for this machine alone. Unsigned requests are taken and labelled.\n\n\
+         Console (the link signs you in once, within ten minutes; `login-link` prints another):\n\n\
+         {console}\n\n\
          Call it, text it, pay it:\n\n\
          curl -X POST http://{address}/webhooks/twilio/voice -d \"From=+14155550142\" -d \"To=+14155550199\" -d \"CallSid=CA1\"\n\n\
          curl -X POST http://{address}/webhooks/plivo/sms -d \"From=14155550142\" -d \"To=14155550199\" -d \"MessageUUID=1\" -d \"Text=Hello\"\n\n\

@@ -13,6 +13,7 @@ mod flow;
 mod healthcheck;
 mod keys;
 mod known;
+mod login_link;
 mod migrate;
 mod near;
 mod rebuild;
@@ -69,6 +70,7 @@ enum Command {
     Rebuild(rebuild::Args),
     Reconcile(reconcile::Args),
     Keys(keys::Args),
+    LoginLink(login_link::Args),
     Flow(flow::Args),
     Healthcheck(healthcheck::Args),
     Docs(docs::Args),
@@ -92,6 +94,7 @@ impl Command {
             Self::Replay(args) => replay::run(args, &SystemClock).await.map(done),
             Self::DeadLetters(args) => replay::dead_letters(args).await.map(done),
             Self::Keys(args) => keys::run(args, &SystemClock).await.map(done),
+            Self::LoginLink(args) => login_link::run(args, &SystemClock).await.map(done),
             Self::Flow(args) => flow::run(&args, &SystemClock),
             Self::Rebuild(args) => rebuild::run(args).await.map(done),
             Self::Reconcile(args) => reconcile::run(args, &SystemClock).await,

@@ -59,6 +59,8 @@ pub struct Config {
     pub(crate) apis: Apis,
     /// From `SMARTLINE_RECONCILE`: whether they are asked at start and hourly.
     pub(crate) reconcile: bool,
+    /// The variables that are set, by name.
+    pub(crate) set: Vec<&'static str>,
 }
 
 /// The providers that can be verified; a missing one's endpoints answer 503.
@@ -186,6 +188,7 @@ impl Config {
             api_key,
             apis,
             reconcile,
+            set: table::set(environment),
         })
     }
 
@@ -216,6 +219,7 @@ impl Config {
             api_key,
             apis: Apis::default(),
             reconcile: false,
+            set: table::set(secrets),
         })
     }
 

@@ -115,6 +115,12 @@ id!(
     "key_"
 );
 
+id!(
+    /// A browser that is signed in to the console.
+    SessionId,
+    "session_"
+);
+
 /// An id of any kind as text.
 pub(crate) fn shown(prefix: &str, id: Uuid) -> String {
     struct Digits(Uuid);

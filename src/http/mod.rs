@@ -1,6 +1,7 @@
 //! The edge: from a connection to an answer. [`router`] shows every path of the service on one page.
 
 pub(crate) mod api;
+pub(crate) mod console;
 mod error;
 mod health;
 pub(crate) mod limiter;
@@ -30,7 +31,8 @@ pub(crate) fn router(state: State) -> Router {
         .route("/healthz", get(health::healthz))
         .route("/readyz", get(health::readyz))
         .route("/metrics", get(metrics::metrics))
-        .merge(api::router());
+        .merge(api::router())
+        .merge(console::router());
     for endpoint in Endpoint::ALL {
         let handlers = match endpoint {
             Endpoint::Stripe => hook(endpoint, webhooks::stripe::event),

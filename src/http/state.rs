@@ -5,6 +5,7 @@ use std::{ops::Deref, sync::Arc, time::Duration};
 use sqlx::PgPool;
 
 use super::{
+    console::shared::Console,
     limiter::{FailureLimiter, KeyLimiter},
     problem::Code,
 };
@@ -44,6 +45,7 @@ pub(crate) struct Shared {
     pub(crate) api_key: Option<ApiKey>,
     /// Whether browsers may be told to come by https alone.
     pub(crate) https: bool,
+    pub(crate) console: Console,
 }
 
 /// What signs position tokens, per provider; without tokens there are no keys.

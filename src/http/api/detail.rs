@@ -6,8 +6,9 @@ use axum::{
     response::IntoResponse,
 };
 use base64::{Engine as _, engine::general_purpose::STANDARD};
+use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
-use sqlx::{AssertSqlSafe, Row as _, types::Json as JsonColumn};
+use sqlx::{AssertSqlSafe, types::Json as JsonColumn};
 use uuid::Uuid;
 
 use super::{
@@ -23,8 +24,7 @@ use crate::{
 };
 
 const EVENT_SQL: &str = "
-SELECT event.headers, event.body, event.answer, work.attempts, work.due_at, work.dead_at, work.error,
-       work.event_id IS NOT NULL AS waits
+SELECT event.headers, event.body, event.answer, work.attempts, work.due_at, work.dead_at, work.error
 FROM events event LEFT JOIN event_work work ON work.event_id = event.id
 WHERE event.id = $1";
 
@@ -49,7 +49,10 @@ pub(super) async fn detail(
 }
 
 /// The row with this id, ours or the provider's.
-async fn find(state: &State, resource: &Resource, name: &str) -> Result<Value, Error> {
+///
+/// # Errors
+/// That there is none, or what the database raises.
+pub(in crate::http) async fn find(state: &State, resource: &Resource, name: &str) -> Result<Value, Error> {
     let from = resource.from;
     let own = id::read(resource.prefix, name).ok();
     // Whichever clause it is, each parameter must stand in the statement.
@@ -66,34 +69,72 @@ async fn find(state: &State, resource: &Resource, name: &str) -> Result<Value, E
 }
 
 /// The request of an event as it came, the answer, and what has become of it.
-async fn add_request(state: &State, id: Uuid, shown: &mut Value, people: bool) -> Result<(), Error> {
-    let Some(row) = sqlx::query(EVENT_SQL).bind(id).fetch_optional(&state.db).await? else { return Ok(()) };
-    let dead = row.try_get::<Option<chrono::DateTime<chrono::Utc>>, _>("dead_at")?;
-    let attempts: Option<i32> = row.try_get("attempts")?;
-    shown["state"] = match (row.try_get::<bool, _>("waits")?, dead, attempts) {
-        (false, ..) => "done",
-        (true, Some(_), _) => "dead",
-        (true, None, Some(0)) => "waiting",
-        _ => "retrying",
+#[derive(sqlx::FromRow)]
+pub(in crate::http) struct Whole {
+    pub(in crate::http) headers: JsonColumn<Vec<(String, String)>>,
+    pub(in crate::http) body: Vec<u8>,
+    /// `None` where it was the endpoint's usual one.
+    pub(in crate::http) answer: Option<Vec<u8>>,
+    /// Set while it is in the queue.
+    pub(in crate::http) attempts: Option<i32>,
+    pub(in crate::http) due_at: Option<DateTime<Utc>>,
+    pub(in crate::http) dead_at: Option<DateTime<Utc>>,
+    pub(in crate::http) error: Option<String>,
+}
+
+impl Whole {
+    /// Where the work on it stands: `done`, `waiting`, `retrying` or `dead`.
+    pub(in crate::http) fn state(&self) -> &'static str {
+        match (self.attempts, self.dead_at) {
+            (None, _) => "done",
+            (Some(_), Some(_)) => "dead",
+            (Some(0), None) => "waiting",
+            (Some(_), None) => "retrying",
+        }
     }
-    .into();
-    shown["attempts"] = attempts.into();
+}
+
+/// # Errors
+/// What the database raises.
+pub(in crate::http) async fn whole(state: &State, event: Uuid) -> sqlx::Result<Option<Whole>> {
+    sqlx::query_as(EVENT_SQL).bind(event).fetch_optional(&state.db).await
+}
+
+async fn add_request(state: &State, id: Uuid, shown: &mut Value, people: bool) -> Result<(), Error> {
+    let Some(row) = whole(state, id).await? else { return Ok(()) };
+    shown["state"] = row.state().into();
+    shown["attempts"] = row.attempts.into();
     let text = |bytes: Vec<u8>| {
         let base64 = STANDARD.encode(&bytes);
         json!({ "text": String::from_utf8(bytes).ok(), "base64": base64 })
     };
-    let answer: Option<Vec<u8>> = row.try_get("answer")?;
     if people {
-        shown["error"] = row.try_get::<Option<String>, _>("error")?.into();
-        shown["headers"] = row.try_get::<JsonColumn<Value>, _>("headers")?.0;
-        shown["body"] = text(row.try_get("body")?);
-        shown["answer"] = answer.map(text).unwrap_or_default();
+        shown["error"] = row.error.into();
+        shown["headers"] = json!(row.headers.0);
+        shown["body"] = text(row.body);
+        shown["answer"] = row.answer.map(text).unwrap_or_default();
     } else {
-        let body: Vec<u8> = row.try_get("body")?;
-        shown["body"] = json!({ "bytes": body.len() });
-        shown["answer"] = answer.map(|answer| json!({ "bytes": answer.len() })).unwrap_or_default();
+        shown["body"] = json!({ "bytes": row.body.len() });
+        shown["answer"] = row.answer.map(|answer| json!({ "bytes": answer.len() })).unwrap_or_default();
     }
     Ok(())
+}
+
+/// What one event told of a call.
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub(in crate::http) struct Moment {
+    pub(in crate::http) event_id: Uuid,
+    pub(in crate::http) at: DateTime<Utc>,
+    pub(in crate::http) kind: String,
+    pub(in crate::http) what: String,
+}
+
+/// Everything that told of a call, oldest first.
+///
+/// # Errors
+/// What the database raises.
+pub(in crate::http) async fn moments(state: &State, call: &str) -> sqlx::Result<Vec<Moment>> {
+    sqlx::query_as(TIMELINE_SQL).bind(call).fetch_all(&state.db).await
 }
 
 /// `GET /api/v1/calls/{id}/timeline`: every event that told of a call, oldest first.
@@ -105,15 +146,13 @@ pub(super) async fn timeline(
     reader.needs(Scope::Read)?;
     let calls = resources::named("calls").ok_or_else(|| Error::NotFound("no such resource".to_owned()))?;
     let call = find(&state, calls, &id).await?;
-    let rows = sqlx::query(TIMELINE_SQL).bind(call["key"].as_str()).fetch_all(&state.db).await?;
-    let line = |row: &sqlx::postgres::PgRow| -> sqlx::Result<Value> {
-        let at: chrono::DateTime<chrono::Utc> = row.try_get("at")?;
-        let (kind, what): (String, String) = (row.try_get("kind")?, row.try_get("what")?);
-        Ok(
-            json!({ "event": id::shown("event_", row.try_get("event_id")?), "at": at, "type": kind, "what": what }),
-        )
+    let moments = moments(&state, call["key"].as_str().unwrap_or_default()).await?;
+    let line = |moment: &Moment| {
+        json!({
+            "event": id::shown("event_", moment.event_id), "at": moment.at, "type": moment.kind, "what": moment.what,
+        })
     };
-    let data = rows.iter().map(line).collect::<sqlx::Result<Vec<_>>>()?;
+    let data: Vec<Value> = moments.iter().map(line).collect();
     Ok(Json(json!({ "object": "list", "data": data, "has_more": false })))
 }
 

@@ -30,7 +30,7 @@ const LONGEST_PAGE: i64 = 100;
 const SCAN: i64 = 20_000;
 
 /// What is asked for.
-pub(super) struct Page {
+pub(in crate::http) struct Page {
     limit: i64,
     /// Ids below it.
     before: Option<Uuid>,
@@ -51,6 +51,32 @@ pub(super) async fn list(
     let resource = resources::named(&name).ok_or_else(|| Error::NotFound("no such resource".to_owned()))?;
     reader.needs(resource.scope)?;
     let page = Page::read(resource, query.as_deref().unwrap_or_default())?;
+    let found = find(&state, resource, &page).await?;
+    let people = reader.sees_people();
+    let data: Vec<Value> = found.rows.into_iter().map(|row| resource.shown(row, people)).collect();
+    let mut answer = json!({ "object": "list", "data": data, "has_more": found.has_more });
+    if let Some(next) = found.scanned_to {
+        answer["partial"] = true.into();
+        answer["has_more"] = true.into();
+        answer["next"] = id::shown(resource.prefix, next).into();
+    }
+    Ok(Json(answer))
+}
+
+/// Rows as the database has them, people's data and all.
+pub(in crate::http) struct Found {
+    pub(in crate::http) rows: Vec<Value>,
+    /// Whether more of them are known to follow.
+    pub(in crate::http) has_more: bool,
+    /// Where to go on, where the filter looked at as many rows as it may.
+    pub(in crate::http) scanned_to: Option<Uuid>,
+}
+
+/// The rows of a page.
+///
+/// # Errors
+/// What the database raises.
+pub(in crate::http) async fn find(state: &State, resource: &Resource, page: &Page) -> Result<Found, Error> {
     let statement = page.statement(resource);
     let mut rows: Vec<JsonColumn<Value>> = sqlx::query_scalar(AssertSqlSafe(statement))
         .bind(page.before)
@@ -68,15 +94,9 @@ pub(super) async fn list(
     if page.upward() {
         rows.reverse();
     }
-    let people = reader.sees_people();
-    let data: Vec<Value> = rows.into_iter().map(|row| resource.shown(row.0, people)).collect();
-    let mut answer = json!({ "object": "list", "data": data, "has_more": has_more });
-    if !has_more && let Some(next) = page.scanned_to(resource, &state).await? {
-        answer["partial"] = true.into();
-        answer["has_more"] = true.into();
-        answer["next"] = id::shown(resource.prefix, next).into();
-    }
-    Ok(Json(answer))
+    let rows = rows.into_iter().map(|row| row.0).collect();
+    let scanned_to = if has_more { None } else { page.scanned_to(resource, state).await? };
+    Ok(Found { rows, has_more, scanned_to })
 }
 
 impl Page {
@@ -84,7 +104,7 @@ impl Page {
     ///
     /// # Errors
     /// 400 that names the parameter which is not known or not understood.
-    fn read(resource: &Resource, query: &str) -> Result<Self, Error> {
+    pub(in crate::http) fn read(resource: &Resource, query: &str) -> Result<Self, Error> {
         let mut page =
             Self { limit: PAGE, before: None, after: None, since: None, until: None, filters: Map::new() };
         for (name, value) in Params::from_query(query).sorted() {
@@ -114,7 +134,7 @@ impl Page {
     }
 
     /// Whether the page is the one above a row, and so is looked for from below.
-    fn upward(&self) -> bool {
+    pub(in crate::http) fn upward(&self) -> bool {
         self.after.is_some() && self.before.is_none()
     }
 
