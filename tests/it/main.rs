@@ -7,6 +7,7 @@
 mod api;
 mod bodies;
 mod calls;
+mod console;
 mod corpus;
 mod dependencies;
 mod deploy;

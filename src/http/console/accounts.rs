@@ -63,7 +63,7 @@ pub(super) async fn list(
                 a href=(PATH) aria-current=[(!owing).then_some("true")] { "All" }
                 a href="/console/accounts?view=owing" aria-current=[owing.then_some("true")] { "Owing" }
             }
-            (listed.more(&[("customer", "Customer", "cus_…"), ("line", "Line", "+14155550199")]))
+            (listed.more(&[("customer", "Customer", "cus_…"), ("line", "Line", "+1…")]))
         }
         (listed.chips())
         @if listed.rows.is_empty() {
@@ -220,7 +220,7 @@ fn invoice_table(visitor: &Visitor, invoices: &[Row]) -> Markup {
         section.card aria-labelledby="invoices" {
             div.card-head { h2 #invoices { "Invoices" } span.count { (invoices.len()) } }
             @if invoices.is_empty() { p.hint { "Stripe has told of none." } } @else {
-                div.scroll tabindex="0" role="region" aria-label="Invoices" { table.rows.inner {
+                div.scroll tabindex="0" role="region" aria-label="Table of invoices" { table.rows.inner {
                     thead { tr { th scope="col" { "Invoice" } th.num scope="col" { "Due" } th.num scope="col" { "Paid" } th scope="col" { "Status" } th scope="col" { "Last word" } } }
                     tbody { @for row in invoices {
                         @let (tone, word) = words::invoice(row);

@@ -1,11 +1,14 @@
 //! Calls, and the story of each: every event that told of it, in order.
 
+use std::collections::HashMap;
+
 use axum::{
     extract::{Path, RawQuery, State as Extract},
     response::Response,
 };
 use maud::{Markup, html};
 use serde_json::json;
+use uuid::Uuid;
 
 use super::{
     events, icons, lists,
@@ -25,6 +28,9 @@ use crate::{
     },
 };
 
+/// What was answered, where it was not the usual.
+const ANSWERS_SQL: &str = "SELECT id, answer FROM events WHERE id = ANY ($1) AND answer IS NOT NULL";
+
 const PATH: &str = "/console/calls";
 
 /// `GET /console/calls`.
@@ -38,7 +44,7 @@ pub(super) async fn list(
         (parts::head("Calls", &html! { "One row a call, whichever callbacks came and in whichever order." }, &events::live(&listed)))
         div.filters {
             (listed.choice("outcome", "Outcome", &[("answered", "Answered"), ("voicemail", "Voicemail"), ("missed", "Missed"), ("abandoned", "Abandoned"), ("failed", "Failed")]))
-            (listed.more(&[("number", "Number", "+14155550142"), ("line", "Line", "+14155550199"), ("status", "Status", "in-progress"), ("provider", "Provider", "twilio")]))
+            (listed.more(&[("number", "Number", "+1…"), ("line", "Line", "+1…"), ("status", "Status", "in-progress"), ("provider", "Provider", "twilio")]))
         }
         (listed.chips())
         @if listed.rows.is_empty() {
@@ -105,6 +111,9 @@ async fn page_of(state: &State, visitor: &Visitor, name: &str, revealed: bool) -
     visitor.needs(resource.scope)?;
     let row = detail::find(state, resource, name).await?;
     let moments = detail::moments(state, row["key"].as_str().unwrap_or_default()).await?;
+    let ids: Vec<Uuid> = moments.iter().map(|moment| moment.event_id).collect();
+    let answers: Vec<(Uuid, Vec<u8>)> = sqlx::query_as(ANSWERS_SQL).bind(ids).fetch_all(&state.db).await?;
+    let answers: HashMap<Uuid, Vec<u8>> = answers.into_iter().collect();
     let row = Row(resource.shown(row, revealed));
     let (tone, word) = words::outcome(&row);
     let from = row.some("from_number").unwrap_or("unknown");
@@ -125,7 +134,7 @@ async fn page_of(state: &State, visitor: &Visitor, name: &str, revealed: bool) -
         div.columns {
             section.card aria-labelledby="timeline" {
                 div.card-head { h2 #timeline { "Timeline" } span.count { (moments.len()) } }
-                (timeline(visitor, &row, &moments))
+                (timeline(visitor, &row, &moments, &answers, revealed))
             }
             (facts(visitor, &row))
         }
@@ -157,7 +166,13 @@ fn sentence(row: &Row) -> String {
     }
 }
 
-fn timeline(visitor: &Visitor, row: &Row, moments: &[Moment]) -> Markup {
+fn timeline(
+    visitor: &Visitor,
+    row: &Row,
+    moments: &[Moment],
+    answers: &HashMap<Uuid, Vec<u8>>,
+    revealed: bool,
+) -> Markup {
     let first = moments.first().map(|moment| moment.at);
     html! {
         @if moments.is_empty() { p.hint { "Nothing told of it yet." } }
@@ -168,6 +183,11 @@ fn timeline(visitor: &Visitor, row: &Row, moments: &[Moment]) -> Markup {
                     div {
                         p { a href={ "/console/events/" (id::shown("event_", moment.event_id)) } { (words::kind(&moment.kind)) } " " code { (moment.what) } }
                         p.hint { (parts::time(visitor, moment.at)) @if let Some(first) = first.filter(|first| *first < moment.at) { " · " (parts::span(moment.at - first)) " in" } }
+                        @if let Some(answer) = answers.get(&moment.event_id) {
+                            @let text = String::from_utf8_lossy(answer);
+                            (payload::outline(&text))
+                            @if revealed { pre.payload tabindex="0" { (payload::safe(&text)) } }
+                        }
                     }
                 }
             }

@@ -23,7 +23,7 @@ impl Hour {
 
 /// The drawing's size; it is scaled to its place.
 const WIDTH: i64 = 720;
-const HEIGHT: i64 = 190;
+const HEIGHT: i64 = 210;
 /// Room for the scale and for the hours.
 const LEFT: i64 = 34;
 const BOTTOM: i64 = 22;
@@ -53,7 +53,7 @@ pub(super) fn bars(visitor: &Visitor, hours: &[Hour]) -> Markup {
                     }
                 }
                 @if place % 4 == 0 {
-                    text.scale x=(x + step / 2) y=(HEIGHT - 5) text-anchor="middle" {
+                    text.scale.minor[place % 8 != 0] x=(x + step / 2) y=(HEIGHT - 5) text-anchor="middle" {
                         (visitor.manner.format(super::tally::start_of(hour.hour), "%H:%M"))
                     }
                 }

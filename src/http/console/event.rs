@@ -6,7 +6,6 @@ use axum::{
     response::{IntoResponse as _, Response},
 };
 use maud::{Markup, html};
-use roxmltree::Document;
 use serde_json::json;
 use uuid::Uuid;
 
@@ -284,7 +283,7 @@ fn request(visitor: &Visitor, event: &Event) -> Markup {
                 }
             }
             details { summary { "Headers " small { (whole.headers.0.len()) } }
-                div.scroll tabindex="0" role="region" aria-label="Headers" { table.fields { thead.hidden { tr { th scope="col" { "Name" } th scope="col" { "Value" } } } tbody { @for (name, value) in &whole.headers.0 {
+                div.scroll tabindex="0" role="region" aria-label="Header fields" { table.fields { thead.hidden { tr { th scope="col" { "Name" } th scope="col" { "Value" } } } tbody { @for (name, value) in &whole.headers.0 {
                     tr { th scope="row" { (payload::safe(name)) } td { @if *revealed || PLAIN.contains(&name.to_lowercase().as_str()) { (payload::safe(value)) } @else { span.masked { "•••" } } } }
                 } } } }
             }
@@ -340,23 +339,11 @@ fn answer(event: &Event) -> Markup {
                 None => p { @if wants_xml { "The usual one: an empty document, which asks for nothing." } @else { "The usual one: 200 without a word." } },
                 Some(answer) => {
                     @let text = String::from_utf8_lossy(answer);
-                    (outline(&text))
+                    (payload::outline(&text))
                     @if event.revealed { pre.payload tabindex="0" { (payload::safe(&text)) } }
                     @else { p.hint { (answer.len()) " bytes; what it says may name people, and is masked." } }
                 }
             }
         }
     }
-}
-
-/// The verbs of a document, without what they say.
-fn outline(text: &str) -> Markup {
-    let Ok(document) = Document::parse(text) else { return html! {} };
-    let verbs: Vec<String> = document
-        .root_element()
-        .children()
-        .filter(roxmltree::Node::is_element)
-        .map(|verb| verb.tag_name().name().to_owned())
-        .collect();
-    html! { ol.verbs aria-label="Verbs of the answer" { @for verb in &verbs { li { code { (verb) } } } @if verbs.is_empty() { li { "no verb" } } } }
 }

@@ -12,7 +12,7 @@ macro_rules! icons {
 fn icon(path: &'static str) -> Markup {
     html! {
         svg.icon viewBox="0 0 20 20" width="20" height="20" fill="none" stroke="currentColor" stroke-width="1.6"
-            stroke-linecap="round" stroke-linejoin="round" aria-hidden="true" focusable="false" { path d=(path); }
+            stroke-linecap="round" stroke-linejoin="round" aria-hidden="true" focusable="false" { path d=(path) {} }
     }
 }
 

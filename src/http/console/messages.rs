@@ -44,7 +44,7 @@ pub(super) async fn list(
         (parts::head("Messages", &html! { "Texts in and out. Each opens the thread that it belongs to." }, &events::live(&listed)))
         div.filters {
             (listed.choice("direction", "Direction", &[("inbound", "In"), ("outbound", "Out")]))
-            (listed.more(&[("contact", "Contact", "+14155550142"), ("line", "Line", "+14155550199"), ("status", "Status", "undelivered"), ("provider", "Provider", "plivo")]))
+            (listed.more(&[("contact", "Contact", "+1…"), ("line", "Line", "+1…"), ("status", "Status", "undelivered"), ("provider", "Provider", "plivo")]))
         }
         (listed.chips())
         @if listed.rows.is_empty() {

@@ -94,6 +94,7 @@ pub(super) async fn overview(Extract(state): Extract<State>, visitor: Visitor) -
     };
     let this = tally::hour(now);
     let (today, yesterday) = (period(this - 23, this + 1), period(this - 47, this - 23));
+    let speeds = state.metrics.acknowledged_within(now, &[0.5, 0.95, 0.99]);
     let body = html! {
         (page::flagged(state.presence.state() == db::State::Ready && !state.intake.is_away()))
         (parts::head("Overview", &sentence(&needs, today.0, today.2), &html! {}))
@@ -108,6 +109,12 @@ pub(super) async fn overview(Extract(state): Extract<State>, visitor: Visitor) -
                 div.card-head { h2 #traffic { "Requests by the hour" } (chart::legend()) }
                 p.summary { (chart::summary(&hours)) @if !tally.is_whole() { " Still counting: older hours follow." } }
                 (chart::bars(&visitor, &hours))
+                @if let Some(speeds) = &speeds {
+                    p.speeds {
+                        "Answered since the start:"
+                        @for (share, seconds) in ["half", "95\u{2009}%", "99\u{2009}%"].iter().zip(speeds) { span { (share) " within " strong { (milliseconds(*seconds)) " ms" } } }
+                    }
+                }
                 (chart::table(&visitor, &hours))
             }
             section.card aria-labelledby="needs" {
@@ -157,6 +164,11 @@ fn sentence(needs: &[Need], kept: i64, refused: i64) -> Markup {
 
 fn figure(name: &str, value: &str, about: &Markup, path: &str) -> Markup {
     html! { a.figure href=(path) { span.name { (name) } strong { (value) } small { (about) } } }
+}
+
+/// `2.5` for 0.0025.
+fn milliseconds(seconds: f64) -> f64 {
+    (seconds * 10_000.0).round() / 10.0
 }
 
 fn change(now: i64, before: i64) -> Markup {

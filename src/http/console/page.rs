@@ -102,7 +102,18 @@ fn page_as(visitor: &Visitor, status: StatusCode, section: Section, title: &str,
 
 /// A page for anybody: nothing but a card.
 pub(super) fn bare(manner: Manner, status: StatusCode, title: &str, body: &Markup) -> Response {
-    document(manner, status, title, "bare", &html! { main #main.card.door { (body) } })
+    document(
+        manner,
+        status,
+        title,
+        "bare",
+        &html! {
+            svg.horizon viewBox="0 0 1600 300" preserveAspectRatio="xMidYMid slice" aria-hidden="true" focusable="false" {
+                path d="M0 150h520l24-62 44 124 34-96 18 34h60l20-52 38 104 26-68 14 16h802" {}
+            }
+            main #main.card.door { (body) }
+        },
+    )
 }
 
 fn document(manner: Manner, status: StatusCode, title: &str, class: &str, inner: &Markup) -> Response {
@@ -131,8 +142,8 @@ pub(super) fn brand() -> Markup {
     html! {
         span.brand {
             svg.mark viewBox="0 0 28 28" width="28" height="28" aria-hidden="true" focusable="false" {
-                rect.mark-ground width="28" height="28" rx="8";
-                path.mark-line d="M4.500 14h4l2.300-6 3.900 12 3-9 1.500 3h4.300";
+                rect.mark-ground width="28" height="28" rx="8" {}
+                path.mark-line d="M4.500 14h4l2.300-6 3.900 12 3-9 1.500 3h4.300" {}
             }
             span { "SmartLine" }
         }
@@ -174,7 +185,7 @@ fn rail(visitor: &Visitor, section: Section) -> Markup {
 fn bar(visitor: &Visitor) -> Markup {
     let Visitor { manner, now, .. } = visitor;
     html! {
-        div.bar {
+        section.bar aria-label="Search and menu" {
             form.search role="search" action="/console/search" {
                 (icons::search())
                 label.hidden for="q" { "Go to an id or a number" }

@@ -4,6 +4,7 @@
 use std::fmt::Write as _;
 
 use maud::{Markup, html};
+use roxmltree::Document;
 use serde_json::Value;
 
 use crate::provider::Params;
@@ -261,6 +262,18 @@ fn pieces(text: &str) -> Vec<(&str, Option<char>)> {
 fn steers(letter: char) -> bool {
     matches!(letter, '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
         || (letter.is_control() && !matches!(letter, '\n' | '\t' | '\r'))
+}
+
+/// The verbs of a document, without what they say.
+pub(super) fn outline(text: &str) -> Markup {
+    let Ok(document) = Document::parse(text) else { return html! {} };
+    let verbs: Vec<String> = document
+        .root_element()
+        .children()
+        .filter(roxmltree::Node::is_element)
+        .map(|verb| verb.tag_name().name().to_owned())
+        .collect();
+    html! { ol.verbs aria-label="Verbs of the answer" { @for verb in &verbs { li { code { (verb) } } } @if verbs.is_empty() { li { "no verb" } } } }
 }
 
 /// A word that a shell takes as it stands.

@@ -88,7 +88,7 @@ pub(super) async fn show(
                 }
                 section.card aria-labelledby="headers" {
                     div.card-head { h2 #headers { "Headers" } (pill(Tone::Plain, "Masked before they were kept")) }
-                    div.scroll tabindex="0" role="region" aria-label="Headers" { table.fields { thead.hidden { tr { th scope="col" { "Name" } th scope="col" { "Value" } } } tbody {
+                    div.scroll tabindex="0" role="region" aria-label="Header fields" { table.fields { thead.hidden { tr { th scope="col" { "Name" } th scope="col" { "Value" } } } tbody {
                         @for pair in row.0["headers"].as_array().into_iter().flatten() {
                             tr { th scope="row" { (payload::safe(pair[0].as_str().unwrap_or_default())) } td { (payload::safe(pair[1].as_str().unwrap_or_default())) } }
                         }

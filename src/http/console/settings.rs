@@ -94,7 +94,7 @@ fn keys_card(visitor: &Visitor, keys: &[Key], made: Option<&str>) -> Markup {
                 p.notice.ok role="status" { (icons::ok()) span { "The key is made, and shown this once: " span.id { code #made-key { (key) } (parts::copy(key, "Copy the key")) } } }
             }
             @if keys.is_empty() { p.hint { "None yet. SMARTLINE_API_KEY is not listed here: it comes from the environment." } } @else {
-                div.scroll tabindex="0" role="region" aria-label="Keys" { table.rows.inner {
+                div.scroll tabindex="0" role="region" aria-label="Table of keys" { table.rows.inner {
                     thead { tr { th scope="col" { "Name" } th scope="col" { "Scopes" } th scope="col" { "State" } th scope="col" { "Last used" } th scope="col" { span.hidden { "Action" } } } }
                     tbody { @for key in keys { (key_line(visitor, key)) } }
                 } }
@@ -134,7 +134,7 @@ fn sessions_card(visitor: &Visitor, sessions: &[Session]) -> Markup {
         section.card aria-labelledby="sign-ins" {
             div.card-head { h2 #sign-ins { "Sign-ins" } span.count { (sessions.len()) }
                 form method="post" action="/console/sign-out" { (token(visitor)) button.danger name="which" value="all" { "Sign out everywhere" } } }
-            div.scroll tabindex="0" role="region" aria-label="Sign-ins" { table.rows.inner {
+            div.scroll tabindex="0" role="region" aria-label="Table of sign-ins" { table.rows.inner {
                 thead { tr { th scope="col" { "Who" } th scope="col" { "Browser" } th scope="col" { "From" } th scope="col" { "Last seen" } th scope="col" { span.hidden { "Action" } } } }
                 tbody { @for session in sessions {
                     @let id = SessionId::from(session.id);
@@ -183,7 +183,7 @@ fn audit_card(visitor: &Visitor, deeds: &[Deed]) -> Markup {
         section.card aria-labelledby="audit" {
             div.card-head { h2 #audit { "Audit" } small { "the last 50" } }
             @if deeds.is_empty() { p.hint { "Nothing was changed yet." } } @else {
-                div.scroll tabindex="0" role="region" aria-label="Audit" { table.rows.inner {
+                div.scroll tabindex="0" role="region" aria-label="Table of deeds" { table.rows.inner {
                     thead { tr { th scope="col" { "When" } th scope="col" { "Who" } th scope="col" { "What" } th scope="col" { "About" } } }
                     tbody { @for (at, actor, action, subject, detail) in deeds {
                         tr {

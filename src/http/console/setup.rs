@@ -20,7 +20,7 @@ use crate::{
 /// The variables of a provider: name, and what it is needed for.
 fn variables(provider: Provider) -> &'static [(&'static str, Need)] {
     match provider {
-        Provider::Stripe => &[("STRIPE_WEBHOOK_SECRET", Need::Verify), ("STRIPE_API_KEY", Need::Ask)],
+        Provider::Stripe => &[("STRIPE_WEBHOOK_SECRET", Need::Verify), ("STRIPE_API_KEY", Need::Reconcile)],
         Provider::Twilio => &[
             ("TWILIO_AUTH_TOKEN", Need::Verify),
             ("PUBLIC_URL", Need::Verify),
@@ -41,6 +41,7 @@ fn variables(provider: Provider) -> &'static [(&'static str, Need)] {
 enum Need {
     Verify,
     Ask,
+    Reconcile,
     Optional,
 }
 
@@ -49,6 +50,7 @@ impl Need {
         match self {
             Self::Verify => "needed to verify",
             Self::Ask => "to refuse other accounts, and to ask the provider",
+            Self::Reconcile => "to ask Stripe what no webhook brought",
             Self::Optional => "optional",
         }
     }
@@ -121,13 +123,13 @@ fn card(state: &State, visitor: &Visitor, tally: &Tally, provider: Provider) -> 
                         @for endpoint in &endpoints {
                             @let url = format!("{origin}{}", endpoint.path());
                             li {
-                                span.dot.quiet { (icons::dash()) }
+                                span.dot.quiet { (icons::arrow()) }
                                 div { span.id { code { (url) } (parts::copy(&url, "Copy the address")) } p.hint { (place(*endpoint)) } }
                             }
                         }
                     }
                     @if provider == Provider::Stripe { p.hint { "Events: checkout.session.completed, customer.subscription.created, .updated and .deleted, invoice.payment_succeeded and .payment_failed." } }
-                    p.hint { "What is really set there is not looked up by this page." }
+                    p.hint { "Whether it is set there cannot be seen from here; a verified request shows it." }
                 }
                 div {
                     h3 { "Seen working" }

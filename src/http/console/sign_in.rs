@@ -91,7 +91,8 @@ fn shown(headers: &HeaderMap, next: &str, no: Option<No>) -> Response {
             form #sign-in method="post" action="/console/sign-in" {
                 input type="hidden" name="next" value=(next);
                 input #link type="hidden" name="link" value="";
-                label for="key" { "API key" }
+                input type="text" name="username" value="console" autocomplete="username" hidden; // for password managers
+            label for="key" { "API key" }
                 input #key type="password" name="key" autocomplete="current-password" spellcheck="false" autofocus
                       placeholder="sl_…" aria-describedby="key-help";
                 p #key-help.hint { "SMARTLINE_API_KEY, or a key made by " code { "smartline keys create" } "." }
@@ -140,8 +141,7 @@ pub(super) async fn sign_in(Extract(state): Extract<State>, request: Request) ->
         Err(no) => return Ok(shown(&parts.headers, &next, Some(no))),
     };
     let (session, token) = sessions::create(&state.db, &warrant, &browser, now).await?;
-    let detail = json!({ "session": session.to_string() });
-    access::audit(&state.db, now, &warrant.caller.name, "console.sign_in", &session.to_string(), detail)
+    access::audit(&state.db, now, &warrant.caller.name, "console.sign_in", &session.to_string(), json!({}))
         .await?;
     let cookie = format!(
         "{}={}; Max-Age={}; HttpOnly{}",
