@@ -2,6 +2,7 @@
 
 pub(crate) mod api;
 pub(crate) mod console;
+mod docs;
 mod error;
 mod health;
 pub(crate) mod limiter;
@@ -31,8 +32,9 @@ pub(crate) fn router(state: State) -> Router {
         .route("/healthz", get(health::healthz))
         .route("/readyz", get(health::readyz))
         .route("/metrics", get(metrics::metrics))
-        .merge(api::router())
-        .merge(console::router());
+        .merge(api::router(&state))
+        .merge(console::router())
+        .merge(docs::router());
     for endpoint in Endpoint::ALL {
         let handlers = match endpoint {
             Endpoint::Stripe => hook(endpoint, webhooks::stripe::event),

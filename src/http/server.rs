@@ -33,10 +33,6 @@ const BACK_OFF: Duration = Duration::from_millis(50);
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Peer(pub(super) SocketAddr);
 
-/// Done when the service is to end; an extension of every request, for answers that would go on for ever.
-#[derive(Clone, Debug)]
-pub(super) struct Stop(pub(super) CancellationToken);
-
 /// Serves until `stop`, then closes idle connections, lets requests in flight finish and returns when all are done.
 /// Whoever waits for that bounds the wait.
 pub(crate) async fn serve(listener: TcpListener, router: Router, head: Duration, stop: CancellationToken) {
@@ -80,11 +76,9 @@ async fn connection(
 ) {
     // Answers are small and written at once: do not wait for more.
     let _ = stream.set_nodelay(true);
-    let told = Stop(stop.clone());
     let service = service_fn(move |request: Request<Incoming>| {
         let mut request = request.map(axum::body::Body::new);
         request.extensions_mut().insert(Peer(peer));
-        request.extensions_mut().insert(told.clone());
         router.clone().oneshot(request)
     });
     // A request with both Content-Length and Transfer-Encoding could be read in two ways: hyper reads the chunks, drops

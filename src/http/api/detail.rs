@@ -13,6 +13,7 @@ use uuid::Uuid;
 
 use super::{
     caller::Reader,
+    query::shown as shown_columns,
     resources::{self, Resource},
 };
 use crate::{
@@ -58,7 +59,8 @@ pub(in crate::http) async fn find(state: &State, resource: &Resource, name: &str
     // Whichever clause it is, each parameter must stand in the statement.
     let clause = if own.is_some() { "t.id = $3" } else { resource.named };
     let statement = format!(
-        "SELECT to_jsonb(t) FROM {from} t WHERE {clause} AND ($1::text, $2::uuid, $3::uuid) IS NOT NULL LIMIT 1"
+        "SELECT {columns} FROM {from} t WHERE {clause} AND ($1::text, $2::uuid, $3::uuid) IS NOT NULL LIMIT 1",
+        columns = shown_columns(resource),
     );
     let key = Identity::new(Provider::Stripe, &[name]).key.uuid();
     let name = name.replace('\0', "");
@@ -102,8 +104,8 @@ pub(in crate::http) async fn whole(state: &State, event: Uuid) -> sqlx::Result<O
 
 async fn add_request(state: &State, id: Uuid, shown: &mut Value, people: bool) -> Result<(), Error> {
     let Some(row) = whole(state, id).await? else { return Ok(()) };
-    shown["state"] = row.state().into();
     shown["attempts"] = row.attempts.into();
+    shown["next_attempt_at"] = json!(row.due_at.filter(|_| row.dead_at.is_none()));
     let text = |bytes: Vec<u8>| {
         let base64 = STANDARD.encode(&bytes);
         json!({ "text": String::from_utf8(bytes).ok(), "base64": base64 })

@@ -1,14 +1,11 @@
 //! The list of events, newest first, with live rows.
 
-use std::collections::HashMap;
-
 use axum::{
     extract::{RawQuery, State as Extract},
     response::Response,
 };
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::TimeDelta;
 use maud::{Markup, html};
-use uuid::Uuid;
 
 use super::{
     icons,
@@ -18,34 +15,13 @@ use super::{
     visitor::Visitor,
     words,
 };
-use crate::{
-    domain::id,
-    http::{
-        api::list::{self, Page},
-        error::Error,
-        state::State,
-    },
+use crate::http::{
+    api::{list, query::Wanted},
+    error::Error,
+    state::State,
 };
 
 const PATH: &str = "/console/events";
-
-const WORK_SQL: &str = "SELECT event_id, attempts, dead_at FROM event_work WHERE event_id = ANY ($1)";
-
-/// Where the work on each of these events stands; what is not among them is done.
-///
-/// # Errors
-/// What the database raises.
-pub(super) async fn states(state: &State, rows: &[Row]) -> sqlx::Result<HashMap<Uuid, &'static str>> {
-    let ids: Vec<Uuid> = rows.iter().filter_map(|row| id::read("event_", row.text("id")).ok()).collect();
-    let found: Vec<(Uuid, i32, Option<DateTime<Utc>>)> =
-        sqlx::query_as(WORK_SQL).bind(ids).fetch_all(&state.db).await?;
-    let word = |attempts, dead: Option<_>| match (attempts, dead) {
-        (_, Some(_)) => "dead",
-        (0, None) => "waiting",
-        _ => "retrying",
-    };
-    Ok(found.into_iter().map(|(id, attempts, dead)| (id, word(attempts, dead))).collect())
-}
 
 /// `GET /console/events`.
 pub(super) async fn list(
@@ -54,7 +30,6 @@ pub(super) async fn list(
     visitor: Visitor,
 ) -> Result<Response, Error> {
     let listed = lists::read(&state, &visitor, "events", PATH, query.as_deref()).await?;
-    let states = states(&state, &listed.rows).await?;
     let since =
         |hours| (visitor.now - TimeDelta::hours(hours)).to_rfc3339_opts(chrono::SecondsFormat::Secs, true);
     let (hour, day) = (since(1), since(24));
@@ -63,7 +38,10 @@ pub(super) async fn list(
         div.filters {
             (listed.choice("provider", "Provider", &[("stripe", "Stripe"), ("twilio", "Twilio"), ("plivo", "Plivo")]))
             (listed.choice("created[gte]", "Since", &[(&hour, "Last hour"), (&day, "Last day")]))
+            (listed.choice("status", "Work", &[("dead", "Given up"), ("retrying", "Retrying"), ("waiting", "Waiting")]))
             (listed.more(&[
+                ("text", "Text in the body", "needs pii:read"),
+                ("number", "Number", "+1…"),
                 ("type", "Type", "invoice.payment_failed"),
                 ("endpoint", "Endpoint", "twilio/voice"),
                 ("subject", "About", "CA… or cus_…"),
@@ -75,7 +53,7 @@ pub(super) async fn list(
             (listed.empty(&icons::events(), "No event yet", &how_to_send(&visitor)))
             table #rows hidden { tbody {} }
         } @else {
-            (table(&visitor, &listed.rows, &states))
+            (table(&visitor, &listed.rows))
         }
         (listed.foot())
     };
@@ -92,7 +70,7 @@ pub(super) fn live(listed: &Listed) -> Markup {
     }
 }
 
-fn table(visitor: &Visitor, rows: &[Row], states: &HashMap<Uuid, &'static str>) -> Markup {
+fn table(visitor: &Visitor, rows: &[Row]) -> Markup {
     html! {
         div.scroll {
             table.rows #rows {
@@ -101,17 +79,16 @@ fn table(visitor: &Visitor, rows: &[Row], states: &HashMap<Uuid, &'static str>) 
                     th scope="col" { "Time" } th scope="col" { "What" } th scope="col" { "From" }
                     th scope="col" { "About" } th scope="col" { "Signature" } th scope="col" { "Work" }
                 } }
-                tbody { @for row in rows { (line(visitor, row, states)) } }
+                tbody { @for row in rows { (line(visitor, row)) } }
             }
         }
     }
 }
 
-fn line(visitor: &Visitor, row: &Row, states: &HashMap<Uuid, &'static str>) -> Markup {
+fn line(visitor: &Visitor, row: &Row) -> Markup {
     let name = row.text("id");
-    let work = id::read("event_", name).ok().and_then(|id| states.get(&id).copied()).unwrap_or("done");
     let (trust, trusted) = words::trust(row.text("signed_by"));
-    let (tone, worked) = words::work(work);
+    let (tone, worked) = words::work(row.text("status"));
     html! {
         tr data-id=(name) {
             td.time { @if let Some(at) = row.time("received_at") { (parts::when(visitor, at)) } }
@@ -130,8 +107,8 @@ fn line(visitor: &Visitor, row: &Row, states: &HashMap<Uuid, &'static str>) -> M
 /// What the database raises.
 pub(super) async fn latest(state: &State, most: usize) -> Result<Vec<Row>, Error> {
     let resource = lists::resource("events")?;
-    let page = Page::read(resource, &format!("limit={most}"))?;
-    let found = list::find(state, resource, &page).await?;
+    let wanted = Wanted::read(resource, &format!("limit={most}"))?;
+    let found = list::find(state, &wanted).await?;
     Ok(found.rows.into_iter().map(|row| Row(resource.shown(row, false))).collect())
 }
 

@@ -11,7 +11,8 @@ use super::{
 use crate::{
     http::{
         api::{
-            list::{self, Page},
+            list,
+            query::Wanted,
             resources::{self, Resource},
         },
         error::Error,
@@ -68,24 +69,27 @@ pub(super) async fn read(
         text.extend_pairs(given.iter().filter(|(name, _)| cursors || !CURSORS.contains(name)));
         text.finish()
     };
-    let page = Page::read(resource, &format!("limit={ROWS}&{}", with(true)))?;
-    let found = list::find(state, resource, &page).await?;
+    let wanted = Wanted::read(resource, &format!("limit={ROWS}&{}", with(true)))?;
+    if let Some(scope) = wanted.scope() {
+        visitor.needs(scope)?;
+    }
+    let found = list::find(state, &wanted).await?;
     let rows: Vec<Row> = found.rows.into_iter().map(|row| Row(resource.shown(row, false))).collect();
     let end = |row: Option<&Row>| row.map(|row| row.text("id").to_owned());
-    let upward = page.upward();
+    let upward = wanted.upward();
     let paged = given.iter().any(|(name, _)| CURSORS.contains(name));
-    let scanned = found.scanned_to.map(|id| crate::domain::id::shown(resource.prefix, id));
+    let looked_to = found.looked_to.map(|id| crate::domain::id::shown(resource.prefix, id));
     let (newer, older) = if upward {
         (end(rows.first()).filter(|_| found.has_more), end(rows.last()))
     } else {
-        (end(rows.first()).filter(|_| paged), end(rows.last()).filter(|_| found.has_more).or(scanned))
+        (end(rows.first()).filter(|_| paged), end(rows.last()).filter(|_| found.has_more).or(looked_to))
     };
     let filters = given
         .iter()
         .filter(|(name, _)| !CURSORS.contains(name))
         .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
         .collect();
-    Ok(Listed { rows, query: with(false), filters, newer, older, partial: found.scanned_to.is_some(), path })
+    Ok(Listed { rows, query: with(false), filters, newer, older, partial: found.looked_to.is_some(), path })
 }
 
 impl Listed {
@@ -161,7 +165,7 @@ impl Listed {
     pub(super) fn foot(&self) -> Markup {
         html! {
             @if self.partial {
-                p.hint { "The filter has looked at 20\u{2009}000 rows so far; older ones may match as well." }
+                p.hint { "The filter has looked at some thousand rows so far; older ones may match as well." }
             }
             (parts::pager(self.path, &self.query, self.newer.as_deref(), self.older.as_deref()))
         }

@@ -18,7 +18,7 @@ use crate::{
     access::Scope,
     calls, db,
     http::{
-        api::{self, Stats},
+        api::stats::{self, Standing},
         error::Error,
         state::State,
     },
@@ -78,7 +78,7 @@ pub(super) async fn overview(Extract(state): Extract<State>, visitor: Visitor) -
     let refused: Vec<(i64, bool, i64)> =
         sqlx::query_as(REFUSED_SQL).bind(before).fetch_all(&state.db).await?;
     let calls: (i64, i64) = sqlx::query_as(CALLS_SQL).bind(day).bind(before).fetch_one(&state.db).await?;
-    let stats = api::figures(&state).await?;
+    let standing = stats::standing(&state).await?;
     let trouble: Trouble = sqlx::query_as(TROUBLE_SQL)
         .bind(now - STUCK)
         .bind(now - TimeDelta::hours(1))
@@ -86,7 +86,7 @@ pub(super) async fn overview(Extract(state): Extract<State>, visitor: Visitor) -
         .await?;
     let latest = events::latest(&state, 8).await?;
     let hours = hours(&tally, &refused, now);
-    let needs = needs(&state, &visitor, &stats, &trouble);
+    let needs = needs(&state, &visitor, &standing, &trouble);
     let period = |from: i64, to: i64| {
         let [signed, unsigned] = tally.sum(from, to);
         let refused: i64 = refused.iter().filter(|row| (from..to).contains(&row.0)).map(|row| row.2).sum();
@@ -102,7 +102,7 @@ pub(super) async fn overview(Extract(state): Extract<State>, visitor: Visitor) -
             (figure("Requests", &parts::number(today.0 + today.2), &change(today.0 + today.2, yesterday.0 + yesterday.2), "/console/events"))
             (figure("Verified", &share(today), &html! { (parts::number(today.2)) " refused" }, "/console/refused"))
             (figure("Calls", &parts::number(calls.0), &change(calls.0, calls.1), "/console/calls"))
-            (figure("Waiting", &parts::number(stats.waiting), &html! { @if stats.dead > 0 { (parts::number(stats.dead)) " given up" } @else { "nothing given up" } }, "/console/dead-letters"))
+            (figure("Waiting", &parts::number(standing.waiting), &html! { @if standing.dead > 0 { (parts::number(standing.dead)) " given up" } @else { "nothing given up" } }, "/console/dead-letters"))
         }
         div.split {
             section.card aria-labelledby="traffic" {
@@ -198,13 +198,13 @@ fn share((kept, signed, refused): (i64, i64, i64)) -> String {
     }
 }
 
-fn needs(state: &State, visitor: &Visitor, stats: &Stats, trouble: &Trouble) -> Vec<Need> {
+fn needs(state: &State, visitor: &Visitor, standing: &Standing, trouble: &Trouble) -> Vec<Need> {
     let mut needs = Vec::new();
     let mut add = |tone, text, path: &str| needs.push(Need { tone, text, path: path.to_owned() });
-    if stats.dead > 0 {
+    if standing.dead > 0 {
         add(
             Tone::Bad,
-            format!("{} given up after ten tries", parts::counted(stats.dead, "event", "events")),
+            format!("{} given up after ten tries", parts::counted(standing.dead, "event", "events")),
             "/console/dead-letters",
         );
     }

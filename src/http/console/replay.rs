@@ -19,7 +19,10 @@ use super::{
     words,
 };
 use crate::{
-    access::{self, Scope},
+    access::{
+        self, Scope,
+        answers::{Known, Once},
+    },
     domain::id,
     http::{error::Error, state::State},
     inbox::replay::{self, Filter},
@@ -40,10 +43,6 @@ SELECT event.provider, event.kind, coalesce(left(work.error, 300), '') AS error,
 FROM event_work work JOIN events event ON event.id = work.event_id
 WHERE work.dead_at IS NOT NULL
 GROUP BY 1, 2, 3 ORDER BY 4 DESC, 5 DESC LIMIT 100";
-
-/// Keeps a second press of the same button from doing it twice.
-const ONCE_SQL: &str = "
-INSERT INTO idempotency_keys (owner, key, digest, made_at, status) VALUES ($1, $2, '', $3, 303) ON CONFLICT DO NOTHING";
 
 /// Dead letters of one cause.
 #[derive(Debug, sqlx::FromRow)]
@@ -184,9 +183,9 @@ pub(super) async fn many(Extract(state): Extract<State>, posted: Posted) -> Resu
     let Posted { visitor, params } = posted;
     visitor.needs(Scope::EventsReplay)?;
     let filter = filter(&params)?;
-    if !is_first(&state, &visitor, &params).await? {
+    let Some(once) = first(&state, &visitor, &params).await? else {
         return Ok(Flash::AlreadyReplayed.on(visitor.way, see_other(PATH)));
-    }
+    };
     let mut found = matching(&state, &filter).await?;
     found.truncate(PRESS);
     let mut count = 0;
@@ -202,6 +201,7 @@ pub(super) async fn many(Extract(state): Extract<State>, posted: Posted) -> Resu
     });
     access::audit(&state.db, visitor.now, &visitor.signed.caller.name, "events.replay", "filter", detail)
         .await?;
+    once.answered(&state.db, 303, &[]).await?;
     Ok(Flash::Replayed(count).on(visitor.way, see_other(PATH)))
 }
 
@@ -217,9 +217,9 @@ pub(super) async fn one(
         replay::named(&state.db, &name).await?.ok_or_else(|| Error::NotFound("no such event".to_owned()))?;
     let shown = id::shown("event_", event);
     let back = see_other(&format!("/console/events/{shown}"));
-    if !is_first(&state, &visitor, &params).await? {
+    let Some(once) = first(&state, &visitor, &params).await? else {
         return Ok(Flash::AlreadyReplayed.on(visitor.way, back));
-    }
+    };
     let mut transaction = state.db.begin().await?;
     let count = replay::rearm(&mut transaction, &[event], visitor.now).await?;
     if count == 0 {
@@ -237,16 +237,17 @@ pub(super) async fn one(
     .await?;
     transaction.commit().await?;
     state.intake.kept().notify_one();
+    once.answered(&state.db, 303, &[]).await?;
     Ok(Flash::Replayed(count).on(visitor.way, back))
 }
 
-/// Whether this form comes for the first time.
-async fn is_first(state: &State, visitor: &Visitor, params: &Params) -> Result<bool, Error> {
-    let once = params.get("once").unwrap_or_default();
-    if once.is_empty() || once.len() > 64 || once.contains('\0') {
+/// Claims a form, so that a second press of its button changes nothing; `None` where it came before.
+async fn first(state: &State, visitor: &Visitor, params: &Params) -> Result<Option<Once>, Error> {
+    let key = params.get("once").unwrap_or_default().to_owned();
+    if key.is_empty() || key.len() > 64 || key.contains('\0') {
         return Err(Error::Parameter("once".to_owned(), "it is missing".to_owned()));
     }
     let owner = visitor.signed.session.to_string();
-    let query = sqlx::query(ONCE_SQL).bind(owner).bind(once).bind(visitor.now);
-    Ok(query.execute(&state.db).await?.rows_affected() > 0)
+    let once = Once { owner, key, digest: [0; 32], at: visitor.now };
+    Ok((once.claim(&state.db).await? == Known::New).then_some(once))
 }

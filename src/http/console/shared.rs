@@ -2,13 +2,10 @@
 
 use std::sync::Arc;
 
-use tokio::sync::{Mutex, Semaphore};
+use tokio::sync::Mutex;
 
 use super::tally::Tally;
 use crate::{domain::clock::Clock, http::limiter::FailureLimiter};
-
-/// Most live streams at once. Each asks the database twice a second.
-const STREAMS: usize = 64;
 
 /// The console's part of the state.
 pub(crate) struct Console {
@@ -17,17 +14,11 @@ pub(crate) struct Console {
     /// The variables that are set, by name.
     pub(crate) set: Vec<&'static str>,
     pub(crate) tally: Mutex<Tally>,
-    pub(crate) streams: Arc<Semaphore>,
 }
 
 impl Console {
     /// A console that has counted nothing yet.
     pub(crate) fn new(clock: Arc<dyn Clock>, set: Vec<&'static str>) -> Self {
-        Self {
-            tries: FailureLimiter::of_sign_ins(clock),
-            set,
-            tally: Mutex::default(),
-            streams: Arc::new(Semaphore::new(STREAMS)),
-        }
+        Self { tries: FailureLimiter::of_sign_ins(clock), set, tally: Mutex::default() }
     }
 }
