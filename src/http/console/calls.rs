@@ -181,7 +181,7 @@ fn timeline(
                 li {
                     span class={ "dot " (tone_of(&moment.what).class()) } { (tone_of(&moment.what).icon()) }
                     div {
-                        p { a href={ "/console/events/" (id::shown("event_", moment.event_id)) } { (words::kind(&moment.kind)) } " " code { (moment.what) } }
+                        p { a href={ "/console/events/" (id::shown("event_", moment.event_id)) } { (words::kind(&moment.kind)) } " " code { (told(&moment.what)) } }
                         p.hint { (parts::time(visitor, moment.at)) @if let Some(first) = first.filter(|first| *first < moment.at) { " · " (parts::span(moment.at - first)) " in" } }
                         @if let Some(answer) = answers.get(&moment.event_id) {
                             @let text = String::from_utf8_lossy(answer);
@@ -193,6 +193,14 @@ fn timeline(
             }
             @if !row.truth("ended") { li.open-end { span.dot.wait { (icons::wait()) } div { p { "Going on" } p.hint { "The end has not been told yet." } } } }
         }
+    }
+}
+
+/// Status and step, once where both are the same.
+fn told(what: &str) -> &str {
+    match what.split_once(' ') {
+        Some((status, step)) if status == step => status,
+        _ => what,
     }
 }
 

@@ -109,7 +109,7 @@ pub(super) fn bare(manner: Manner, status: StatusCode, title: &str, body: &Marku
         "bare",
         &html! {
             svg.horizon viewBox="0 0 1600 300" preserveAspectRatio="xMidYMid slice" aria-hidden="true" focusable="false" {
-                path d="M0 150h520l24-62 44 124 34-96 18 34h60l20-52 38 104 26-68 14 16h802" {}
+                path d="M0 150h250l26-84 50 168 40-118 22 34h110l18-44 32 88 24-58 12 14h430l20-52 40 110 34-92 20 34h90l26-96 54 180 38-112 20 28h244" {}
             }
             main #main.card.door { (body) }
         },

@@ -7,6 +7,7 @@ mod pages;
 mod pictures;
 mod reading;
 mod signing;
+mod speed;
 
 use serde_json::Value;
 
