@@ -100,5 +100,5 @@ impl Watch {
 }
 
 fn news() -> Event {
-    Event::default().event("news").data("")
+    Event::default().event("news").data("new") // without data a browser tells nobody
 }

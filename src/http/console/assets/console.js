@@ -75,7 +75,12 @@
       rows.hidden = false;
       const empty = $(".empty");
       if (empty && waiting.length) { location.reload(); return; }
-      for (const row of waiting.reverse()) { row.classList.add("came"); all("[data-copy]", row).forEach(arm); body.prepend(row); }
+      for (const row of waiting) {
+        row.classList.add("came");
+        all("[data-copy]", row).forEach(arm);
+        // By its id, which is its time: what comes late belongs further down.
+        body.insertBefore(row, all("tr[data-id]", body).find((other) => other.dataset.id < row.dataset.id) || null);
+      }
       while (body.children.length > 200) body.lastElementChild.remove();
       waiting = [];
       fresh.hidden = true;
@@ -92,12 +97,13 @@
     };
     const take = (page) => {
       const here = known(), queued = new Set(waiting.map((row) => row.dataset.id));
-      const newest = rows.querySelector("tr[data-id]")?.dataset.id || "";
+      const shown = all("tr[data-id]", rows);
+      const oldest = shown.length < 50 ? "" : shown[shown.length - 1].dataset.id;
       const added = [];
       for (const row of all("#rows tr[data-id]", page)) {
         const old = here.get(row.dataset.id);
         if (old && old.textContent !== row.textContent && !old.contains(document.activeElement)) old.replaceWith(document.importNode(row, true));
-        else if (!old && !queued.has(row.dataset.id) && row.dataset.id > newest) added.push(document.importNode(row, true));
+        else if (!old && !queued.has(row.dataset.id) && row.dataset.id > oldest) added.push(document.importNode(row, true));
       }
       if (!added.length) return;
       waiting = added.concat(waiting);
