@@ -112,7 +112,7 @@ pub(crate) async fn create(
         .bind(hash(&token).as_slice())
         .bind(&warrant.caller.name)
         .bind(warrant.key.map(KeyId::uuid))
-        .bind(warrant.admin.as_ref().map(|mark| mark.as_slice()))
+        .bind(warrant.admin.as_ref().map(<[u8; 32]>::as_slice))
         .bind(warrant.caller.scopes.iter().map(|scope| scope.name()).collect::<Vec<_>>())
         .bind(now)
         .bind(now + WHOLE)

@@ -9,7 +9,7 @@ use crate::provider::Provider;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Hour {
     /// Hours since the epoch.
-    pub(super) hour: i64,
+    pub(super) at: i64,
     /// In the order of [`Provider::ALL`].
     pub(super) kept: [i64; 3],
     pub(super) refused: i64,
@@ -54,7 +54,7 @@ pub(super) fn bars(visitor: &Visitor, hours: &[Hour]) -> Markup {
                 }
                 @if place % 4 == 0 {
                     text.scale.minor[place % 8 != 0] x=(x + step / 2) y=(HEIGHT - 5) text-anchor="middle" {
-                        (visitor.manner.format(super::tally::start_of(hour.hour), "%H:%M"))
+                        (visitor.manner.format(super::tally::start_of(hour.at), "%H:%M"))
                     }
                 }
             }
@@ -100,7 +100,7 @@ pub(super) fn table(visitor: &Visitor, hours: &[Hour]) -> Markup {
                     tbody {
                         @for hour in hours.iter().rev() {
                             tr {
-                                th scope="row" { (visitor.manner.format(super::tally::start_of(hour.hour), "%-d %b %H:%M")) }
+                                th scope="row" { (visitor.manner.format(super::tally::start_of(hour.at), "%-d %b %H:%M")) }
                                 @for kept in hour.kept { td.num { (parts::number(kept)) } }
                                 td.num { (parts::number(hour.refused)) }
                             }
@@ -125,7 +125,7 @@ pub(super) fn summary(hours: &[Hour]) -> String {
 }
 
 fn spoken(visitor: &Visitor, hour: &Hour) -> String {
-    let at = visitor.manner.format(super::tally::start_of(hour.hour), "%-d %b %H:%M");
+    let at = visitor.manner.format(super::tally::start_of(hour.at), "%-d %b %H:%M");
     let [stripe, twilio, plivo] = hour.kept;
     format!("{at}: Stripe {stripe}, Twilio {twilio}, Plivo {plivo}, refused {}", hour.refused)
 }
@@ -168,7 +168,7 @@ mod tests {
 
     #[test]
     fn bars_stack() {
-        let hour = Hour { hour: 0, kept: [1, 2, 3], refused: 4 };
+        let hour = Hour { at: 0, kept: [1, 2, 3], refused: 4 };
         assert_eq!(stack(&hour).map(|part| (part.1, part.2)), [(0, 1), (1, 3), (3, 6), (6, 10)]);
         assert_eq!(summary(&[hour]), "6 requests kept and 4 refused in 1 hours.");
     }

@@ -62,12 +62,12 @@ impl Manner {
     }
 
     /// A moment in this zone, by a format of chrono's.
-    pub(super) fn format(&self, at: DateTime<Utc>, format: &str) -> String {
+    pub(super) fn format(self, at: DateTime<Utc>, format: &str) -> String {
         at.with_timezone(&self.zone).format(format).to_string()
     }
 
     /// `UTC`, `CET`, or an offset where the zone has no letters.
-    pub(super) fn zone_word(&self, at: DateTime<Utc>) -> String {
+    pub(super) fn zone_word(self, at: DateTime<Utc>) -> String {
         self.format(at, "%Z")
     }
 }

@@ -144,7 +144,7 @@ pub(super) async fn overview(Extract(state): Extract<State>, visitor: Visitor) -
 fn hours(tally: &Tally, refused: &[(i64, bool, i64)], now: DateTime<Utc>) -> Vec<Hour> {
     let this = tally::hour(now);
     let of = |hour: i64| Hour {
-        hour,
+        at: hour,
         kept: Provider::ALL.map(|provider| tally.of(hour, provider)),
         refused: refused.iter().filter(|row| row.0 == hour).map(|row| row.2).sum(),
     };

@@ -193,7 +193,7 @@ pub(super) fn indented(json: &str) -> String {
             }
             '{' | '[' => {
                 out.push(letter);
-                while letters.peek().is_some_and(|next| next.is_ascii_whitespace()) {
+                while letters.peek().is_some_and(char::is_ascii_whitespace) {
                     letters.next();
                 }
                 if !matches!(letters.peek(), Some('}' | ']')) {

@@ -33,7 +33,7 @@ enum No {
     /// The key or link is not good.
     NotGood,
     /// The key is good for other things.
-    NoScope,
+    LacksScope,
     /// Too many tries; seconds to wait.
     TooMany(u64),
 }
@@ -42,7 +42,7 @@ impl No {
     fn status(self) -> StatusCode {
         match self {
             Self::NotGood => StatusCode::UNAUTHORIZED,
-            Self::NoScope => StatusCode::FORBIDDEN,
+            Self::LacksScope => StatusCode::FORBIDDEN,
             Self::TooMany(_) => StatusCode::TOO_MANY_REQUESTS,
         }
     }
@@ -52,7 +52,7 @@ impl No {
             Self::NotGood => {
                 "That did not work: the key or link is unknown, used, expired or revoked.".to_owned()
             }
-            Self::NoScope => {
+            Self::LacksScope => {
                 "This key is good, but lacks the scope read, which the console needs.".to_owned()
             }
             Self::TooMany(seconds) => format!("Too many tries from your address. Wait {seconds} seconds."),
@@ -137,7 +137,7 @@ pub(super) async fn sign_in(Extract(state): Extract<State>, request: Request) ->
     };
     let warrant = match warrant {
         Ok(warrant) if warrant.caller.may(Scope::Read) => warrant,
-        Ok(_) => return Ok(shown(&parts.headers, &next, Some(No::NoScope))),
+        Ok(_) => return Ok(shown(&parts.headers, &next, Some(No::LacksScope))),
         Err(no) => return Ok(shown(&parts.headers, &next, Some(no))),
     };
     let (session, token) = sessions::create(&state.db, &warrant, &browser, now).await?;

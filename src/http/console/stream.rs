@@ -38,7 +38,7 @@ type Besides = (Option<Uuid>, i64);
 
 struct Watch {
     state: State,
-    watch: live::Watch,
+    tidings: live::Watch,
     besides: Option<Besides>,
     /// When to show that it is still there.
     beat: Instant,
@@ -50,9 +50,10 @@ pub(super) async fn stream(Extract(state): Extract<State>, visitor: Visitor) -> 
     visitor.needs(Scope::Read)?;
     // Beyond this the database is away.
     let watching = tokio::time::timeout(state.limits.answer, state.live.watch()).await;
-    let watch = watching.map_err(|_| sqlx::Error::PoolTimedOut)?.ok_or(Error::TooManyStreams)?;
+    let tidings = watching.map_err(|_| sqlx::Error::PoolTimedOut)?.ok_or(Error::TooManyStreams)?;
     let now = Instant::now();
-    let watch = Watch { beat: now + state.limits.heartbeat, state, watch, besides: None, end: now + LONGEST };
+    let watch =
+        Watch { beat: now + state.limits.heartbeat, state, tidings, besides: None, end: now + LONGEST };
     let events = stream::unfold(watch, |mut watch| async move {
         let event = watch.next().await?;
         Some((Ok::<_, Infallible>(event), watch))
@@ -79,8 +80,8 @@ impl Watch {
                     self.beat = Instant::now() + self.state.limits.heartbeat;
                     return Some(Event::default().comment(""));
                 }
-                tidings = self.watch.next() => {
-                    let newest = *tidings?.last()?;
+                told = self.tidings.next() => {
+                    let newest = *told?.last()?;
                     return Some(news().id(id::shown("event_", newest)));
                 }
                 () = tokio::time::sleep(LOOK) => {

@@ -81,7 +81,7 @@ impl Session {
         let page = session.get(house, "/console/setup").await;
         let text = page.text();
         let start = text.find("name=\"form\" value=\"").unwrap() + "name=\"form\" value=\"".len();
-        session.form = text[start..].split('"').next().unwrap().to_owned();
+        text[start..].split('"').next().unwrap().clone_into(&mut session.form);
         session
     }
 

@@ -1,4 +1,5 @@
-//! Pictures of every page, for people to look at: `script/screenshots`. No test; it asserts nothing.
+//! Pictures of every page, for people to look at, and the three of the README: `script/screenshots`. No test; it asserts
+//! nothing.
 
 use std::path::PathBuf;
 
@@ -60,8 +61,28 @@ async fn pictures() {
     browser.click("a.open").await;
     let refusal = browser.here().await;
     shoot(&browser, &house, &folder, "refusal", &refusal, &only).await;
+    if only.is_empty() {
+        for_the_readme(&browser, &house).await;
+    }
     browser.close().await;
     house.close().await;
+}
+
+/// The three that the README shows, as somebody sees them in a window.
+async fn for_the_readme(browser: &Browser, house: &House) {
+    let folder = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/images"));
+    std::fs::create_dir_all(&folder).unwrap();
+    browser.screen(1200, 760).await;
+    for (name, theme, path) in [
+        ("overview", "light", "/console".to_owned()),
+        ("event", "light", "/console/search?q=evt_failed_1".to_owned()),
+        ("call", "dark", format!("/console/search?q=CA{:032x}", 903)),
+    ] {
+        browser.run(&format!("document.cookie = 'smartline_theme={theme}; path=/'")).await;
+        browser.go(&at(house, &path)).await;
+        browser.settle().await;
+        std::fs::write(folder.join(format!("{name}.png")), browser.picture(false).await).unwrap();
+    }
 }
 
 /// One page in both themes, wide and narrow.

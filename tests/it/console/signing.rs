@@ -8,7 +8,7 @@ use crate::worker::smartline;
 
 use super::{ADMIN, Session, at, browser::Browser, cookie, link, open, plan, sign_in, sign_in_form};
 
-const MINUTE: Duration = Duration::from_secs(60);
+const MINUTE: Duration = Duration::from_mins(1);
 
 #[tokio::test]
 async fn a_key_signs_in_and_leads_back_to_where_one_was_going() {
