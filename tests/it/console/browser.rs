@@ -18,7 +18,7 @@ use crate::house::eventually;
 static TURN: Mutex<()> = Mutex::const_new(());
 
 /// How Chromium is started: as root without its sandbox, and without anything that asks other hosts.
-const FLAGS: [&str; 12] = [
+const FLAGS: [&str; 13] = [
     "--headless=new",
     "--no-sandbox",
     "--disable-gpu",
@@ -30,6 +30,7 @@ const FLAGS: [&str; 12] = [
     "--disable-dev-shm-usage",
     "--hide-scrollbars",
     "--force-color-profile=srgb",
+    "--font-render-hinting=none",
     "--lang=en-US",
 ];
 
