@@ -4,7 +4,8 @@
 //! Inputs of several parts are lines: the first ones are headers or a query, what is left is the body. A new parser
 //! gets a function here, a line in [`TARGETS`], a file in `fuzz/fuzz_targets` and inputs in `fuzz/corpus`.
 //!
-//! The same door lets `bench/` time the check of a request: [`check`].
+//! The same door lets `bench/` time the check of a request: [`check`]; and tests hold answers against what the carriers take:
+//! [`voice_document`], [`leg_document`], [`text_document`].
 
 use std::{collections::BTreeSet, fmt::Write as _, net::IpAddr, sync::Arc};
 
@@ -23,13 +24,17 @@ use crate::{
         entry::Entry,
         spool::record::{self, Progress, Records},
     },
-    lines::token::{Position, TokenKeys},
+    lines::{
+        document,
+        token::{Position, TokenKeys},
+    },
     provider::{
         Endpoint, Envelope, Params, Provider, Received, Reject, Unsigned, Webhook,
         plivo::{self, Plivo},
         stripe::{self, Stripe},
         twilio::{self, Twilio},
         verify,
+        xml::grammar::{self, Grammar, Kind},
     },
 };
 
@@ -105,6 +110,53 @@ pub fn check(path: &str, signature: &[(&'static str, &str)], body: &[u8]) -> Opt
 
 fn check_of<W: Webhook + 'static>(provider: W, received: Received) -> Box<dyn Fn() -> bool> {
     Box::new(move || provider.check(&received).is_ok())
+}
+
+/// Whether `twilio` or `plivo` takes the document as call control, and the caller is left with something at its end.
+///
+/// # Errors
+/// The place of the first fault, and what should be there.
+pub fn voice_document(provider: &str, document: &str) -> Result<(), String> {
+    answer(provider, Kind::Call, document)
+}
+
+/// The same of what whoever is rung for a caller hears before they are connected.
+///
+/// # Errors
+/// As [`voice_document`].
+pub fn leg_document(provider: &str, document: &str) -> Result<(), String> {
+    answer(provider, Kind::Leg, document)
+}
+
+/// The same of what answers a text.
+///
+/// # Errors
+/// As [`voice_document`].
+pub fn text_document(provider: &str, document: &str) -> Result<(), String> {
+    answer(provider, Kind::Reply, document)
+}
+
+fn answer(provider: &str, kind: Kind, document: &str) -> Result<(), String> {
+    let grammar: &Grammar = match provider {
+        "twilio" => &twilio::grammar::GRAMMAR,
+        "plivo" => &plivo::grammar::GRAMMAR,
+        other => return Err(format!("{other} is no carrier")),
+    };
+    let most = grammar::FLOW_BYTES;
+    if document.len() > most {
+        return Err(format!("has {} bytes, at most {most} are planned for", document.len()));
+    }
+    grammar::check(grammar, kind, document)
+}
+
+/// What keeps a flow from being used, each fault with its place; none where nothing does.
+#[must_use]
+pub fn flow_faults(toml: &str) -> Vec<String> {
+    let faults = match document::read::read(toml) {
+        Ok(flow) => document::check::check(&flow).faults,
+        Err(faults) => faults,
+    };
+    faults.iter().map(ToString::to_string).collect()
 }
 
 /// A token; it may be of the right form, but no input knows the key.

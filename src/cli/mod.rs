@@ -13,9 +13,11 @@ mod flow;
 mod healthcheck;
 mod keys;
 mod known;
+mod line;
 mod login_link;
 mod migrate;
 mod near;
+mod outbox;
 mod rebuild;
 mod reconcile;
 mod replay;
@@ -25,11 +27,13 @@ mod send;
 mod serve;
 mod shell;
 mod sign;
+mod simulate;
 mod smoke;
 #[cfg(test)]
 mod standin;
 mod target;
 mod verdict;
+mod why;
 
 use std::process::ExitCode;
 
@@ -69,9 +73,14 @@ enum Command {
     DeadLetters(replay::DeadArgs),
     Rebuild(rebuild::Args),
     Reconcile(reconcile::Args),
+    Outbox(outbox::Args),
     Keys(keys::Args),
+    Line(line::Args),
     LoginLink(login_link::Args),
     Flow(flow::Args),
+    #[command(visible_alias = "phone")]
+    Simulate(simulate::Args),
+    Why(why::Args),
     Healthcheck(healthcheck::Args),
     Docs(docs::Args),
 }
@@ -93,9 +102,13 @@ impl Command {
             Self::Smoke(args) => smoke::run(args, &SystemClock).await,
             Self::Replay(args) => replay::run(args, &SystemClock).await.map(done),
             Self::DeadLetters(args) => replay::dead_letters(args).await.map(done),
+            Self::Outbox(args) => outbox::run(args, &SystemClock).await.map(done),
             Self::Keys(args) => keys::run(args, &SystemClock).await.map(done),
+            Self::Simulate(args) => simulate::run(args, &SystemClock).await,
+            Self::Why(args) => why::run(args).await.map(done),
             Self::LoginLink(args) => login_link::run(args, &SystemClock).await.map(done),
-            Self::Flow(args) => flow::run(&args, &SystemClock),
+            Self::Line(args) => line::run(args, &SystemClock).await,
+            Self::Flow(args) => flow::run(args, &SystemClock).await,
             Self::Rebuild(args) => rebuild::run(args).await.map(done),
             Self::Reconcile(args) => reconcile::run(args, &SystemClock).await,
             Self::Healthcheck(args) => healthcheck::run(args).await,

@@ -59,6 +59,8 @@ pub struct Config {
     pub(crate) apis: Apis,
     /// From `SMARTLINE_RECONCILE`: whether they are asked at start and hourly.
     pub(crate) reconcile: bool,
+    /// From `SMARTLINE_MEDIA_DIR`: where recordings and pictures are put; none: they stay at the providers.
+    pub(crate) media_dir: Option<PathBuf>,
     /// The variables that are set, by name.
     pub(crate) set: Vec<&'static str>,
 }
@@ -173,6 +175,7 @@ impl Config {
         let spool_dir = environment.get("SMARTLINE_SPOOL_DIR").unwrap_or(DEFAULT_SPOOL_DIR).into();
         let retention = reader.retention();
         let (apis, reconcile) = (reader.apis(), reader.reconcile());
+        let media_dir = environment.get("SMARTLINE_MEDIA_DIR").map(PathBuf::from);
         reader.finish()?;
         let listen = SocketAddr::new(host, port);
         let origins = origins.into();
@@ -188,6 +191,7 @@ impl Config {
             api_key,
             apis,
             reconcile,
+            media_dir,
             set: table::set(environment),
         })
     }
@@ -219,6 +223,7 @@ impl Config {
             api_key,
             apis: Apis::default(),
             reconcile: false,
+            media_dir: None,
             set: table::set(secrets),
         })
     }

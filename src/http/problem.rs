@@ -120,6 +120,17 @@ catalogue! {
         "Compare it with the reference at /api/v1/openapi.json. Unknown parameters are refused, since a filter that is \
          passed over would show too much."
     }
+    FieldsInvalid "fields_invalid" 422 "What was sent has faults" {
+        "It can be read, and not be done. The answer lists in `fields` what is wrong and where."
+    } {
+        "Mend every entry of `fields`: `place` says where, `problem` what. `smartline flow check FILE` tells the same of a \
+         flow before it is sent."
+    }
+    InTheWay "in_the_way" 409 "What is there already is in the way" {
+        "The answer says in `reason` what is in the way."
+    } {
+        "Look at what is there: a line has one number at one provider, and what was never published cannot be taken back."
+    }
     IdempotencyKeyInUse "idempotency_key_in_use" 409 "The same request is under way" {
         "A request with this Idempotency-Key has not been answered yet."
     } {
@@ -253,8 +264,9 @@ pub(crate) fn reference_page() -> String {
     let mut text = String::from(
         "# Errors\n\n\
          Every refusal is RFC 9457 problem JSON with a stable `code` and a `request_id` that stands in the log line\n\
-         with the exact cause. Within one code the body is always the same, so that it tells an attacker nothing. This\n\
-         page is written from the catalogue in `src/http/problem.rs`.\n",
+         with the exact cause; its `type` leads to the same text as here, at `/docs/errors/…` of the service. Within one\n\
+         code the body is always the same, so that it tells an attacker nothing. This page is written from the catalogue\n\
+         in `src/http/problem.rs`.\n",
     );
     for code in Code::ALL {
         let Entry { code, status, title, detail, fix } = code.entry();

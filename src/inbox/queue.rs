@@ -5,7 +5,7 @@
 //! event twice. A work that failed is tried again after a while, and given up after [`TRIES`]; its row stays then.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use sqlx::{PgConnection, Row as _};
+use sqlx::{PgConnection, PgExecutor, Row as _};
 use uuid::Uuid;
 
 use super::kept::Kept;
@@ -23,7 +23,7 @@ FROM (
     ORDER BY event_id LIMIT $2 FOR UPDATE SKIP LOCKED
 ) work
 LEFT JOIN LATERAL (
-    SELECT id, endpoint, external_id, kind, received_at, occurred_at, method, path, headers, body, signed_by
+    SELECT id, endpoint, external_id, kind, received_at, occurred_at, method, path, headers, body, signed_by, decision
     FROM events WHERE id = work.event_id
 ) event ON true
 ORDER BY work.event_id";
@@ -37,10 +37,13 @@ FROM (
     ORDER BY due_at LIMIT $2 FOR UPDATE SKIP LOCKED
 ) work
 LEFT JOIN LATERAL (
-    SELECT id, endpoint, external_id, kind, received_at, occurred_at, method, path, headers, body, signed_by
+    SELECT id, endpoint, external_id, kind, received_at, occurred_at, method, path, headers, body, signed_by, decision
     FROM events WHERE id = work.event_id
 ) event ON true
 ORDER BY work.event_id";
+
+const OLDEST_SQL: &str = "
+SELECT event_id FROM event_work WHERE attempts = 0 AND dead_at IS NULL ORDER BY event_id LIMIT 1";
 
 const DEAD_SQL: &str = "SELECT count(*) FROM event_work WHERE dead_at IS NOT NULL";
 
@@ -72,6 +75,15 @@ pub(crate) async fn fresh(db: &mut PgConnection, from: Uuid, most: i64) -> sqlx:
 pub(crate) async fn again(db: &mut PgConnection, now: DateTime<Utc>, most: i64) -> sqlx::Result<Vec<Job>> {
     let rows = sqlx::query(AGAIN_SQL).bind(now).bind(most).fetch_all(db).await?;
     rows.iter().filter_map(job).collect()
+}
+
+/// When the oldest event came that nobody has worked on yet; one that failed does not count.
+///
+/// # Errors
+/// What the database raises.
+pub(crate) async fn oldest(db: impl PgExecutor<'_>) -> sqlx::Result<Option<DateTime<Utc>>> {
+    let oldest: Option<Uuid> = sqlx::query_scalar(OLDEST_SQL).fetch_optional(db).await?;
+    Ok(oldest.map(|oldest| EventId::from(oldest).time()))
 }
 
 /// How many events were given up.

@@ -36,6 +36,8 @@ fn full() -> Metrics {
     metrics.worker.worked(Work::Done, 3);
     metrics.worker.lag(took);
     metrics.worker.dead(1);
+    metrics.outbox.tried("text", "done");
+    metrics.outbox.standing(3, took, 1);
     metrics
 }
 

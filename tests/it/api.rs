@@ -136,6 +136,14 @@ async fn people_are_masked_without_the_scope() {
     let event = get(&house, ADMIN, "events/evt_1").await.json();
     assert!(event["body"]["text"].as_str().unwrap().contains("invoice.payment_failed"), "{event}");
     assert_eq!((&event["status"], &event["external_id"]), (&json!("done"), &json!("evt_1")));
+    assert_eq!(event["answer"]["text"], "{\"received\":true}");
+    let voice = get(&house, ADMIN, "events?type=twilio.voice").await.json()["data"][0]["id"].clone();
+    let voice = get(&house, ADMIN, &format!("events/{}", voice.as_str().unwrap())).await.json();
+    assert_eq!(
+        (&voice["answer"]["status"], &voice["answer"]["content_type"]),
+        (&json!(200), &json!("text/xml; charset=utf-8"))
+    );
+    assert!(voice["answer"]["text"].as_str().unwrap().contains("<Record"), "{voice}");
     let call = get(&house, ADMIN, "calls/CA1").await.json();
     assert_eq!((&call["object"], &call["from_number"]), (&json!("call"), &json!("+14155550100")));
     let by_own_id = get(&house, ADMIN, &format!("calls/{}", call["id"].as_str().unwrap())).await.json();

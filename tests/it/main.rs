@@ -6,6 +6,7 @@
 
 mod api;
 mod bodies;
+mod caller;
 mod calls;
 mod console;
 mod corpus;
@@ -19,11 +20,13 @@ mod floors;
 mod framing;
 mod house;
 mod intake;
+mod lines;
 mod logs;
 mod methods;
 mod metrics;
 mod migrations;
 mod nonces;
+mod outbox;
 mod reconcile;
 mod refusals;
 mod sign;

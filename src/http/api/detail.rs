@@ -20,17 +20,24 @@ use crate::{
     access::Scope,
     billing,
     domain::id,
-    http::{error::Error, state::State},
-    provider::{Identity, Provider},
+    http::{error::Error, state::State, webhooks},
+    provider::{Answer, Endpoint, Identity, Provider, RECOVERED},
 };
 
 const EVENT_SQL: &str = "
-SELECT event.headers, event.body, event.answer, work.attempts, work.due_at, work.dead_at, work.error
+SELECT event.headers, event.body, event.answer, event.endpoint, event.signed_by, work.attempts, work.due_at, work.dead_at, work.error
 FROM events event LEFT JOIN event_work work ON work.event_id = event.id
 WHERE event.id = $1";
 
+const ATTEMPTS_SQL: &str = "
+SELECT jsonb_build_object('began_at', began_at, 'ended_at', ended_at, 'outcome', outcome, 'status', status, 'code', code)
+FROM attempts WHERE outbox = $1 ORDER BY id LIMIT 100";
+
 const TIMELINE_SQL: &str = "
-SELECT event_id, at, kind, what FROM call_events WHERE call = $1 ORDER BY at, event_id LIMIT 1000";
+SELECT event_id, at, kind, what FROM call_events WHERE call = $1 ORDER BY at, event_id LIMIT 1001";
+
+/// Events of a timeline.
+const LONGEST_TIMELINE: usize = 1000;
 
 /// `GET /api/v1/{resource}/{id}`.
 pub(super) async fn detail(
@@ -41,10 +48,16 @@ pub(super) async fn detail(
     let resource = resources::named(&name).ok_or_else(|| Error::NotFound("no such resource".to_owned()))?;
     reader.needs(resource.scope)?;
     let row = find(&state, resource, &id).await?;
-    let event = row["id"].as_str().and_then(|id| Uuid::parse_str(id).ok()).filter(|_| name == "events");
+    let own = row["id"].as_str().and_then(|id| Uuid::parse_str(id).ok());
     let mut shown = resource.shown(row, reader.sees_people());
-    if let Some(event) = event {
-        add_request(&state, event, &mut shown, reader.sees_people()).await?;
+    match (name.as_str(), own) {
+        ("events", Some(event)) => add_request(&state, event, &mut shown, reader.sees_people()).await?,
+        ("outbox", Some(owed)) => {
+            let attempts: Vec<JsonColumn<Value>> =
+                sqlx::query_scalar(ATTEMPTS_SQL).bind(owed).fetch_all(&state.db).await?;
+            shown["attempts"] = attempts.into_iter().map(|attempt| attempt.0).collect();
+        }
+        _ => {}
     }
     Ok(Json(shown))
 }
@@ -73,6 +86,8 @@ pub(in crate::http) async fn find(state: &State, resource: &Resource, name: &str
 /// The request of an event as it came, the answer, and what has become of it.
 #[derive(sqlx::FromRow)]
 pub(in crate::http) struct Whole {
+    endpoint: String,
+    signed_by: String,
     pub(in crate::http) headers: JsonColumn<Vec<(String, String)>>,
     pub(in crate::http) body: Vec<u8>,
     /// `None` where it was the endpoint's usual one.
@@ -96,6 +111,15 @@ impl Whole {
     }
 }
 
+impl Whole {
+    /// The answer that was given; of an event that was recovered, none was.
+    pub(in crate::http) fn given(&self) -> Option<Answer> {
+        let endpoint = Endpoint::of_path(&format!("/webhooks/{}", self.endpoint));
+        let endpoint = endpoint.filter(|_| self.signed_by != RECOVERED)?;
+        Some(self.answer.clone().map_or_else(|| webhooks::usual(endpoint), Answer::xml))
+    }
+}
+
 /// # Errors
 /// What the database raises.
 pub(in crate::http) async fn whole(state: &State, event: Uuid) -> sqlx::Result<Option<Whole>> {
@@ -106,18 +130,25 @@ async fn add_request(state: &State, id: Uuid, shown: &mut Value, people: bool) -
     let Some(row) = whole(state, id).await? else { return Ok(()) };
     shown["attempts"] = row.attempts.into();
     shown["next_attempt_at"] = json!(row.due_at.filter(|_| row.dead_at.is_none()));
-    let text = |bytes: Vec<u8>| {
-        let base64 = STANDARD.encode(&bytes);
-        json!({ "text": String::from_utf8(bytes).ok(), "base64": base64 })
+    let answer = row.given();
+    let content = |bytes: Vec<u8>| {
+        let (length, base64) = (bytes.len(), STANDARD.encode(&bytes));
+        if people {
+            json!({ "bytes": length, "text": String::from_utf8(bytes).ok(), "base64": base64 })
+        } else {
+            json!({ "bytes": length })
+        }
     };
+    shown["body"] = content(row.body);
+    shown["answer"] = answer.map_or(Value::Null, |answer| {
+        let mut shown = content(answer.body.into());
+        shown["status"] = answer.status.into();
+        shown["content_type"] = answer.content_type.into();
+        shown
+    });
     if people {
         shown["error"] = row.error.into();
         shown["headers"] = json!(row.headers.0);
-        shown["body"] = text(row.body);
-        shown["answer"] = row.answer.map(text).unwrap_or_default();
-    } else {
-        shown["body"] = json!({ "bytes": row.body.len() });
-        shown["answer"] = row.answer.map(|answer| json!({ "bytes": answer.len() })).unwrap_or_default();
     }
     Ok(())
 }
@@ -148,14 +179,16 @@ pub(super) async fn timeline(
     reader.needs(Scope::Read)?;
     let calls = resources::named("calls").ok_or_else(|| Error::NotFound("no such resource".to_owned()))?;
     let call = find(&state, calls, &id).await?;
-    let moments = moments(&state, call["key"].as_str().unwrap_or_default()).await?;
+    let mut moments = moments(&state, call["key"].as_str().unwrap_or_default()).await?;
+    let has_more = moments.len() > LONGEST_TIMELINE;
+    moments.truncate(LONGEST_TIMELINE);
     let line = |moment: &Moment| {
         json!({
             "event": id::shown("event_", moment.event_id), "at": moment.at, "type": moment.kind, "what": moment.what,
         })
     };
     let data: Vec<Value> = moments.iter().map(line).collect();
-    Ok(Json(json!({ "object": "list", "data": data, "has_more": false })))
+    Ok(Json(json!({ "object": "list", "data": data, "has_more": has_more })))
 }
 
 /// `GET /api/v1/accounts/{id}/entitlement`: may this line be used, and why.

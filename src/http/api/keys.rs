@@ -12,7 +12,7 @@ use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
 
 use super::{
-    body::{bad, members},
+    body::{bad, members, whole},
     caller::Reader,
     list,
     once::WithoutSecret,
@@ -25,7 +25,7 @@ use crate::{
 
 /// Longest name of a key, in characters, and its longest life, in days.
 const LONGEST_NAME: usize = 200;
-const LONGEST_LIFE: u64 = 3_650;
+const LONGEST_LIFE: i64 = 3_650;
 
 /// `GET /api/v1/keys`: the list of the table, at a path that takes a POST as well.
 pub(super) async fn list(
@@ -100,8 +100,7 @@ impl NewKey {
                 }
                 ("days", Value::Null) => {}
                 ("days", Value::Number(days)) => {
-                    let days = days.as_u64().filter(|days| (1..=LONGEST_LIFE).contains(days));
-                    let days = days.and_then(|days| i64::try_from(days).ok());
+                    let days = whole(&days).filter(|days| (1..=LONGEST_LIFE).contains(days));
                     new.days = Some(days.ok_or_else(|| bad("days", "it is no whole number from 1 to 3650"))?);
                 }
                 (name @ ("name" | "scopes" | "days"), _) => return Err(bad(name, "it is of another type")),

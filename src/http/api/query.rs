@@ -1,5 +1,7 @@
 //! What of a resource is asked for, and the statement that finds it.
 
+use std::fmt::Display;
+
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Map, Value};
 use sqlx::{AssertSqlSafe, Postgres, postgres::PgArguments, query::QueryScalar, types::Json as JsonColumn};
@@ -15,7 +17,11 @@ use crate::{
 
 /// Rows of a page, unless asked for otherwise, and at most.
 const PAGE: i64 = 20;
-pub(super) const LONGEST_PAGE: i64 = 100;
+const LONGEST_PAGE: i64 = 100;
+
+/// Most rows that a page looks at one after the other, so that a filter that matches little does not read a table of
+/// millions. The answer says `partial` then, and where to go on.
+const LOOK: i64 = 5_000;
 
 /// A statement, ready to be run.
 pub(super) type Statement<T> = QueryScalar<'static, Postgres, T, PgArguments>;
@@ -155,7 +161,22 @@ impl Wanted {
 
     /// Whether rows are looked at one after the other, so that there must be an end to it.
     pub(super) fn looks(&self) -> bool {
-        self.active().any(|filter| matches!(filter.by, By::Looking(_)))
+        let others = self.ids_of_filter().is_some() && self.active().count() > 1;
+        others || self.active().any(|filter| matches!(filter.by, By::Looking(_)))
+    }
+
+    /// Where the ids are taken from that a filter wants, if one of them says so.
+    fn ids_of_filter(&self) -> Option<&'static [&'static str]> {
+        self.active().find_map(|filter| match filter.by {
+            By::Ids(ids, _) => Some(ids),
+            _ => None,
+        })
+    }
+
+    /// The clauses of some of the filters.
+    fn clauses(&self, which: impl Fn(By) -> bool) -> String {
+        let filters = self.active().filter(|filter| which(filter.by));
+        filters.flat_map(|filter| [" AND ", clause(filter.by)]).collect()
     }
 
     /// The next rows, one more than the page has; each is JSON.
@@ -176,66 +197,60 @@ impl Wanted {
 
     /// Those among `ids` that are wanted, oldest first; each is JSON.
     pub(super) fn among(&self, ids: &[Uuid]) -> Statement<JsonColumn<Value>> {
-        let (from, shown) = (self.from(), shown(self.resource));
-        let clauses: String = self.active().flat_map(|filter| [" AND ", clause(filter.by)]).collect();
         let text = format!(
-            "SELECT {shown} FROM {from} t WHERE t.id = ANY ($1) AND ($2::uuid, $3::jsonb) IS NOT NULL{clauses} ORDER BY t.id"
+            "SELECT {} FROM {} t WHERE t.id = ANY ($1) AND ($2::uuid, $3::jsonb) IS NOT NULL{} ORDER BY t.id",
+            shown(self.resource),
+            self.resource.from,
+            self.clauses(|_| true),
         );
         let filters = JsonColumn(Value::Object(self.filters.clone()));
         let query = sqlx::query_scalar(AssertSqlSafe(text)).persistent(false).bind(ids.to_vec());
         query.bind(Uuid::nil()).bind(filters)
     }
 
-    /// The last row that a page looks at, if there are more behind it.
+    /// The last row that a page looks at, if there may be more behind it.
     pub(super) fn looked_to(&self) -> Statement<Uuid> {
-        let (from, order) = (self.from(), self.order());
-        let text = format!(
-            "SELECT t.id FROM {from} t WHERE t.id < $1 AND t.id > $2{narrow} AND ($3::jsonb, $4::bigint) IS NOT NULL
-             ORDER BY t.id {order} OFFSET {look} LIMIT 1",
-            narrow = self.narrow(),
-            look = self.resource.look - 1,
-        );
-        self.bind(text, 1)
+        let looked = self.looked_at("t.id", LOOK);
+        let last = LOOK - 1;
+        self.bind(format!("SELECT id FROM ({looked}) looked WHERE $4::bigint IS NOT NULL OFFSET {last}"), 1)
     }
 
-    /// What the rows are read from.
-    fn from(&self) -> &'static str {
-        self.active()
-            .find_map(|filter| match filter.by {
-                By::Rows(rows, _) => Some(rows),
-                _ => None,
-            })
-            .unwrap_or(self.resource.from)
+    /// The rows that are looked at, or are known to be wanted, in their order. `$1` and `$2` are the bounds.
+    fn looked_at(&self, columns: &str, most: impl Display) -> String {
+        let order = self.order();
+        let end = format!("ORDER BY t.id {order} LIMIT {most}");
+        if let Some(statements) = self.ids_of_filter() {
+            // Each in its order and no longer than needed, or all of what they find would be sorted.
+            let each = statements.iter().map(|ids| format!("({} LIMIT {most})", ids.replace("DIR", order)));
+            let all = each.collect::<Vec<_>>().join(" UNION ALL ");
+            return format!("SELECT {columns} FROM ({all}) t WHERE $3::jsonb IS NOT NULL {end}");
+        }
+        let (from, narrow) = (self.resource.from, self.clauses(|by| matches!(by, By::Index(_))));
+        let bounds = "t.id < $1 AND t.id > $2 AND $3::jsonb IS NOT NULL";
+        format!("SELECT {columns} FROM {from} t WHERE {bounds}{narrow} {end}")
     }
 
-    /// The clauses of filters that have an index.
-    fn narrow(&self) -> String {
-        self.active()
-            .filter(|filter| !matches!(filter.by, By::Looking(_)))
-            .flat_map(|filter| [" AND ", clause(filter.by)])
-            .collect()
-    }
-
-    /// Parts that are fixed text alone; what was asked for is in the parameters. `$1` and `$2` are the bounds, `$3` the
+    /// Parts that are fixed text alone; what was asked for is in the parameters: `$1` and `$2` are the bounds, `$3` the
     /// filters, `$4` the most rows.
     fn text(&self, columns: &str) -> String {
-        let (from, order, narrow) = (self.from(), self.order(), self.narrow());
-        let bounds = "t.id < $1 AND t.id > $2 AND $3::jsonb IS NOT NULL";
-        if !self.looks() {
+        let (from, order) = (self.resource.from, self.order());
+        let rest = match self.ids_of_filter() {
+            Some(ids) => self.clauses(|by| !matches!(by, By::Ids(other, _) if other == ids)),
+            None if self.looks() => self.clauses(|by| matches!(by, By::Looking(_))),
+            None => return self.looked_at(columns, "$4"),
+        };
+        let window = if self.looks() { LOOK.to_string() } else { "$4".to_owned() };
+        if self.ids_of_filter().is_some() {
+            // Row by row, as there are few: no plan may read the whole table for them.
             return format!(
-                "SELECT {columns} FROM {from} t WHERE {bounds}{narrow} ORDER BY t.id {order} LIMIT $4"
+                "SELECT {columns} FROM ({}) page, LATERAL (SELECT * FROM {from} t WHERE t.id = page.id OFFSET 0) t
+                 WHERE true{rest} ORDER BY t.id {order} LIMIT $4",
+                self.looked_at("t.id", window)
             );
         }
-        let look = self.resource.look;
-        let clauses: String = self
-            .active()
-            .filter(|filter| matches!(filter.by, By::Looking(_)))
-            .flat_map(|filter| [" AND ", clause(filter.by)])
-            .collect();
         format!(
-            "SELECT {columns} FROM (
-                 SELECT * FROM {from} t WHERE {bounds}{narrow} ORDER BY t.id {order} LIMIT {look}
-             ) t WHERE true{clauses} ORDER BY t.id {order} LIMIT $4"
+            "SELECT {columns} FROM ({}) t WHERE true{rest} ORDER BY t.id {order} LIMIT $4",
+            self.looked_at("*", window)
         )
     }
 
@@ -264,7 +279,7 @@ pub(super) fn shown(resource: &Resource) -> String {
 
 fn clause(by: By) -> &'static str {
     match by {
-        By::Looking(clause) | By::Index(clause) | By::Rows(_, clause) => clause,
+        By::Looking(clause) | By::Index(clause) | By::Ids(_, clause) => clause,
     }
 }
 

@@ -12,11 +12,11 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::{
-    body::{bad, members},
+    body::{bad, members, whole},
     caller::Reader,
     list::COUNTED,
     query::Wanted,
-    resources,
+    resources::{self, Kind},
 };
 use crate::{
     access::{self, Scope},
@@ -98,6 +98,9 @@ fn wanted(name: &str, body: &Bytes) -> Result<(Wanted, bool), Error> {
     let resource = resources::named(name).ok_or_else(|| Error::NotFound("no such resource".to_owned()))?;
     let mut wanted = Wanted::all(resource);
     wanted.limit = EVENTS;
+    let is_flag = |name: &str| {
+        resource.filters.iter().any(|filter| filter.name == name && matches!(filter.kind, Kind::Flag))
+    };
     let mut dry_run = true;
     for (name, value) in members(body)? {
         match (name.as_str(), value) {
@@ -105,11 +108,15 @@ fn wanted(name: &str, body: &Bytes) -> Result<(Wanted, bool), Error> {
             ("dry_run", _) => return Err(bad("dry_run", "it is neither true nor false")),
             // It would turn the order around.
             ("ending_before", _) => return Err(bad("ending_before", "a replay goes from the newest down")),
-            (name, Value::String(text)) => wanted.set(name, &text, COUNTED)?,
-            (name, value @ (Value::Bool(_) | Value::Number(_))) => {
-                wanted.set(name, &value.to_string(), COUNTED)?
+            ("limit", Value::Number(number)) => {
+                let limit = whole(&number).ok_or_else(|| bad("limit", "it is no whole number"))?;
+                wanted.set("limit", &limit.to_string(), COUNTED)?;
             }
-            (name, _) => return Err(bad(name, "it is no text, number or truth")),
+            (name, Value::Bool(flag)) if is_flag(name) => wanted.set(name, &flag.to_string(), COUNTED)?,
+            (name, Value::String(text)) if name != "limit" && !is_flag(name) => {
+                wanted.set(name, &text, COUNTED)?
+            }
+            (name, _) => return Err(bad(name, "it is of another type, or there is no such parameter")),
         }
     }
     if name == "events" && !wanted.is_narrowed() {

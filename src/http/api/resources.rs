@@ -16,8 +16,6 @@ pub(in crate::http) struct Resource {
     pub(super) from: &'static str,
     /// What is added to each row that is shown: an SQL object over `t`.
     pub(super) also: Option<&'static str>,
-    /// Most rows that a page looks at; fewer where they are wide, or looking is dear.
-    pub(super) look: i64,
     /// Finds one by the provider's id, `$1`.
     pub(super) named: &'static str,
     pub(super) filters: &'static [Filter],
@@ -59,10 +57,38 @@ pub(super) enum Kind {
 pub(super) enum By {
     /// By looking at rows one after the other, newest first; a page looks at only so many. True of those wanted.
     Looking(&'static str),
-    /// By an index that has them in the order of their ids, or has few. True of those wanted.
+    /// By an index that has few for each value. True of those wanted.
     Index(&'static str),
-    /// By reading these rows in place of the resource's own; and true of those wanted.
-    Rows(&'static str, &'static str),
+    /// By taking ids in their order from these statements, none of which has an id of another; and true of the rows that
+    /// have them. `$1` and `$2` are the bounds, `DIR` is the order's direction.
+    Ids(&'static [&'static str], &'static str),
+}
+
+/// The ids of a table's rows with this value in a column that has an index together with the id. Said as a comparison of
+/// both, so that no plan reads along the ids in hope of the value.
+macro_rules! ids {
+    ($table:literal, $column:literal, $value:expr) => {
+        ids!($table, $column, $value, "")
+    };
+    ($table:literal, $column:literal, $value:expr, $and:literal) => {
+        concat!(
+            "SELECT t.id FROM ",
+            $table,
+            " t WHERE (t.",
+            $column,
+            ", t.id) < (",
+            $value,
+            ", $1) AND (t.",
+            $column,
+            ", t.id) > (",
+            $value,
+            ", $2)",
+            $and,
+            " ORDER BY t.",
+            $column,
+            " DIR, t.id DIR"
+        )
+    };
 }
 
 macro_rules! equal {
@@ -91,8 +117,14 @@ const ENDPOINT: Filter = equal!("endpoint", "endpoint", "such as twilio/voice");
 const STATUS: Filter = equal!("status", "status", "as the provider spells it");
 const DIRECTION: Filter =
     equal!("direction", "direction", "inbound or outbound", Kind::Word(&["inbound", "outbound"]), Looking);
-const LINE: Filter = equal!("line", "line", "our number, as E.164", Kind::Number, Index);
-const CONTACT: Filter = equal!("contact", "contact", "the other side's number", Kind::Number, Index);
+const fn line(by: By) -> Filter {
+    Filter { name: "line", about: "our number, as E.164", kind: Kind::Number, by }
+}
+const fn contact(by: By) -> Filter {
+    Filter { name: "contact", about: "the other side's number", kind: Kind::Number, by }
+}
+const BY_LINE: &str = "t.line = $3->>'line'";
+const BY_CONTACT: &str = "t.contact = $3->>'contact'";
 const SIMULATED: Filter = Filter {
     name: "simulated",
     about: "whether it came unsigned, which only `smartline dev` takes",
@@ -115,17 +147,26 @@ const ACCOUNT: Filter = Filter {
     by: By::Index(concat!("t.account = ANY ", account_keys!())),
 };
 
+/// The line that is sold to the account which the filter names.
+macro_rules! line_of_account {
+    () => {
+        concat!(
+            "(SELECT line FROM accounts WHERE line IS NOT NULL AND key = ANY ",
+            account_keys!(),
+            " LIMIT 1)"
+        )
+    };
+}
+
 /// Of a call or a message: the account that its line is sold to.
-const ACCOUNT_OF_LINE: Filter = Filter {
-    name: "account",
-    about: "whose line it was: account_…, cus_…, or the key of an account",
-    kind: Kind::Id("account_"),
-    by: By::Index(concat!(
-        "t.line = (SELECT line FROM accounts WHERE line IS NOT NULL AND key = ANY ",
-        account_keys!(),
-        " LIMIT 1)"
-    )),
-};
+const fn account_of_line(ids: &'static [&'static str]) -> Filter {
+    Filter {
+        name: "account",
+        about: "whose line it was: account_…, cus_…, or the key of an account",
+        kind: Kind::Id("account_"),
+        by: By::Ids(ids, concat!("t.line = ", line_of_account!())),
+    }
+}
 
 /// The keys of the call that the filter `call` names.
 macro_rules! call_keys {
@@ -192,10 +233,10 @@ const EVENT_NUMBER: Filter = Filter {
     about: "either side's number of the call or text, as E.164, once it was worked on",
     kind: Kind::Number,
     by: By::Looking(
-        "(EXISTS (SELECT FROM calls WHERE key = t.provider || ':' || t.subject
-                  AND $3->>'number' IN (from_number, to_number))
-          OR EXISTS (SELECT FROM messages WHERE key = t.provider || ':' || t.subject
-                     AND $3->>'number' IN (from_number, to_number)))",
+        // Not as EXISTS, for which all calls would be read at once.
+        "coalesce(
+             (SELECT $3->>'number' IN (from_number, to_number) FROM calls WHERE key = t.provider || ':' || t.subject),
+             (SELECT $3->>'number' IN (from_number, to_number) FROM messages WHERE key = t.provider || ':' || t.subject))",
     ),
 };
 const EVENT_TEXT: Filter = Filter {
@@ -222,9 +263,6 @@ macro_rules! by_carrier {
     };
 }
 
-/// Rows that a page looks at, unless it is said otherwise.
-const LOOK: i64 = 20_000;
-
 /// All of them, in the order of the reference.
 pub(super) const RESOURCES: &[Resource] = &[
     Resource {
@@ -233,7 +271,6 @@ pub(super) const RESOURCES: &[Resource] = &[
         prefix: "event_",
         from: concat!("(SELECT ", event_columns!(), " FROM events)"),
         also: Some(concat!("jsonb_build_object('verified', ", event_verified!(), ", 'status', ", event_status!(), ")")),
-        look: 5_000,
         named: "t.id = (SELECT event_id FROM event_keys WHERE key = $2 LIMIT 1)",
         filters: &[
             PROVIDER,
@@ -247,15 +284,13 @@ pub(super) const RESOURCES: &[Resource] = &[
                 name: "call",
                 about: "the call that it told of, once it was worked on: call_…, or the provider's id",
                 kind: Kind::Id("call_"),
-                by: By::Rows(
-                    concat!(
-                        "(SELECT ",
-                        event_columns!(),
-                        " FROM call_events told JOIN events ON events.id = told.event_id WHERE told.call = ANY ",
+                by: By::Ids(
+                    &[concat!(
+                        "SELECT t.id FROM (SELECT event_id AS id, call FROM call_events) t WHERE t.call = ANY ",
                         call_keys!(),
-                        ")"
-                    ),
-                    "true", // no other filter of events brings rows of its own
+                        " AND t.id < $1 AND t.id > $2 ORDER BY t.id DIR"
+                    )],
+                    concat!("t.provider || ':' || t.subject = ANY ", call_keys!()),
                 ),
             },
             EVENT_ACCOUNT,
@@ -273,29 +308,32 @@ pub(super) const RESOURCES: &[Resource] = &[
         prefix: "call_",
         from: "calls",
         also: None,
-        look: LOOK,
         named: by_carrier!(),
         filters: &[
             PROVIDER,
             STATUS,
-            LINE,
+            line(By::Ids(&[ids!("calls", "line", "$3->>'line'")], BY_LINE)),
             // Three indexes, each in the order of the ids: calls_from, calls_line, and one of those few calls whose
             // other end is neither.
             Filter {
                 name: "number",
                 about: "either side's number, as E.164",
                 kind: Kind::Number,
-                by: By::Rows(
-                    "(SELECT * FROM calls WHERE from_number = $3->>'number'
-                      UNION ALL
-                      SELECT * FROM calls WHERE line = $3->>'number' AND from_number IS DISTINCT FROM $3->>'number'
-                      UNION ALL
-                      SELECT * FROM calls WHERE to_number = $3->>'number' AND to_number IS DISTINCT FROM line
-                                            AND from_number IS DISTINCT FROM $3->>'number')",
-                    "true",
+                by: By::Ids(
+                    &[
+                        ids!("calls", "from_number", "$3->>'number'"),
+                        ids!("calls", "line", "$3->>'number'", " AND t.from_number IS DISTINCT FROM t.line"),
+                        ids!(
+                            "calls",
+                            "to_number",
+                            "$3->>'number'",
+                            " AND t.to_number IS DISTINCT FROM t.line AND t.from_number IS DISTINCT FROM t.to_number"
+                        ),
+                    ],
+                    "$3->>'number' IN (t.from_number, t.to_number, t.line)",
                 ),
             },
-            ACCOUNT_OF_LINE,
+            account_of_line(&[ids!("calls", "line", line_of_account!())]),
             equal!("outcome", "outcome", "answered, voicemail, missed, abandoned, rejected, failed, unknown …"),
             DIRECTION,
             SIMULATED,
@@ -317,25 +355,25 @@ pub(super) const RESOURCES: &[Resource] = &[
         prefix: "msg_",
         from: "messages",
         also: None,
-        look: LOOK,
         named: by_carrier!(),
         filters: &[
             PROVIDER,
             STATUS,
-            LINE,
-            CONTACT,
+            line(By::Ids(&[ids!("messages", "line", "$3->>'line'")], BY_LINE)),
+            contact(By::Ids(&[ids!("messages", "contact", "$3->>'contact'")], BY_CONTACT)),
             Filter {
                 name: "number",
                 about: "either side's number, as E.164",
                 kind: Kind::Number,
-                by: By::Rows(
-                    "(SELECT * FROM messages WHERE line = $3->>'number'
-                      UNION ALL
-                      SELECT * FROM messages WHERE contact = $3->>'number' AND line IS DISTINCT FROM $3->>'number')",
-                    "true",
+                by: By::Ids(
+                    &[
+                        ids!("messages", "line", "$3->>'number'"),
+                        ids!("messages", "contact", "$3->>'number'", " AND t.line IS DISTINCT FROM t.contact"),
+                    ],
+                    "$3->>'number' IN (t.line, t.contact)",
                 ),
             },
-            ACCOUNT_OF_LINE,
+            account_of_line(&[ids!("messages", "line", line_of_account!())]),
             DIRECTION,
             SIMULATED,
             Filter {
@@ -356,11 +394,10 @@ pub(super) const RESOURCES: &[Resource] = &[
         prefix: "optout_",
         from: "opt_outs",
         also: None,
-        look: LOOK,
         named: "t.key = $1",
         filters: &[
-            equal!("line", "line", "our number, as E.164", Kind::Number, Looking),
-            CONTACT,
+            line(By::Looking(BY_LINE)),
+            contact(By::Index(BY_CONTACT)),
             Filter {
                 name: "number",
                 about: "either side's number, as E.164",
@@ -374,15 +411,54 @@ pub(super) const RESOURCES: &[Resource] = &[
         about: "Who wants texts of which line, and who does not",
     },
     Resource {
+        name: "outbox",
+        object: "owed",
+        prefix: "outbox_",
+        from: "(SELECT id, key, kind, provider, line, contact, reason, state, why, due_at, tries, doubt_since, provider_id,
+                       settled_at, owed FROM outbox)",
+        also: None,
+        named: "t.key = $1",
+        filters: &[
+            PROVIDER,
+            line(By::Looking(BY_LINE)),
+            equal!("state", "state", "waiting, done, refused, dead or cancelled"),
+            equal!("kind", "kind", "text, end_call, fetch_recording, fetch_media, delete_recording or unregistered"),
+            equal!("reason", "reason", "of a text: flow, missed, notice, agent or confirmation"),
+            equal!("contact", "contact", "the other side's number"),
+        ],
+        numbers: &["line", "contact"],
+        hidden: &["owed"],
+        scope: Scope::Read,
+        about: "What is owed to the outside: texts, ends of calls, files",
+    },
+    Resource {
+        name: "media",
+        object: "media",
+        prefix: "media_",
+        from: "(SELECT id, key, kind, provider, about, external_id, url, media_type, state, bytes,
+                       encode(sha256, 'hex') AS sha256, made_at, delete_at, deleted_at FROM media)",
+        also: None,
+        named: "t.key = $1",
+        filters: &[
+            PROVIDER,
+            equal!("kind", "kind", "recording or media"),
+            equal!("about", "about", "the key of a call or message, such as twilio:CA…"),
+            equal!("state", "state", "referenced, stored or deleted"),
+        ],
+        numbers: &[],
+        hidden: &["url"],
+        scope: Scope::Read,
+        about: "Recordings and pictures that callers left, and until when they are kept",
+    },
+    Resource {
         name: "accounts",
         object: "account",
         prefix: "account_",
         from: "accounts",
         also: None,
-        look: LOOK,
         named: by_customer!(),
         filters: &[
-            equal!("line", "line", "our number, as E.164", Kind::Number, Looking),
+            line(By::Looking(BY_LINE)),
             Filter {
                 name: "number",
                 about: "the line's number or the customer's own, as E.164",
@@ -402,7 +478,6 @@ pub(super) const RESOURCES: &[Resource] = &[
         prefix: "subscription_",
         from: "subscriptions",
         also: None,
-        look: LOOK,
         named: by_customer!(),
         filters: &[STATUS, ACCOUNT],
         numbers: &[],
@@ -416,7 +491,6 @@ pub(super) const RESOURCES: &[Resource] = &[
         prefix: "invoice_",
         from: "invoices",
         also: None,
-        look: LOOK,
         named: by_customer!(),
         filters: &[
             STATUS,
@@ -436,7 +510,6 @@ pub(super) const RESOURCES: &[Resource] = &[
                        event.signed_by, work.attempts, work.dead_at, work.error
                 FROM event_work work JOIN events event ON event.id = work.event_id WHERE work.dead_at IS NOT NULL)",
         also: None,
-        look: 5_000,
         named: "t.id = (SELECT event_id FROM event_keys WHERE key = $2 LIMIT 1)",
         filters: &[
             PROVIDER,
@@ -466,7 +539,6 @@ pub(super) const RESOURCES: &[Resource] = &[
         prefix: "req_",
         from: "rejections",
         also: None,
-        look: LOOK,
         named: "false",
         filters: &[
             Filter {
@@ -484,12 +556,67 @@ pub(super) const RESOURCES: &[Resource] = &[
         about: "A sample of the requests that were refused, and why",
     },
     Resource {
+        name: "lines",
+        object: "line",
+        prefix: "line_",
+        from: "(SELECT id, provider, number, name, account, flow_version, zone, country, language, state,
+                       settings - 'agent_secret' AS settings, created_at, changed_at FROM lines)",
+        also: None,
+        named: "t.number = $1 OR t.provider || ':' || t.number = $1",
+        filters: &[PROVIDER, ACCOUNT, equal!("number", "number", "its number, as E.164", Kind::Number, Index)],
+        numbers: &["number"],
+        hidden: &["settings"],
+        scope: Scope::Read,
+        about: "Our numbers; of their settings those that are not the default",
+    },
+    Resource {
+        name: "flows",
+        object: "flow",
+        prefix: "flow_",
+        from: "(SELECT id, name, created_at, (SELECT max(number) FROM flow_versions version WHERE version.flow = flows.id)
+                       AS versions FROM flows)",
+        also: None,
+        named: "t.name = $1",
+        filters: &[equal!("name", "name", "its name")],
+        numbers: &[],
+        hidden: &[],
+        scope: Scope::Read,
+        about: "What lines can be pointed at, each with its versions",
+    },
+    Resource {
+        name: "contacts",
+        object: "contact",
+        prefix: "contact_",
+        from: "(SELECT id, owner AS account, number, name, tags, blocked, created_at, changed_at FROM contacts)",
+        also: None,
+        named: "t.number = $1",
+        filters: &[
+            ACCOUNT,
+            equal!("number", "number", "theirs, as E.164", Kind::Number, Index),
+            Filter {
+                name: "blocked",
+                about: "whether they are turned away",
+                kind: Kind::Flag,
+                by: By::Looking("t.blocked = ($3->>'blocked')::boolean"),
+            },
+            Filter {
+                name: "tag",
+                about: "one of their tags",
+                kind: Kind::Text,
+                by: By::Looking("$3->>'tag' = ANY (t.tags)"),
+            },
+        ],
+        numbers: &["number"],
+        hidden: &["name"],
+        scope: Scope::Read,
+        about: "Whom lines know: named, tagged, blocked. Each is of an account, or of a line that has none",
+    },
+    Resource {
         name: "keys",
         object: "key",
         prefix: "key_",
         from: "(SELECT id, name, hint, scopes, created_at, expires_at, revoked_at, last_used_at FROM api_keys)",
         also: None,
-        look: LOOK,
         named: "false",
         filters: &[],
         numbers: &[],
@@ -503,7 +630,6 @@ pub(super) const RESOURCES: &[Resource] = &[
         prefix: "audit_",
         from: "audit",
         also: None,
-        look: LOOK,
         named: "false",
         filters: &[
             equal!("actor", "actor", "who: key_…, SMARTLINE_API_KEY, or the command line"),
