@@ -4,7 +4,7 @@
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::Response;
 
-use super::{manner::cookie, visitor::Way};
+use super::{manner::cookie, way::Way};
 
 const COOKIE: &str = "smartline_flash";
 

@@ -30,6 +30,7 @@ mod sign_in;
 mod stream;
 mod tally;
 mod visitor;
+mod way;
 mod words;
 
 use axum::{

@@ -15,7 +15,8 @@ use super::{
     icons,
     manner::Manner,
     page,
-    visitor::{self, Posted, Visitor, Way, from_our_page, next_of, see_other},
+    visitor::{self, Posted, Visitor, from_our_page, next_of, see_other},
+    way::Way,
 };
 use crate::{
     access::{
