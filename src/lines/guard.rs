@@ -176,3 +176,93 @@ impl Seen {
         passed
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn open() -> OfCall {
+        OfCall {
+            entitled: (true, "paid".to_owned()),
+            suspended_today: (1, 20),
+            concurrent: (0, 5),
+            minutes: (0, 1440),
+            attestation: ("none", false),
+            ..OfCall::default()
+        }
+    }
+
+    #[test]
+    fn guards_of_calls_in_their_order() {
+        let all = OfCall {
+            entitled: (false, "unpaid".to_owned()),
+            blocked: true,
+            anonymous: true,
+            anonymous_policy: Policy::Reject,
+            attestation: ("failed", true),
+            ..open()
+        };
+        let mut of = all.clone();
+        let mut verdicts = Vec::new();
+        for mend in 0..5 {
+            verdicts.push(call(&of).0);
+            match mend {
+                0 => of.entitled.0 = true,
+                1 => of.blocked = false,
+                2 => of.anonymous = false,
+                _ => of.attestation.1 = false,
+            }
+        }
+        let [suspended, blocked, anonymous, attested, passed] = verdicts[..] else { panic!() };
+        assert_eq!(suspended, Verdict::Suspended);
+        assert_eq!([blocked, anonymous, attested], [Verdict::Rejected; 3]);
+        assert_eq!(passed, Verdict::Pass);
+        let last = call(&all).1.pop().unwrap();
+        assert_eq!((last.guard.as_str(), last.saw.as_str()), ("suspended calls today", "1 of 20"));
+    }
+
+    #[test]
+    fn caps_leave_a_message_to_be_taken() {
+        for (case, of, verdict) in [
+            ("none", open(), Verdict::Pass),
+            ("legs", OfCall { concurrent: (5, 5), ..open() }, Verdict::VoicemailOnly),
+            ("minutes", OfCall { minutes: (1440, 1440), ..open() }, Verdict::VoicemailOnly),
+            ("calls", OfCall { today: (4, Some(3)), ..open() }, Verdict::VoicemailOnly),
+            ("the last call", OfCall { today: (3, Some(3)), ..open() }, Verdict::Pass),
+            (
+                "19: withheld, and such calls may leave a message",
+                OfCall { anonymous: true, anonymous_policy: Policy::Voicemail, ..open() },
+                Verdict::VoicemailOnly,
+            ),
+            (
+                "more suspended calls than hear the sentence",
+                OfCall { entitled: (false, "unpaid".to_owned()), suspended_today: (21, 20), ..open() },
+                Verdict::SuspendedBusy,
+            ),
+        ] {
+            assert_eq!(call(&of).0, verdict, "{case}");
+        }
+    }
+
+    #[test]
+    fn guards_of_texts() {
+        let open = || OfText { entitled: (true, "paid".to_owned()), same: 1, ..OfText::default() };
+        for (statement, of, passed, stops) in [
+            (0, open(), true, "same words this hour"),
+            (1, OfText { keyword: Some("stop"), ..open() }, false, "keyword"),
+            (2, OfText { opted_out: true, ..open() }, false, "opt-out"),
+            (3, OfText { handled: true, ..open() }, false, "provider"),
+            (5, OfText { suspected: true, ..open() }, false, "softer words"),
+            (7, OfText { entitled: (false, "unpaid".to_owned()), ..open() }, false, "entitlement"),
+            (8, OfText { replies: 5, ..open() }, false, "texts this hour"),
+            (8, OfText { replies: 4, ..open() }, true, "same words this hour"),
+            (8, OfText { same: 3, ..open() }, false, "same words this hour"),
+            (8, OfText { unreachable: Some("a short code"), ..open() }, false, "sender"),
+            (19, OfText { unreachable: Some("a withheld number"), ..open() }, false, "sender"),
+        ] {
+            let (passes, guards) = text(&of);
+            assert_eq!(passes, passed, "statement {statement}");
+            assert_eq!(guards.last().unwrap().guard, stops, "statement {statement}");
+        }
+    }
+}

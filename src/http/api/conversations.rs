@@ -9,6 +9,7 @@ use axum::{
     response::IntoResponse,
 };
 use serde_json::{Value, json};
+use uuid::Uuid;
 
 use super::{
     body::{bad, members},
@@ -24,6 +25,7 @@ use crate::{
         engine::{Caller, Profile},
         is_withheld,
         simulate::{Input, Simulated, default_flow},
+        token::TokenKeys,
     },
     provider::Provider,
 };
@@ -57,9 +59,14 @@ pub(super) async fn directive(
     let refused = || Error::Refused(Code::KeyRequired, "no capability of this call".to_owned());
     let shown = bearer(&headers).ok_or_else(refused)?;
     let keys = [(Provider::Twilio, &state.token_keys.twilio), (Provider::Plivo, &state.token_keys.plivo)];
-    let provider =
-        keys.into_iter().find(|(_, keys)| capability::is_of(keys, &call, shown)).map(|(name, _)| name);
-    let provider = provider.ok_or_else(refused)?;
+    // Plivo takes letters and digits alone for what an agent is told, so that its ids come back without their hyphens.
+    let hyphenated = Uuid::try_parse(&call).map(|id| id.to_string()).ok();
+    let ids = [Some(call), hyphenated];
+    let named = ids.iter().flatten().find_map(|id| {
+        let of = |(_, keys): &(Provider, &TokenKeys)| capability::is_of(keys, id, shown);
+        keys.into_iter().find(of).map(|(provider, _)| (provider, id.as_str()))
+    });
+    let (provider, call) = named.ok_or_else(refused)?;
     let given = members(&body)?;
     if given.get("do").and_then(Value::as_str) != Some("ring") {
         return Err(bad("do", "it is not `ring`, the one thing that can be asked for"));
@@ -71,8 +78,8 @@ pub(super) async fn directive(
     {
         return Err(bad("target", "it is no name: a person whom the step may have rung, and never a number"));
     }
-    desk::keep_wish(&state.db, provider, &call, target, state.clock.now()).await?;
-    state.desk.wished(&crate::lines::key_of(provider, &call), target);
+    desk::keep_wish(&state.db, provider, call, target, state.clock.now()).await?;
+    state.desk.wished(&crate::lines::key_of(provider, call), target);
     Ok((StatusCode::ACCEPTED, Json(json!({ "object": "directive", "do": "ring", "target": target }))))
 }
 

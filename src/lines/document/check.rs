@@ -367,12 +367,24 @@ impl<'a> Checker<'a> {
     }
 }
 
+/// Whether it names this machine, by number or by name.
+fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Domain(name)) => name == "localhost",
+        Some(Host::Ipv4(ip)) => ip.is_loopback(),
+        Some(Host::Ipv6(ip)) => ip.is_loopback(),
+        None => false,
+    }
+}
+
 /// Whether a carrier can reach an address, and keeps all of it.
 ///
 /// # Errors
 /// Why not.
 pub(crate) fn address(text: &str, schemes: &[&str], query: bool) -> Result<(), String> {
     let url = Url::parse(text).map_err(|_| "is no address".to_owned())?;
+    // An agent that is asked by turns is asked by this service, and may live beside it; a carrier never goes there.
+    let beside = !query && schemes.contains(&"https") && url.scheme() == "http" && is_loopback(&url);
     let foreign = match url.host() {
         Some(Host::Domain(name)) => {
             name.rsplit_once('.').is_some_and(|(_, last)| !["local", "localhost"].contains(&last))
@@ -383,9 +395,9 @@ pub(crate) fn address(text: &str, schemes: &[&str], query: bool) -> Result<(), S
         Some(Host::Ipv6(ip)) => !(ip.is_loopback() || ip.is_unspecified() || ip.is_unique_local()),
         None => false,
     };
-    let why = if !schemes.contains(&url.scheme()) {
+    let why = if !beside && !schemes.contains(&url.scheme()) {
         return Err(format!("must begin with {}://", schemes.join(":// or ")));
-    } else if !foreign {
+    } else if !beside && !foreign {
         "leads to no host that the carrier can reach"
     } else if !url.username().is_empty() || url.password().is_some() {
         "holds a user or a password"

@@ -136,7 +136,7 @@ fn step(index: usize, steps: usize, (kind, numbers, flags): &Seeds) -> String {
             maybe(flags[1], format!("next = \"{}\"\n", onward(c))),
         ),
         6 => format!(
-            "do = \"agent\"\nmode = \"stream\"\nurl = \"wss://agent.example/s/9f2c\"\ndisclose = {}\ngreet = \"{text}\"\nlimit = {}\n{}{}",
+            "do = \"agent\"\nmode = \"stream\"\nurl = \"wss://agent.example/s/9f2c\"\ndisclose = {}\ngreet = \"{text}\"\nlimit = {}\nmay_ring = [\"ada\"]\n{}{}",
             flags[0],
             30 + b,
             maybe(flags[1], format!("done = \"{}\"\n", anywhere(c))),
@@ -166,7 +166,11 @@ pub(super) fn caller() -> impl Strategy<Value = Caller> {
         Just(Callee::NoAnswer),
         Just(Callee::Fails),
     ];
-    let agent = prop_oneof![(1..900_u32).prop_map(Agent::Speaks), Just(Agent::Away)];
+    let agent = prop_oneof![
+        (1..900_u32).prop_map(Agent::Speaks),
+        prop::sample::select(vec!["ada", "bob", "eve"]).prop_map(|name| Agent::HandsBack(9, name)),
+        Just(Agent::Away),
+    ];
     let from = prop::sample::select(vec!["+14155550100", "anonymous", "+266696687", "+14155550142"]);
     (
         prop::collection::vec(act, 0..10),

@@ -61,6 +61,8 @@ pub(crate) enum Callee {
 pub(crate) enum Agent {
     /// Speaks for so many seconds, then hangs up.
     Speaks(u32),
+    /// The same, and wants somebody rung before it hangs up, by name.
+    HandsBack(u32, &'static str),
     /// Cannot be reached.
     #[default]
     Away,

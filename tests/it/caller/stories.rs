@@ -1,6 +1,6 @@
 //! What callers hear of a line that nobody has set up.
 
-use super::{Act, Caller, Carrier, End, Texter};
+use super::{Act, Agent, Callee, Caller, Carrier, End, Stage, Texter, stage::plain};
 use crate::house::House;
 
 const GREETING: &str = "says: You have reached this number. Please leave a message after the tone.";
@@ -64,4 +64,82 @@ async fn a_text_to_a_bare_line_is_acknowledged() {
     let other = Texter::new().from("+14155550101");
     assert_eq!(other.sends_both(&house, "👍 & <Say>").await, ["Thanks, we got your message."]);
     house.close().await;
+}
+
+#[tokio::test]
+async fn an_agent_hands_a_call_back_by_what_it_was_told() {
+    let flow = r#"
+schema = 1
+start = { call = "ai" }
+[people]
+ada = "+14155550142"
+[steps.ai]
+do = "agent"
+url = "wss://agent.example/s"
+mode = "stream"
+may_ring = ["ada"]
+done = "bye"
+failed = "vm"
+[steps.bye]
+do = "end"
+text = "Goodbye from us."
+[steps.vm]
+do = "voicemail"
+text = "Please leave a message after the tone."
+"#;
+    let stage = Stage::open(Some(flow), plain()).await;
+    let begins = [
+        "says: You are speaking with the automated assistant of Harbor Dental.",
+        "hands the sound to wss://agent.example/s, telling call, line",
+    ];
+    let after = |agent, after: &[&str]| {
+        let caller = Caller::new().agent(agent).callee("+14155550142", Callee::Talks(20));
+        let expected: Vec<_> = [&begins[..], after].concat().into_iter().map(str::to_owned).collect();
+        (caller, expected)
+    };
+    for (case, expected) in [
+        after(
+            Agent::HandsBack(30, "ada"),
+            &[
+                "the agent speaks for 30 s",
+                "the agent wants ada rung",
+                "rings +14155550142 for 25 s, showing LINE",
+                "+14155550142 picks up",
+                "who is rung hears it: says: Call for Harbor Dental. Press 1 to accept.",
+                "+14155550142 is connected for 20 s",
+                "says: Goodbye from us.",
+                "the line hangs up",
+            ],
+        ),
+        after(
+            Agent::Speaks(12),
+            &["the agent speaks for 12 s", "says: Goodbye from us.", "the line hangs up"],
+        ),
+        after(
+            Agent::HandsBack(5, "eve"),
+            &[
+                "the agent speaks for 5 s",
+                "the agent wants eve rung",
+                "says: Please leave a message after the tone.",
+                "records up to 120 s",
+                "nothing is recorded",
+                "says: Thank you. Goodbye.",
+                "the line hangs up",
+            ],
+        ),
+        after(
+            Agent::Away,
+            &[
+                "the agent is away",
+                "says: Please leave a message after the tone.",
+                "records up to 120 s",
+                "nothing is recorded",
+                "says: Thank you. Goodbye.",
+                "the line hangs up",
+            ],
+        ),
+    ] {
+        assert_eq!(case.calls_both(&stage.house).await.transcript, expected);
+    }
+    stage.close().await;
 }

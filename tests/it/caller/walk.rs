@@ -323,31 +323,56 @@ impl Walk<'_> {
 
     async fn stream(&mut self, stream: Stream) -> Way {
         let names: Vec<_> = stream.told.iter().map(|(name, _)| name.as_str()).collect();
-        self.note(format!("hands the sound to {}, telling {}", stream.url, names.join(", ")));
+        // What the agent may do with this call stands in the path.
+        let (address, capability) = stream.url.rsplit_once('/').unwrap();
+        assert!(
+            capability.len() == 32 && capability.bytes().all(|byte| byte.is_ascii_hexdigit()),
+            "{stream:?}"
+        );
+        self.note(format!("hands the sound to {address}, telling {}", names.join(", ")));
         let id = self.carrier.id("MZ");
-        let states: &[Streams] = match self.caller.agent {
-            Agent::Speaks(seconds) => {
-                self.seconds += seconds;
-                self.note(format!("the agent speaks for {seconds} s"));
-                &[Streams::Began, Streams::Ended]
-            }
-            Agent::Away => {
-                self.note("the agent is away");
-                &[Streams::Failed]
-            }
+        let (seconds, wish) = match self.caller.agent {
+            Agent::Speaks(seconds) => (Some(seconds), None),
+            Agent::HandsBack(seconds, target) => (Some(seconds), Some(target)),
+            Agent::Away => (None, None),
         };
-        for state in states {
-            if let Some(url) = &stream.state {
-                let told = self.carrier.streams(&self.leg, &id, *state, self.clock.now());
-                // That it began is known long before it ends.
-                self.send(&self.carrier.signed(&local(url), &told)).await;
-            }
+        self.note(match seconds {
+            Some(seconds) => format!("the agent speaks for {seconds} s"),
+            None => "the agent is away".to_owned(),
+        });
+        self.seconds += seconds.unwrap_or(0);
+        // That it began is known long before it ends.
+        let begins = if seconds.is_some() { Streams::Began } else { Streams::Failed };
+        self.streams(&stream, &id, begins).await;
+        if let Some(target) = wish {
+            self.wishes(&stream, capability, target).await;
+        }
+        if seconds.is_some() && self.random.chance(500) {
+            self.streams(&stream, &id, Streams::Ended).await;
         }
         if self.acts.front() == Some(&Act::HangsUp) {
             self.acts.pop_front();
             return Way::Over(End::ByCaller);
         }
         Way::Next
+    }
+
+    async fn streams(&mut self, stream: &Stream, id: &str, state: Streams) {
+        let Some(url) = &stream.state else { return };
+        let told = self.carrier.streams(&self.leg, id, state, self.clock.now());
+        let ask = self.carrier.signed(&local(url), &told);
+        informed(&self.send(&ask).await);
+    }
+
+    /// The agent tells the line whom it wants rung, by all that it was told itself.
+    async fn wishes(&mut self, stream: &Stream, capability: &str, target: &str) {
+        let (_, call) = stream.told.iter().find(|(name, _)| name == "call").expect("it is told the call");
+        let ask = Ask::post(&format!("/api/v1/calls/{call}/directive"))
+            .header("Authorization", format!("Bearer {capability}"))
+            .json(serde_json::json!({ "do": "ring", "target": target }).to_string());
+        let reply = self.connection.ask(&ask).await;
+        assert_eq!(reply.status, 202, "{reply:?}");
+        self.note(format!("the agent wants {target} rung"));
     }
 
     /// Asks for a document and reads it.
