@@ -2,17 +2,19 @@
 
 use std::{sync::Arc, time::Duration};
 
+use secrecy::SecretString;
 use sqlx::{PgPool, migrate::MigrateError, postgres::PgConnectOptions};
 use tokio::net::TcpListener;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
-    access,
+    access::{self, Scope, sessions},
     config::{Apis, Config},
     db::{self, Presence},
     domain::clock::Clock,
     http::{
         self,
+        console::shared::Console,
         limiter::{FailureLimiter, KeyLimiter},
         state::{Door, Keys, Limits, Shared, State},
     },
@@ -158,6 +160,7 @@ impl App {
             metrics: Metrics::new(),
             api_key: config.api_key,
             https,
+            console: Console::new(Arc::clone(&clock), config.set),
         });
         let spool = SpoolPlan {
             directory: config.spool_dir,
@@ -332,6 +335,14 @@ impl App {
         serde_json::to_value(report).map_err(|error| sqlx::Error::Encode(error.into()))
     }
 
+    /// Makes the token of a link that signs in to the console once.
+    ///
+    /// # Errors
+    /// What the database raises.
+    pub(crate) async fn login_link(&self) -> sqlx::Result<SecretString> {
+        sessions::link(&self.db, &[Scope::Admin], self.clock.now()).await
+    }
+
     fn worker(&self) -> Worker {
         let state = &self.state;
         let kept = Arc::clone(state.intake.kept());
@@ -403,6 +414,7 @@ impl App {
         self.every(SWEEP, SWEEP, move || {
             state.failures.sweep();
             state.calls_of_keys.sweep();
+            state.console.tries.sweep();
             std::future::ready(())
         });
         let upkeep = self.upkeep.clone();

@@ -19,6 +19,7 @@ mod keys;
 mod known;
 mod line;
 mod manual;
+mod login_link;
 mod migrate;
 mod near;
 mod outbox;
@@ -88,6 +89,7 @@ enum Command {
     Outbox(outbox::Args),
     Keys(keys::Args),
     Line(line::Args),
+    LoginLink(login_link::Args),
     Flow(flow::Args),
     #[command(visible_alias = "phone")]
     Simulate(simulate::Args),
@@ -134,6 +136,7 @@ impl Command {
             Self::Keys(args) => keys::run(args, &SystemClock).await.map(done),
             Self::Simulate(args) => simulate::run(args, &SystemClock).await,
             Self::Why(args) => why::run(args).await.map(done),
+            Self::LoginLink(args) => login_link::run(args, &SystemClock).await.map(done),
             Self::Line(args) => line::run(args, &SystemClock).await,
             Self::Flow(args) => flow::run(args, &SystemClock).await,
             Self::Rebuild(args) => rebuild::run(args).await.map(done),

@@ -6,6 +6,7 @@ use sqlx::PgPool;
 use tokio_util::sync::CancellationToken;
 
 use super::{
+    console::shared::Console,
     limiter::{FailureLimiter, KeyLimiter},
     problem::Code,
 };
@@ -53,6 +54,7 @@ pub(crate) struct Shared {
     pub(crate) stop: CancellationToken,
     /// Whether browsers may be told to come by https alone.
     pub(crate) https: bool,
+    pub(crate) console: Console,
 }
 
 /// What signs position tokens, per provider; without tokens there are no keys.

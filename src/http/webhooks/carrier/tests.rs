@@ -16,6 +16,7 @@ use crate::{
     db::{self, Presence},
     domain::{clock::Clock, verb},
     http::{
+        console::shared::Console,
         limiter::{FailureLimiter, KeyLimiter},
         state::{Door, Keys, Limits, Shared},
     },
@@ -65,12 +66,13 @@ fn state() -> State {
         proxy: Proxy::None,
         allow: AllowLists::default(),
         failures: FailureLimiter::new(Arc::clone(&clock)),
-        calls_of_keys: KeyLimiter::new(clock),
+        calls_of_keys: KeyLimiter::new(Arc::clone(&clock)),
         rejections: Rejections::new(db, Secrets::default(), CancellationToken::new()).0,
         limits: Limits::default(),
         metrics: Metrics::new(),
         api_key: None,
         https: true,
+        console: Console::new(Arc::clone(&clock), Vec::new()),
     })
 }
 
