@@ -121,7 +121,7 @@ impl App {
         let database = db::options(&config.database_url).map_err(|_| AppError::Url)?;
         let db = db::pool(database.clone());
         let (tasks, stop, drained) = <(TaskTracker, CancellationToken, CancellationToken)>::default();
-        let (rejections, writing) = Rejections::new(db.clone(), stop.clone());
+        let (rejections, writing) = Rejections::new(db.clone(), config.providers.secrets(), stop.clone());
         tasks.spawn(writing);
         let providers = &config.providers;
         let token_keys = Keys {

@@ -11,10 +11,13 @@ use sqlx::postgres::PgConnectOptions;
 use tokio::net::TcpListener;
 
 use super::{
+    client::Client,
     error::{Error, note, print},
-    known::DATA_DIR,
+    known::{DATA_DIR, Known},
     serve::{run_beside, stop_signal},
     shell,
+    sign::fresh,
+    traffic::Traffic,
 };
 use crate::{
     app::App,
@@ -34,6 +37,9 @@ pub(super) struct Args {
     /// Port to listen on, on loopback [default: PORT, else 8080]
     #[arg(long)]
     port: Option<u16>,
+    /// Send made-up, really signed requests of all providers, every few seconds
+    #[arg(long, conflicts_with = "database_only")]
+    traffic: bool,
     /// Only run PostgreSQL, with a database of this name for `serve`, and print its URL
     #[arg(long, value_name = "NAME")]
     database_only: Option<String>,
@@ -72,7 +78,7 @@ pub(super) async fn run(args: Args) -> Result<(), Error> {
     };
     let own = private.as_ref().map(|private| private.url(DATABASE));
     let result = match DevSecrets::of(&args.data_dir, address, own.as_deref()) {
-        Ok(secrets) => serve(&args.data_dir, listener, url, &secrets, &database).await,
+        Ok(secrets) => serve(&args, listener, url, &secrets, &database).await,
         Err(error) => Err(Error::because(error)),
     };
     if let Some(private) = private {
@@ -143,30 +149,56 @@ async fn only_database(data_dir: &Path, environment: &Environment, name: &str) -
 }
 
 async fn serve(
-    data_dir: &Path,
+    args: &Args,
     listener: TcpListener,
     url: SecretString,
     secrets: &DevSecrets,
     database: &str,
 ) -> Result<(), Error> {
     let address = listener.local_addr().map_err(Error::because)?;
-    let config =
-        Config::dev(url, address, secrets.environment(), data_dir.join("spool")).map_err(Error::because)?;
+    let config = Config::dev(url, address, secrets.environment(), args.data_dir.join("spool"))
+        .map_err(Error::because)?;
     let options = crate::db::options(&config.database_url).map_err(Error::because)?;
     let app =
         App::with(config, Arc::new(SystemClock), Door::Dev, Limits::default()).map_err(Error::because)?;
+    let begun = tokio::sync::Notify::new();
     let ready = async {
         app.prepare(true).await?;
         sample_lines(&options).await;
         welcome(
             address,
-            data_dir,
+            &args.data_dir,
             database,
             secrets.environment().get("SMARTLINE_API_KEY").unwrap_or_default(),
         );
+        begun.notify_one();
         Ok(())
     };
-    run_beside(&app, listener, ready).await
+    let traffic = async {
+        begun.notified().await;
+        if args.traffic {
+            send_traffic(address, secrets).await?;
+        }
+        std::future::pending().await
+    };
+    tokio::select! {
+        result = run_beside(&app, listener, ready) => result,
+        result = traffic => result,
+    }
+}
+
+/// Sends made-up requests to the service at `address` for ever.
+async fn send_traffic(address: SocketAddr, secrets: &DevSecrets) -> Result<(), Error> {
+    let origin = format!("http://{address}");
+    let traffic = Traffic {
+        client: Client::new(&origin)?,
+        origin,
+        known: Known::of(secrets.environment().clone()),
+        clock: &SystemClock,
+        run: fresh(&SystemClock).simple().to_string(),
+    };
+    traffic.run().await;
+    Ok(())
 }
 
 /// Adds the sample lines to a fresh database. Without them everything works as well.

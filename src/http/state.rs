@@ -16,7 +16,7 @@ use crate::{
     inbox::{Intake, live::Live, rejections::Rejections},
     lines::{cache::Lines, desk::Desk, token::TokenKeys, turns::Patience},
     metrics::Metrics,
-    provider::SignedBy,
+    provider::{Received, SignedBy},
 };
 
 /// The state of the service, shared by all handlers.
@@ -140,6 +140,8 @@ pub(crate) struct Outcome {
     pub(crate) code: Option<Code>,
     /// The exact cause of a refusal or a safe document.
     pub(crate) cause: Option<String>,
+    /// The request whose signature did not match, for whoever finds out why; never for its sender.
+    pub(crate) puzzle: Option<Arc<Received>>,
     /// The event, where there is one.
     pub(crate) event: Option<EventId>,
     /// Its kind.

@@ -18,8 +18,8 @@ use super::{
     state::{Door, State},
 };
 use crate::provider::{
-    Endpoint, Received, Reject, SignedBy, Unsigned, Verified, Webhook, plivo::Plivo, stripe::Stripe,
-    twilio::Twilio, verify,
+    Endpoint, Received, Reject, SignedBy, Unsigned, Verified, Webhook, explain::LARGEST_BODY, plivo::Plivo,
+    stripe::Stripe, twilio::Twilio, verify_or_return,
 };
 
 /// A provider whose secrets the state may hold.
@@ -72,7 +72,7 @@ async fn admit<W: Configured>(parts: Parts, body: Body, state: &State) -> Result
         Door::Dev => is_local(&parts).map(|()| Unsigned::Labelled).map_err(Reject::Outsider),
         Door::Serve => Err(Reject::Missing),
     };
-    let unsigned = unsigned.map_err(|reject| Error::Rejected(endpoint, reject))?; // its body is not worth reading
+    let unsigned = unsigned.map_err(|reject| Error::Rejected(endpoint, reject, None))?; // its body is not worth reading
     let body = read(body, state.limits.body_bytes, state.limits.body).await?;
     let received = Received {
         endpoint,
@@ -85,7 +85,13 @@ async fn admit<W: Configured>(parts: Parts, body: Body, state: &State) -> Result
         unsigned,
     };
     let at = received.at;
-    let delivery = verify(&*provider, received).map_err(|reject| Error::Rejected(endpoint, reject))?;
+    let delivery = verify_or_return(&*provider, received).map_err(|refused| {
+        let (reject, received) = *refused;
+        // Kept until somebody has found out what would have matched; nothing of it is stored.
+        let puzzle =
+            (reject.is_puzzling() && received.body.len() <= LARGEST_BODY).then(|| Arc::new(received));
+        Error::Rejected(endpoint, reject, puzzle)
+    })?;
     if delivery.signed_by() != SignedBy::Nobody {
         state.metrics.requests.verified(endpoint, at);
     }

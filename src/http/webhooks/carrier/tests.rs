@@ -22,7 +22,7 @@ use crate::{
     inbox::{Intake, live::Live, rejections::Rejections},
     lines::{cache::Lines, decision::Decision, desk::Desk, turns::Patience},
     metrics::Metrics,
-    provider::{Endpoint, Received, Unsigned, twilio::Twilio, verify},
+    provider::{Endpoint, Received, Unsigned, explain::Secrets, twilio::Twilio, verify},
 };
 
 struct SetClock;
@@ -66,7 +66,7 @@ fn state() -> State {
         allow: AllowLists::default(),
         failures: FailureLimiter::new(Arc::clone(&clock)),
         calls_of_keys: KeyLimiter::new(clock),
-        rejections: Rejections::new(db, CancellationToken::new()).0,
+        rejections: Rejections::new(db, Secrets::default(), CancellationToken::new()).0,
         limits: Limits::default(),
         metrics: Metrics::new(),
         api_key: None,
