@@ -12,6 +12,7 @@ use crate::{
     domain::clock::Clock,
     http::{
         self,
+        crowd::Crowd,
         limiter::{FailureLimiter, KeyLimiter},
         state::{Door, Keys, Limits, Shared, State},
     },
@@ -136,6 +137,7 @@ impl App {
             rejections,
             limits,
             metrics: Metrics::new(),
+            crowd: Crowd::default(),
             api_key: config.api_key,
             https,
         });

@@ -18,6 +18,7 @@ mod filler;
 pub mod growth;
 pub mod harness;
 pub mod line;
+pub mod lists;
 pub mod load;
 pub mod maintenance;
 pub mod markdown;

@@ -8,7 +8,7 @@ use clap::{Parser, Subcommand};
 use smartline_bench::{
     Bench, Report, baseline, compare, growth,
     harness::{Database, Setup},
-    load, maintenance, overload, worker,
+    lists, load, maintenance, overload, worker,
 };
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -41,6 +41,8 @@ enum Command {
     Maintenance(maintenance::Options),
     /// The worker beside intake, and its queue while a snapshot is held
     Worker(worker::Options),
+    /// The lists of the API over many rows
+    Lists(lists::Options),
     #[command(hide = true)]
     Load(load::Plan),
     #[command(hide = true)]
@@ -96,6 +98,7 @@ async fn measure(bench: &Bench, command: &Command) -> anyhow::Result<Report> {
         Command::Overload(options) => overload::run(bench, options).await,
         Command::Maintenance(options) => maintenance::run(bench, options).await,
         Command::Worker(options) => worker::run(bench, options).await,
+        Command::Lists(options) => lists::run(bench, options).await,
         Command::Load(_) | Command::Baseline(_) => bail!("no measurement"),
     }
 }

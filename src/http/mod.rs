@@ -1,6 +1,7 @@
 //! The edge: from a connection to an answer. [`router`] shows every path of the service on one page.
 
 pub(crate) mod api;
+pub(crate) mod crowd;
 mod error;
 mod health;
 pub(crate) mod limiter;

@@ -21,7 +21,7 @@ use queue::Queue;
 const NAME: &str = "worker";
 
 /// Time between two looks at the oldest waiting event.
-const LOOK: Duration = Duration::from_millis(50);
+const LOOK: Duration = Duration::from_millis(100);
 
 /// Longest wait for the worker to be done with everything.
 const PATIENCE: Duration = Duration::from_mins(10);

@@ -10,10 +10,11 @@ use sqlx::{PgConnection, Row as _};
 
 use crate::{Bench, load::Latency};
 
-/// How long the oldest waiting event has waited: an id begins with its time in milliseconds. What lies before `$1` is known
-/// to be done, so that the look costs the same however many rows have been.
+/// How long the oldest waiting event has waited: an id begins with its time in milliseconds. Also where the next look may
+/// begin, so that it costs the same however many rows have been.
 const OLDEST_SQL: &str = "
-SELECT event_id::text,
+SELECT greatest(uuid_floor(to_timestamp(('x' || translate(left(event_id::text, 13), '-', ''))::bit(48)::bigint / 1000.0)
+                           - interval '1 s'), $1::uuid)::text,
        (extract(epoch FROM clock_timestamp()) * 1000)::bigint
        - ('x' || translate(left(event_id::text, 13), '-', ''))::bit(48)::bigint
 FROM event_work WHERE event_id >= $1::uuid AND dead_at IS NULL ORDER BY event_id LIMIT 1";
@@ -25,12 +26,12 @@ SELECT pg_relation_size('event_work'), pg_indexes_size('event_work'),
        coalesce((SELECT n_dead_tup FROM pg_stat_user_tables WHERE relname = 'event_work'), 0)";
 
 /// What every statement that claims new work says, and no other.
-const CLAIM: [&str; 2] = ["SKIP LOCKED", "attempts = 0"];
+const CLAIM: [&str; 2] = ["SKIP LOCKED", "due_at IS NULL"];
 
 /// A look at the queue.
 pub(super) struct Queue {
     connection: PgConnection,
-    /// Nothing older waits.
+    /// Nothing older waits, as far as is known.
     from: String,
 }
 
@@ -53,6 +54,7 @@ impl Queue {
     pub(super) async fn oldest(&mut self) -> anyhow::Result<Option<u32>> {
         let oldest = sqlx::query(OLDEST_SQL).bind(&self.from).fetch_optional(&mut self.connection).await?;
         let Some(oldest) = oldest else { return Ok(None) };
+        self.from = oldest.try_get(0)?;
         let waited: i64 = oldest.try_get(1)?;
         Ok(Some(u32::try_from(waited.max(0).saturating_mul(1000)).unwrap_or(u32::MAX)))
     }
@@ -133,9 +135,9 @@ mod tests {
     fn claims_are_told_from_other_statements() {
         let line = |text: &str| format!("2026-11-26 14:00:00.000 UTC [7] LOG:  duration: {text}\n");
         let log = [
-            line("0.100 ms  bind sqlx_s_1: \n\tSELECT 1 WHERE attempts = 0\n\tFOR UPDATE SKIP LOCKED"),
-            line("1.250 ms  execute sqlx_s_1: \n\tSELECT 1 WHERE attempts = 0\n\tFOR UPDATE SKIP LOCKED"),
-            line("9.000 ms  execute sqlx_s_2: \n\tSELECT 1 WHERE attempts > 0\n\tFOR UPDATE SKIP LOCKED"),
+            line("0.100 ms  bind sqlx_s_1: \n\tSELECT 1 WHERE due_at IS NULL\n\tFOR UPDATE SKIP LOCKED"),
+            line("1.250 ms  execute sqlx_s_1: \n\tSELECT 1 WHERE due_at IS NULL\n\tFOR UPDATE SKIP LOCKED"),
+            line("9.000 ms  execute sqlx_s_2: \n\tSELECT 1 WHERE due_at <= $1\n\tFOR UPDATE SKIP LOCKED"),
             line("3.000 ms  execute sqlx_s_3: COMMIT"),
         ];
         assert_eq!(claims(&log.concat()), [1250]);

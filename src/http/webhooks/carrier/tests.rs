@@ -16,6 +16,7 @@ use crate::{
     db::{self, Presence},
     domain::{clock::Clock, verb},
     http::{
+        crowd::Crowd,
         limiter::{FailureLimiter, KeyLimiter},
         state::{Door, Keys, Limits, Shared},
     },
@@ -57,6 +58,7 @@ fn state() -> State {
         rejections: Rejections::new(db, CancellationToken::new()).0,
         limits: Limits::default(),
         metrics: Metrics::new(),
+        crowd: Crowd::default(),
         api_key: None,
         https: true,
     })
