@@ -7,6 +7,7 @@ use tokio::net::TcpListener;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
+    access,
     config::{Apis, Config},
     db::{self, Presence},
     domain::clock::Clock,
@@ -16,7 +17,7 @@ use crate::{
         limiter::{FailureLimiter, KeyLimiter},
         state::{Door, Keys, Limits, Shared, State},
     },
-    inbox::{self, Intake, SpoolPlan, Upkeep, rejections::Rejections},
+    inbox::{self, Intake, SpoolPlan, Upkeep, live::Live, rejections::Rejections},
     lines::token::TokenKeys,
     metrics::Metrics,
     reconcile::{self, Report, Wish},
@@ -121,9 +122,14 @@ impl App {
             plivo: TokenKeys::new(providers.plivo.as_ref().map_or(&[], |plivo| &plivo.tokens)),
         };
         let https = config.is_https();
+        let intake = Intake::new(limits.waiting);
+        let live = Live::new(db.clone(), intake.clone(), Arc::clone(&clock));
+        tasks.spawn(live.clone().run(stop.clone()));
         let state = State::new(Shared {
             db: db.clone(),
-            intake: Intake::new(limits.waiting),
+            intake,
+            live,
+            stop: stop.clone(),
             presence: Presence::default(),
             clock: Arc::clone(&clock),
             origins: config.origins,
@@ -306,6 +312,17 @@ impl App {
             let (state, db) = (state.clone(), db.clone());
             async move {
                 state.presence.look(&db).await;
+            }
+        });
+        let (state, db, clock) = (self.state.clone(), self.db.clone(), Arc::clone(&self.clock));
+        self.every(UPKEEP, UPKEEP, move || {
+            let (state, db, now) = (state.clone(), db.clone(), clock.now());
+            async move {
+                if state.presence.state() == db::State::Ready
+                    && let Err(error) = access::answers::forget(&db, now).await
+                {
+                    tracing::warn!(%error, "old answers were not removed; it is tried again in an hour");
+                }
             }
         });
         let state = self.state.clone();

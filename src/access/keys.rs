@@ -14,6 +14,9 @@ use crate::domain::id::KeyId;
 /// What every key begins with, so that a scanner for leaked secrets knows one.
 const PREFIX: &str = "sl_";
 
+/// How long every key is: the prefix, and 32 bytes in base 64.
+const LENGTH: usize = PREFIX.len() + 43;
+
 /// How exactly the last use is known: a row that is written at every request would be a hot one.
 const LAST_USE: TimeDelta = TimeDelta::minutes(1);
 
@@ -28,6 +31,10 @@ const REVOKE_SQL: &str = "UPDATE api_keys SET revoked_at = $2 WHERE id = $1 AND 
 const FIND_SQL: &str = "
 SELECT id, scopes, last_used_at FROM api_keys
 WHERE hash = $1 AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > $2)";
+
+const GOOD_SQL: &str = "
+SELECT EXISTS (SELECT FROM api_keys
+               WHERE id = $1 AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > $2))";
 
 const USED_SQL: &str = "UPDATE api_keys SET last_used_at = $2 WHERE id = $1";
 
@@ -89,11 +96,15 @@ pub(crate) async fn revoke(db: impl PgExecutor<'_>, id: KeyId, now: DateTime<Utc
     Ok(sqlx::query(REVOKE_SQL).bind(id.uuid()).bind(now).execute(db).await?.rows_affected() > 0)
 }
 
-/// Whose key was shown; `None` where it is none, or no longer good.
+/// Whose key was shown; `None` where it is none, or no longer good. What does not look like one costs no look at the
+/// database.
 ///
 /// # Errors
 /// What the database raises.
 pub(crate) async fn find(db: &PgPool, shown: &[u8], now: DateTime<Utc>) -> sqlx::Result<Option<Caller>> {
+    if shown.len() != LENGTH || !shown.starts_with(PREFIX.as_bytes()) {
+        return Ok(None);
+    }
     let query = sqlx::query_as(FIND_SQL).bind(hash(shown).to_vec()).bind(now);
     let found: Option<(Uuid, Vec<String>, Option<DateTime<Utc>>)> = query.fetch_optional(db).await?;
     let Some((id, scopes, last_used)) = found else { return Ok(None) };
@@ -102,6 +113,14 @@ pub(crate) async fn find(db: &PgPool, shown: &[u8], now: DateTime<Utc>) -> sqlx:
     }
     let scopes = scopes.iter().filter_map(|scope| scope.parse().ok()).collect();
     Ok(Some(Caller { name: KeyId::from(id).to_string(), scopes }))
+}
+
+/// Whether a key is still good.
+///
+/// # Errors
+/// What the database raises.
+pub(crate) async fn is_good(db: impl PgExecutor<'_>, key: KeyId, now: DateTime<Utc>) -> sqlx::Result<bool> {
+    sqlx::query_scalar(GOOD_SQL).bind(key.uuid()).bind(now).fetch_one(db).await
 }
 
 fn hash(key: &[u8]) -> [u8; 32] {

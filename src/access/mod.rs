@@ -1,5 +1,6 @@
 //! Who may ask the API, and for what: keys, their scopes, and what was done with them.
 
+pub(crate) mod answers;
 pub(crate) mod keys;
 
 use std::{fmt, str::FromStr};

@@ -43,6 +43,12 @@ pub(crate) enum Error {
         /// Seconds until it may ask again.
         retry_after: u64,
     },
+    /// The same request, under the same idempotency key, is under way.
+    #[error("the same request is under way")]
+    UnderWay,
+    /// As many streams are open as may.
+    #[error("too many streams are open")]
+    TooManyStreams,
     /// A good key lacks a scope.
     #[error("the key lacks the scope {0}")]
     ScopeMissing(Scope),
@@ -71,6 +77,8 @@ impl Error {
             Self::Refused(code, _) => *code,
             Self::RateLimited { .. } => Code::RateLimited,
             Self::KeyLimited { .. } => Code::KeyRateLimited,
+            Self::UnderWay => Code::IdempotencyKeyInUse,
+            Self::TooManyStreams => Code::TooManyStreams,
             Self::ScopeMissing(_) => Code::ScopeMissing,
             Self::Parameter(..) => Code::ParameterInvalid,
             Self::NotFound(_) => Code::NoSuchObject,
@@ -102,7 +110,10 @@ impl IntoResponse for Error {
             Self::NotFound(what) => {
                 problem.more.insert("reason".to_owned(), what.as_str().into());
             }
-            Self::NotKept(_) | Self::Database(_) => {
+            Self::UnderWay => {
+                headers.insert(header::RETRY_AFTER, 1.into());
+            }
+            Self::NotKept(_) | Self::Database(_) | Self::TooManyStreams => {
                 headers.insert(header::RETRY_AFTER, RETRY_AFTER.into());
             }
             Self::Refused(Code::KeyRequired, _) => {

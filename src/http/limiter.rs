@@ -11,7 +11,7 @@ use std::{
 use governor::{
     Quota, RateLimiter,
     clock::{Clock as GovernorClock, Reference as _},
-    middleware::NoOpMiddleware,
+    middleware::{NoOpMiddleware, StateInformationMiddleware},
     nanos::Nanos,
     state::{
         StateStore,
@@ -61,12 +61,26 @@ impl FailureLimiter {
 }
 
 /// What a key may ask in a second, and at once.
-const KEY_RATE: NonZeroU32 = NonZeroU32::new(50).unwrap();
-const KEY_BURST: NonZeroU32 = NonZeroU32::new(100).unwrap();
+pub(super) const KEY_RATE: NonZeroU32 = NonZeroU32::new(50).unwrap();
+pub(super) const KEY_BURST: NonZeroU32 = NonZeroU32::new(100).unwrap();
+
+/// What is left of a key's budget.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Left {
+    /// Requests that it may send at once.
+    pub(crate) requests: u32,
+    /// Seconds until it has its whole budget again.
+    pub(crate) full_in: u32,
+}
+
+impl Left {
+    /// A budget that is spent.
+    pub(crate) const NOTHING: Self = Self { requests: 0, full_in: KEY_BURST.get().div_ceil(KEY_RATE.get()) };
+}
 
 /// Counts what good keys ask. There are as many buckets as keys.
 pub(crate) struct KeyLimiter {
-    limiter: RateLimiter<String, HashMapStateStore<String>, Time, NoOpMiddleware<Duration>>,
+    limiter: RateLimiter<String, HashMapStateStore<String>, Time, StateInformationMiddleware>,
     time: Time,
 }
 
@@ -82,11 +96,15 @@ impl KeyLimiter {
     ///
     /// # Errors
     /// Seconds until the next may come, when its budget is spent.
-    pub(crate) fn count(&self, key: &str) -> Result<(), u64> {
-        self.limiter.check_key(&key.to_owned()).map_err(|until| {
+    pub(crate) fn count(&self, key: &str) -> Result<Left, u64> {
+        let counted = self.limiter.check_key(&key.to_owned());
+        let left = counted.map_err(|until| {
             let wait: Duration = until.earliest_possible().duration_since(self.time.now()).into();
             wait.as_secs() + 1
-        })
+        })?;
+        let requests = left.remaining_burst_capacity();
+        let full_in = KEY_BURST.get().saturating_sub(requests).div_ceil(KEY_RATE.get());
+        Ok(Left { requests, full_in })
     }
 
     /// Forgets the keys whose budget is full again.

@@ -2,6 +2,7 @@
 
 pub(crate) mod api;
 pub(crate) mod crowd;
+mod docs;
 mod error;
 mod health;
 pub(crate) mod limiter;
@@ -31,7 +32,8 @@ pub(crate) fn router(state: State) -> Router {
         .route("/healthz", get(health::healthz))
         .route("/readyz", get(health::readyz))
         .route("/metrics", get(metrics::metrics))
-        .merge(api::router());
+        .merge(api::router(&state))
+        .merge(docs::router());
     for endpoint in Endpoint::ALL {
         let handlers = match endpoint {
             Endpoint::Stripe => hook(endpoint, webhooks::stripe::event),

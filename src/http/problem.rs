@@ -16,12 +16,12 @@ pub(crate) struct Problem {
 }
 
 impl Problem {
-    /// The body: RFC 9457 problem JSON. Within one code it is always the same but for the request id, and for what
+    /// The body: RFC 9457 problem JSON, whose type is the page at `origin` that explains it. Within one code it is always the same but for the request id, and for what
     /// `more` adds from the sender's own path.
-    pub(crate) fn body(&self, request_id: &str) -> Value {
+    pub(crate) fn body(&self, origin: &str, request_id: &str) -> Value {
         let entry = self.code.entry();
         let mut body = json!({
-            "type": format!("urn:smartline:problem:{}", entry.code),
+            "type": format!("{origin}{}", page_of(entry.code)),
             "title": entry.title,
             "status": entry.status,
             "code": entry.code,
@@ -33,6 +33,11 @@ impl Problem {
         }
         body
     }
+}
+
+/// Where the page of a code is.
+pub(crate) fn page_of(code: &str) -> String {
+    format!("/docs/errors/{code}")
 }
 
 impl From<Code> for Problem {
@@ -60,7 +65,7 @@ macro_rules! catalogue {
 
         impl Code {
             /// Every code, in the order of the documentation.
-            const ALL: &[Self] = &[$(Self::$variant),*];
+            pub(crate) const ALL: &[Self] = &[$(Self::$variant),*];
 
             /// Its line of the catalogue.
             pub(crate) fn entry(self) -> Entry {
@@ -115,6 +120,21 @@ catalogue! {
         "Compare it with the reference at /api/v1/openapi.json. Unknown parameters are refused, since a filter that is \
          passed over would show too much."
     }
+    IdempotencyKeyInUse "idempotency_key_in_use" 409 "The same request is under way" {
+        "A request with this Idempotency-Key has not been answered yet."
+    } {
+        "Send it again in a second: it gets the answer of the first."
+    }
+    IdempotencyKeyReused "idempotency_key_reused" 422 "The Idempotency-Key belongs to another request" {
+        "Within 24 hours a key stands for one request: the same path and the same body."
+    } {
+        "Make a new key for each request, and use it again only to repeat that one."
+    }
+    TooManyStreams "too_many_streams" 503 "Too many streams are open" {
+        "One process serves 32 streams at a time."
+    } {
+        "Close streams that nobody looks at, or ask the lists now and then."
+    }
     NoSuchObject "no_such_object" 404 "There is no such thing" {
         "The path is right, but what it names is not here."
     } {
@@ -153,7 +173,8 @@ catalogue! {
     BodyMalformed "body_malformed" 400 "The body cannot be read" {
         "The body is not what its Content-Type says."
     } {
-        "Only unsigned requests to `smartline dev` are held to this; a genuine one is kept as it is."
+        "Send valid JSON. Of the webhooks only unsigned requests to `smartline dev` are held to this; a genuine one is \
+         kept as it is."
     }
     BadRequest "bad_request" 400 "The body is framed wrongly" {
         "The body is not framed as its Transfer-Encoding says, or broke off."
@@ -226,8 +247,9 @@ pub(crate) fn reference_page() -> String {
     let mut text = String::from(
         "# Errors\n\n\
          Every refusal is RFC 9457 problem JSON with a stable `code` and a `request_id` that stands in the log line\n\
-         with the exact cause. Within one code the body is always the same, so that it tells an attacker nothing. This\n\
-         page is written from the catalogue in `src/http/problem.rs`.\n",
+         with the exact cause; its `type` leads to the same text as here, at `/docs/errors/…` of the service. Within one\n\
+         code the body is always the same, so that it tells an attacker nothing. This page is written from the catalogue\n\
+         in `src/http/problem.rs`.\n",
     );
     for code in Code::ALL {
         let Entry { code, status, title, detail, fix } = code.entry();

@@ -3,6 +3,7 @@
 use std::{ops::Deref, sync::Arc, time::Duration};
 
 use sqlx::PgPool;
+use tokio_util::sync::CancellationToken;
 
 use super::{
     crowd::Crowd,
@@ -13,7 +14,7 @@ use crate::{
     config::{AllowLists, ApiKey, Providers, Proxy},
     db::Presence,
     domain::{clock::Clock, id::EventId},
-    inbox::{Intake, rejections::Rejections},
+    inbox::{Intake, live::Live, rejections::Rejections},
     lines::token::TokenKeys,
     metrics::Metrics,
     provider::SignedBy,
@@ -27,6 +28,8 @@ pub(crate) struct State(Arc<Shared>);
 pub(crate) struct Shared {
     pub(crate) db: PgPool,
     pub(crate) intake: Intake,
+    /// What is being kept, for those who watch.
+    pub(crate) live: Live,
     pub(crate) presence: Presence,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) origins: Arc<[String]>,
@@ -45,6 +48,8 @@ pub(crate) struct Shared {
     pub(crate) crowd: Crowd,
     /// What opens `/metrics` to other machines.
     pub(crate) api_key: Option<ApiKey>,
+    /// Done when the service is asked to stop: what would go on for ever must end.
+    pub(crate) stop: CancellationToken,
     /// Whether browsers may be told to come by https alone.
     pub(crate) https: bool,
 }
@@ -98,12 +103,14 @@ pub struct Limits {
     pub spool_bytes: u64,
     /// How often the worker looks for events without being woken; none: this process works on no events.
     pub work: Option<Duration>,
+    /// How often a stream shows that it is still there.
+    pub heartbeat: Duration,
     /// Longest time for requests in flight when the service is asked to stop.
     pub drain: Duration,
 }
 
 impl Default for Limits {
-    /// 1 MiB; 10 s, 15 s, 3 s, 1 s and 10 s (providers cut at 15 s, hosts kill after 30 s); 512 waiting; 256 MiB; 2 s.
+    /// 1 MiB; 10 s, 15 s, 3 s, 1 s and 10 s (providers cut at 15 s, hosts kill after 30 s); 512 waiting; 256 MiB; 2 s; 15 s.
     fn default() -> Self {
         Self {
             body_bytes: 1 << 20,
@@ -114,6 +121,7 @@ impl Default for Limits {
             waiting: 512,
             spool_bytes: 256 << 20,
             work: Some(Duration::from_secs(2)),
+            heartbeat: Duration::from_secs(15),
             drain: Duration::from_secs(10),
         }
     }

@@ -99,7 +99,7 @@ async fn admit<W: Configured>(parts: Parts, body: Body, state: &State) -> Result
 }
 
 /// The whole body, within one deadline and one size.
-async fn read(body: Body, largest: usize, longest: Duration) -> Result<Bytes, Error> {
+pub(super) async fn read(body: Body, largest: usize, longest: Duration) -> Result<Bytes, Error> {
     let too_large = || Error::Refused(Code::BodyTooLarge, format!("the body is larger than {largest} bytes"));
     // Not waited for where its Content-Length says so.
     if usize::try_from(body.size_hint().lower()).map_or(true, |announced| announced > largest) {

@@ -15,7 +15,7 @@ use std::{
 
 use bytes::Bytes;
 use chrono::{DateTime, TimeDelta, Utc};
-use tokio::sync::{Notify, oneshot};
+use tokio::sync::{Notify, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -98,6 +98,8 @@ struct Shared {
     to_drain: Notify,
     /// Wakes the worker.
     kept: Arc<Notify>,
+    /// Tells who watches.
+    news: watch::Sender<()>,
     away: AtomicBool,
     /// Whether the database has been made ready by this process.
     opened: AtomicBool,
@@ -161,6 +163,7 @@ impl Intake {
             filled: Notify::new(),
             to_drain: Notify::new(),
             kept: Arc::default(),
+            news: watch::Sender::default(),
             away: AtomicBool::new(false),
             opened: AtomicBool::new(false),
             opening: Notify::new(),
@@ -192,7 +195,18 @@ impl Intake {
         }
     }
 
-    /// Tells that something was committed to the database.
+    /// Wakes the worker, and tells who watches, that something was committed to the database.
+    pub(super) fn tell_kept(&self) {
+        self.0.kept.notify_one();
+        self.0.news.send_replace(());
+    }
+
+    /// Changes whenever something was committed to the database by this process.
+    pub(crate) fn news(&self) -> watch::Receiver<()> {
+        self.0.news.subscribe()
+    }
+
+    /// Tells the worker that there is work in the database.
     pub(crate) fn kept(&self) -> &Arc<Notify> {
         &self.0.kept
     }

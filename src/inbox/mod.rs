@@ -10,6 +10,7 @@ mod generations;
 mod intake;
 pub(crate) mod kept;
 mod ledger;
+pub(crate) mod live;
 pub(crate) mod partitions;
 pub(crate) mod queue;
 mod recent;

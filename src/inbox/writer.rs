@@ -285,7 +285,7 @@ impl Writer {
         self.metrics.intake.batch(events.len(), started.elapsed(), end);
         match kept {
             Ok(written) => {
-                self.intake.kept().notify_one();
+                self.intake.tell_kept();
                 written
             }
             Err(away) => {

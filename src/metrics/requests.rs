@@ -20,6 +20,8 @@ pub(crate) enum Route {
     Health,
     /// `/metrics`.
     Metrics,
+    /// Below `/api/`.
+    Api,
     /// Any other path, whether it is served or not.
     Other,
 }
@@ -31,6 +33,7 @@ impl Route {
             (Some(endpoint), _) => Self::Webhook(endpoint),
             (None, "/healthz" | "/readyz") => Self::Health,
             (None, "/metrics") => Self::Metrics,
+            (None, path) if path.starts_with("/api/") => Self::Api,
             (None, _) => Self::Other,
         }
     }
@@ -41,6 +44,7 @@ impl Route {
             Self::Webhook(endpoint) => endpoint.name(),
             Self::Health => "health",
             Self::Metrics => "metrics",
+            Self::Api => "api",
             Self::Other => "other",
         }
     }

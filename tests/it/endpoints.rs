@@ -201,7 +201,7 @@ async fn each_endpoint_refuses_what_is_unsigned_or_forged() {
         assert_eq!(
             missing,
             json!({
-                "type": "urn:smartline:problem:signature_missing",
+                "type": "https://line.example.com/docs/errors/signature_missing",
                 "title": "The request carries no signature",
                 "status": 401,
                 "code": "signature_missing",
@@ -213,7 +213,7 @@ async fn each_endpoint_refuses_what_is_unsigned_or_forged() {
         assert_eq!(
             forged[0],
             json!({
-                "type": "urn:smartline:problem:signature_mismatch",
+                "type": "https://line.example.com/docs/errors/signature_mismatch",
                 "title": "The signature does not match",
                 "status": 401,
                 "code": "signature_mismatch",

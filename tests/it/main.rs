@@ -28,6 +28,7 @@ mod refusals;
 mod sign;
 mod statements;
 mod storm;
+mod stream;
 mod upkeep;
 mod wire;
 mod worker;

@@ -163,7 +163,8 @@ impl Reply {
         assert_eq!(problem["status"], self.status, "{problem}");
         assert_eq!(problem["request_id"].as_str(), self.header("x-request-id"), "{problem}");
         let code = problem["code"].as_str().unwrap();
-        assert_eq!(problem["type"], format!("urn:smartline:problem:{code}"));
+        let page = problem["type"].as_str().unwrap();
+        assert!(page.ends_with(&format!("/docs/errors/{code}")), "{page}");
         code.to_owned()
     }
 }

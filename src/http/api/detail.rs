@@ -6,30 +6,34 @@ use axum::{
     response::IntoResponse,
 };
 use base64::{Engine as _, engine::general_purpose::STANDARD};
+use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, Row as _, types::Json as JsonColumn};
 use uuid::Uuid;
 
 use super::{
     caller::Reader,
+    query::shown as shown_columns,
     resources::{self, Resource},
 };
 use crate::{
     access::Scope,
     billing,
     domain::id,
-    http::{error::Error, state::State},
-    provider::{Identity, Provider},
+    http::{error::Error, state::State, webhooks},
+    provider::{Answer, Endpoint, Identity, Provider, RECOVERED},
 };
 
 const EVENT_SQL: &str = "
-SELECT event.headers, event.body, event.answer, work.attempts, work.due_at, work.dead_at, work.error,
-       work.event_id IS NOT NULL AS waits
+SELECT event.headers, event.body, event.answer, event.endpoint, event.signed_by, work.attempts, work.due_at, work.dead_at, work.error
 FROM events event LEFT JOIN event_work work ON work.event_id = event.id
 WHERE event.id = $1";
 
 const TIMELINE_SQL: &str = "
-SELECT event_id, at, kind, what FROM call_events WHERE call = $1 ORDER BY at, event_id LIMIT 1000";
+SELECT event_id, at, kind, what FROM call_events WHERE call = $1 ORDER BY at, event_id LIMIT 1001";
+
+/// Events of a timeline.
+const LONGEST_TIMELINE: usize = 1000;
 
 /// `GET /api/v1/{resource}/{id}`.
 pub(super) async fn detail(
@@ -55,7 +59,8 @@ async fn find(state: &State, resource: &Resource, name: &str) -> Result<Value, E
     // Whichever clause it is, each parameter must stand in the statement.
     let clause = if own.is_some() { "t.id = $3" } else { resource.named };
     let statement = format!(
-        "SELECT to_jsonb(t) FROM {from} t WHERE {clause} AND ($1::text, $2::uuid, $3::uuid) IS NOT NULL LIMIT 1"
+        "SELECT {columns} FROM {from} t WHERE {clause} AND ($1::text, $2::uuid, $3::uuid) IS NOT NULL LIMIT 1",
+        columns = shown_columns(resource),
     );
     let key = Identity::new(Provider::Stripe, &[name]).key.uuid();
     let name = name.replace('\0', "");
@@ -68,32 +73,38 @@ async fn find(state: &State, resource: &Resource, name: &str) -> Result<Value, E
 /// The request of an event as it came, the answer, and what has become of it.
 async fn add_request(state: &State, id: Uuid, shown: &mut Value, people: bool) -> Result<(), Error> {
     let Some(row) = sqlx::query(EVENT_SQL).bind(id).fetch_optional(&state.db).await? else { return Ok(()) };
-    let dead = row.try_get::<Option<chrono::DateTime<chrono::Utc>>, _>("dead_at")?;
-    let attempts: Option<i32> = row.try_get("attempts")?;
-    shown["state"] = match (row.try_get::<bool, _>("waits")?, dead, attempts) {
-        (false, ..) => "done",
-        (true, Some(_), _) => "dead",
-        (true, None, Some(0)) => "waiting",
-        _ => "retrying",
-    }
-    .into();
-    shown["attempts"] = attempts.into();
-    let text = |bytes: Vec<u8>| {
-        let base64 = STANDARD.encode(&bytes);
-        json!({ "text": String::from_utf8(bytes).ok(), "base64": base64 })
+    shown["attempts"] = row.try_get::<Option<i32>, _>("attempts")?.into();
+    shown["next_attempt_at"] = match row.try_get::<Option<DateTime<Utc>>, _>("dead_at")? {
+        None => json!(row.try_get::<Option<DateTime<Utc>>, _>("due_at")?),
+        Some(_) => Value::Null,
     };
-    let answer: Option<Vec<u8>> = row.try_get("answer")?;
+    let content = |bytes: Vec<u8>| {
+        let (length, base64) = (bytes.len(), STANDARD.encode(&bytes));
+        if people {
+            json!({ "bytes": length, "text": String::from_utf8(bytes).ok(), "base64": base64 })
+        } else {
+            json!({ "bytes": length })
+        }
+    };
+    shown["body"] = content(row.try_get("body")?);
+    let answer = answer(row.try_get("endpoint")?, row.try_get("signed_by")?, row.try_get("answer")?);
+    shown["answer"] = answer.map_or(Value::Null, |answer| {
+        let mut shown = content(answer.body.into());
+        shown["status"] = answer.status.into();
+        shown["content_type"] = answer.content_type.into();
+        shown
+    });
     if people {
         shown["error"] = row.try_get::<Option<String>, _>("error")?.into();
         shown["headers"] = row.try_get::<JsonColumn<Value>, _>("headers")?.0;
-        shown["body"] = text(row.try_get("body")?);
-        shown["answer"] = answer.map(text).unwrap_or_default();
-    } else {
-        let body: Vec<u8> = row.try_get("body")?;
-        shown["body"] = json!({ "bytes": body.len() });
-        shown["answer"] = answer.map(|answer| json!({ "bytes": answer.len() })).unwrap_or_default();
     }
     Ok(())
+}
+
+/// The answer that was given; of an event that was recovered, none was.
+fn answer(endpoint: &str, signed_by: &str, kept: Option<Vec<u8>>) -> Option<Answer> {
+    let endpoint = Endpoint::of_path(&format!("/webhooks/{endpoint}")).filter(|_| signed_by != RECOVERED)?;
+    Some(kept.map_or_else(|| webhooks::usual(endpoint), Answer::xml))
 }
 
 /// `GET /api/v1/calls/{id}/timeline`: every event that told of a call, oldest first.
@@ -105,16 +116,18 @@ pub(super) async fn timeline(
     reader.needs(Scope::Read)?;
     let calls = resources::named("calls").ok_or_else(|| Error::NotFound("no such resource".to_owned()))?;
     let call = find(&state, calls, &id).await?;
-    let rows = sqlx::query(TIMELINE_SQL).bind(call["key"].as_str()).fetch_all(&state.db).await?;
+    let mut rows = sqlx::query(TIMELINE_SQL).bind(call["key"].as_str()).fetch_all(&state.db).await?;
+    let has_more = rows.len() > LONGEST_TIMELINE;
+    rows.truncate(LONGEST_TIMELINE);
     let line = |row: &sqlx::postgres::PgRow| -> sqlx::Result<Value> {
-        let at: chrono::DateTime<chrono::Utc> = row.try_get("at")?;
+        let at: DateTime<Utc> = row.try_get("at")?;
         let (kind, what): (String, String) = (row.try_get("kind")?, row.try_get("what")?);
         Ok(
             json!({ "event": id::shown("event_", row.try_get("event_id")?), "at": at, "type": kind, "what": what }),
         )
     };
     let data = rows.iter().map(line).collect::<sqlx::Result<Vec<_>>>()?;
-    Ok(Json(json!({ "object": "list", "data": data, "has_more": false })))
+    Ok(Json(json!({ "object": "list", "data": data, "has_more": has_more })))
 }
 
 /// `GET /api/v1/accounts/{id}/entitlement`: may this line be used, and why.

@@ -6,40 +6,16 @@ use axum::{
     extract::{Path, RawQuery, State as Extract},
     response::IntoResponse,
 };
-use chrono::{DateTime, Utc};
-use serde_json::{Map, Value, json};
-use sqlx::{AssertSqlSafe, types::Json as JsonColumn};
-use uuid::Uuid;
+use serde_json::{Value, json};
 
-use super::{
-    caller::Reader,
-    resources::{self, Resource},
-};
+use super::{caller::Reader, query::Wanted, resources};
 use crate::{
     domain::id,
     http::{error::Error, state::State},
-    provider::Params,
 };
 
-/// Rows of a page, unless asked for otherwise, and at most.
-const PAGE: i64 = 20;
-const LONGEST_PAGE: i64 = 100;
-
-/// Most rows that a filtered page looks at, so that a filter that matches little does not read a table of millions. The
-/// answer says `partial` then, and where to go on.
-const SCAN: i64 = 20_000;
-
-/// What is asked for.
-pub(super) struct Page {
-    limit: i64,
-    /// Ids below it.
-    before: Option<Uuid>,
-    /// Ids above it; where there is no other bound, those that are next to it.
-    after: Option<Uuid>,
-    since: Option<DateTime<Utc>>,
-    until: Option<DateTime<Utc>>,
-    filters: Map<String, Value>,
-}
+/// Most rows that are counted.
+pub(super) const COUNTED: i64 = 10_000;
 
 /// `GET /api/v1/{resource}`.
 pub(super) async fn list(
@@ -48,112 +24,61 @@ pub(super) async fn list(
     RawQuery(query): RawQuery,
     reader: Reader,
 ) -> Result<impl IntoResponse, Error> {
-    let resource = resources::named(&name).ok_or_else(|| Error::NotFound("no such resource".to_owned()))?;
-    reader.needs(resource.scope)?;
-    let page = Page::read(resource, query.as_deref().unwrap_or_default())?;
-    let statement = page.statement(resource);
-    let mut rows: Vec<JsonColumn<Value>> = sqlx::query_scalar(AssertSqlSafe(statement))
-        .bind(page.before)
-        .bind(page.limit + 1)
-        .bind(JsonColumn(&page.filters))
-        .bind(page.since)
-        .bind(page.until)
-        .bind(SCAN)
-        .bind(page.after)
-        .fetch_all(&state.db)
-        .await?;
-    let limit = usize::try_from(page.limit).unwrap_or(0);
+    page(&state, &name, query.as_deref(), &reader).await
+}
+
+/// The page of a resource that a query asks for.
+pub(super) async fn page(
+    state: &State,
+    name: &str,
+    query: Option<&str>,
+    reader: &Reader,
+) -> Result<Json<Value>, Error> {
+    let wanted = wanted(name, query, reader)?;
+    let mut rows = wanted.rows().fetch_all(&state.db).await?;
+    let limit = usize::try_from(wanted.limit).unwrap_or(0);
     let has_more = rows.len() > limit;
     rows.truncate(limit);
-    if page.upward() {
+    if wanted.upward() {
         rows.reverse();
     }
     let people = reader.sees_people();
-    let data: Vec<Value> = rows.into_iter().map(|row| resource.shown(row.0, people)).collect();
+    let data: Vec<Value> = rows.into_iter().map(|row| wanted.resource.shown(row.0, people)).collect();
     let mut answer = json!({ "object": "list", "data": data, "has_more": has_more });
-    if !has_more && let Some(next) = page.scanned_to(resource, &state).await? {
+    if !has_more
+        && wanted.looks()
+        && let Some(next) = wanted.looked_to().fetch_optional(&state.db).await?
+    {
         answer["partial"] = true.into();
         answer["has_more"] = true.into();
-        answer["next"] = id::shown(resource.prefix, next).into();
+        answer["next"] = id::shown(wanted.resource.prefix, next).into();
     }
     Ok(Json(answer))
 }
 
-impl Page {
-    /// Reads the query.
-    ///
-    /// # Errors
-    /// 400 that names the parameter which is not known or not understood.
-    fn read(resource: &Resource, query: &str) -> Result<Self, Error> {
-        let mut page =
-            Self { limit: PAGE, before: None, after: None, since: None, until: None, filters: Map::new() };
-        for (name, value) in Params::from_query(query).sorted() {
-            let bad = |why: &str| Error::Parameter(name.to_owned(), why.to_owned());
-            let cursor = || id::read(resource.prefix, value).map_err(|_| bad("it is no id of this resource"));
-            let time = || {
-                let time = DateTime::parse_from_rfc3339(value).map_err(|_| bad("it is no RFC 3339 time"))?;
-                Ok::<_, Error>(time.to_utc())
-            };
-            match name {
-                "limit" => {
-                    let limit = value.parse().ok().filter(|limit| (1..=LONGEST_PAGE).contains(limit));
-                    page.limit = limit.ok_or_else(|| bad("it is no number from 1 to 100"))?;
-                }
-                "starting_after" => page.before = Some(cursor()?),
-                "ending_before" => page.after = Some(cursor()?),
-                "created[gte]" => page.since = Some(time()?),
-                "created[lt]" => page.until = Some(time()?),
-                _ if value.contains('\0') => return Err(bad("it holds a NUL")),
-                _ if resource.filters.iter().any(|filter| filter.name == name) => {
-                    page.filters.insert(name.to_owned(), value.into());
-                }
-                _ => return Err(bad("this resource has no such parameter")),
-            }
-        }
-        Ok(page)
+/// `GET /api/v1/{resource}/count`: up to [`COUNTED`], and among as many rows as a page looks at.
+pub(super) async fn count(
+    Extract(state): Extract<State>,
+    Path(name): Path<String>,
+    RawQuery(query): RawQuery,
+    reader: Reader,
+) -> Result<impl IntoResponse, Error> {
+    let wanted = wanted(&name, query.as_deref(), &reader)?;
+    let count = wanted.count(COUNTED + 1).fetch_one(&state.db).await?;
+    let mut or_more = count > COUNTED;
+    if !or_more && wanted.looks() {
+        or_more = wanted.looked_to().fetch_optional(&state.db).await?.is_some();
     }
+    Ok(Json(json!({ "object": "count", "count": count.min(COUNTED), "or_more": or_more })))
+}
 
-    /// Whether the page is the one above a row, and so is looked for from below.
-    fn upward(&self) -> bool {
-        self.after.is_some() && self.before.is_none()
+/// What the query asks of the resource with this name, by somebody who may.
+fn wanted(name: &str, query: Option<&str>, reader: &Reader) -> Result<Wanted, Error> {
+    let resource = resources::named(name).ok_or_else(|| Error::NotFound("no such resource".to_owned()))?;
+    reader.needs(resource.scope)?;
+    let wanted = Wanted::read(resource, query.unwrap_or_default())?;
+    if let Some(scope) = wanted.scope() {
+        reader.needs(scope)?;
     }
-
-    fn order(&self) -> &'static str {
-        if self.upward() { "ASC" } else { "DESC" }
-    }
-
-    /// Parts that are fixed text alone; what was asked for is in the parameters.
-    fn statement(&self, resource: &Resource) -> String {
-        let order = self.order();
-        let wanted = resource.filters.iter().filter(|filter| self.filters.contains_key(filter.name));
-        let clauses: String = wanted.flat_map(|filter| [" AND ", filter.clause]).collect();
-        let from = resource.from;
-        format!(
-            "SELECT to_jsonb(t) FROM (
-                 SELECT * FROM {from} t
-                 WHERE ($1::uuid IS NULL OR t.id < $1) AND ($7::uuid IS NULL OR t.id > $7)
-                   AND ($4::timestamptz IS NULL OR t.id >= uuid_floor($4))
-                   AND ($5::timestamptz IS NULL OR t.id < uuid_floor($5))
-                 ORDER BY t.id {order} LIMIT CASE WHEN $3::jsonb = '{{}}' THEN $2 ELSE $6 END
-             ) t WHERE true{clauses} ORDER BY t.id {order} LIMIT $2"
-        )
-    }
-
-    /// The last row that a filtered page looked at, if there are more behind it.
-    async fn scanned_to(&self, resource: &Resource, state: &State) -> Result<Option<Uuid>, Error> {
-        if self.filters.is_empty() {
-            return Ok(None);
-        }
-        let (from, order) = (resource.from, self.order());
-        let statement = format!(
-            "SELECT t.id FROM {from} t
-             WHERE ($1::uuid IS NULL OR t.id < $1) AND ($2::uuid IS NULL OR t.id > $2)
-               AND ($3::timestamptz IS NULL OR t.id >= uuid_floor($3))
-               AND ($4::timestamptz IS NULL OR t.id < uuid_floor($4))
-             ORDER BY t.id {order} OFFSET $5 LIMIT 1"
-        );
-        let query = sqlx::query_scalar(AssertSqlSafe(statement)).bind(self.before).bind(self.after);
-        let query = query.bind(self.since).bind(self.until).bind(SCAN - 1);
-        Ok(query.fetch_optional(&state.db).await?)
-    }
+    Ok(wanted)
 }

@@ -1,52 +1,48 @@
-//! `/api/v1`: what happened, for programs. Every resource is a line of [`resources`]; lists, details, masking and the
-//! `OpenAPI` document are made from that table.
+//! `/api/v1`: what happened, for programs. Every resource is a line of [`resources`]; lists, counts, details, masking and
+//! the `OpenAPI` document are made from that table.
+//!
+//! A path that does something else is a handler that takes a [`Reader`](caller::Reader) and asks it for its scope, a route in
+//! [`router`], and a line in [`operations`].
 
+mod body;
 mod caller;
 mod detail;
+mod keys;
 mod list;
 mod masks;
+mod once;
 pub(crate) mod openapi;
+mod operations;
+mod query;
 mod replay;
 mod resources;
+mod stats;
+mod stream;
 
 use axum::{
-    Json, Router,
-    extract::State as Extract,
-    response::IntoResponse,
+    Router,
+    middleware::from_fn_with_state,
     routing::{get, post},
 };
-use serde_json::json;
 
-use self::caller::Reader;
-use super::{
-    error::{Error, method_not_allowed},
-    state::State,
-};
-use crate::access::Scope;
+use super::{error::method_not_allowed, state::State};
 
 /// The paths below `/api/v1`.
-pub(super) fn router() -> Router<State> {
+pub(super) fn router(state: &State) -> Router<State> {
     Router::new()
-        .route("/api/v1/openapi.json", get(openapi::document))
-        .route("/api/v1/stats", get(stats))
+        .route("/api/v1/stats", get(stats::stats))
+        .route("/api/v1/stream", get(stream::stream))
         .route("/api/v1/{resource}", get(list::list))
+        .route("/api/v1/{resource}/count", get(list::count))
         .route("/api/v1/{resource}/{id}", get(detail::detail))
         .route("/api/v1/calls/{id}/timeline", get(detail::timeline))
         .route("/api/v1/accounts/{id}/entitlement", get(detail::entitlement))
+        .route("/api/v1/events/replay", post(replay::events).fallback(method_not_allowed))
         .route("/api/v1/events/{id}/replay", post(replay::event).fallback(method_not_allowed))
-}
-
-const STATS_SQL: &str = "
-SELECT (SELECT count(*) FROM event_work WHERE dead_at IS NOT NULL),
-       (SELECT count(*) FROM (SELECT FROM event_work WHERE dead_at IS NULL LIMIT 10001) waiting),
-       (SELECT count(*) FROM (SELECT FROM calls WHERE NOT ended LIMIT 10001) open)";
-
-/// Figures that are cheap to have: no table is counted whole.
-async fn stats(Extract(state): Extract<State>, reader: Reader) -> Result<impl IntoResponse, Error> {
-    reader.needs(Scope::Read)?;
-    let (dead, waiting, open): (i64, i64, i64) = sqlx::query_as(STATS_SQL).fetch_one(&state.db).await?;
-    let capped = |count: i64| json!({ "count": count.min(10_000), "or_more": count > 10_000 });
-    Ok(Json(json!({
-        "object": "stats", "dead_letters": dead, "events_waiting": capped(waiting), "calls_open": capped(open),
-    })))
+        .route("/api/v1/dead-letters/replay", post(replay::dead_letters).fallback(method_not_allowed))
+        .route("/api/v1/keys", get(keys::list).post(keys::create).fallback(method_not_allowed))
+        .route("/api/v1/keys/{id}/revoke", post(keys::revoke).fallback(method_not_allowed))
+        .route_layer(from_fn_with_state(state.clone(), once::once))
+        .route_layer(from_fn_with_state(state.clone(), caller::guard))
+        .route("/api/v1/openapi.json", get(openapi::document))
 }

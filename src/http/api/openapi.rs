@@ -1,9 +1,15 @@
-//! The `OpenAPI` document, made of the table of resources.
+//! The `OpenAPI` document, made of the tables of resources and operations.
+
+mod schemas;
 
 use axum::{Json, response::IntoResponse};
 use serde_json::{Map, Value, json};
 
-use super::resources::{RESOURCES, Resource};
+use self::schemas::{new_key, schemas, selection};
+use super::{
+    operations::{OPERATIONS, Operation, Takes},
+    resources::{self, Filter, Kind, RESOURCES, Resource},
+};
 use crate::access::Scope;
 
 /// `GET /api/v1/openapi.json`, open to everybody: it tells nothing of anybody.
@@ -18,102 +24,173 @@ pub(crate) fn text() -> String {
     text
 }
 
-fn openapi() -> Value {
+/// The document.
+pub(crate) fn openapi() -> Value {
     let mut paths = Map::new();
+    let mut add = |path: &str, method: &str, operation: Value| {
+        let path = paths.entry(format!("/api/v1{path}")).or_insert_with(|| json!({}));
+        path[method] = operation;
+    };
     for resource in RESOURCES {
-        paths.insert(format!("/api/v1/{}", resource.name), json!({ "get": list(resource) }));
-        paths.insert(format!("/api/v1/{}/{{id}}", resource.name), json!({ "get": detail(resource) }));
+        add(&format!("/{}", resource.name), "get", list(resource));
+        add(&format!("/{}/count", resource.name), "get", count(resource));
+        add(&format!("/{}/{{id}}", resource.name), "get", detail(resource));
     }
-    let id = |about: &str| vec![id_parameter(about)];
-    paths.insert(
-        "/api/v1/calls/{id}/timeline".to_owned(),
-        json!({ "get": operation("getCallTimeline", "Every event that told of a call, oldest first", Scope::Read, &id("call_… or the provider's id"), "List") }),
-    );
-    paths.insert(
-        "/api/v1/accounts/{id}/entitlement".to_owned(),
-        json!({ "get": operation("getEntitlement", "May this account's line be used, and why", Scope::BillingRead, &id("account_… or cus_…"), "Object") }),
-    );
-    paths.insert(
-        "/api/v1/stats".to_owned(),
-        json!({ "get": operation("getStats", "Figures that are cheap to have", Scope::Read, &[], "Object") }),
-    );
-    let mut replay = operation(
-        "replayEvent",
-        "Has a kept event worked on again; changes tables alone, sends nothing",
-        Scope::EventsReplay,
-        &id("event_… or evt_…"),
-        "Object",
-    );
-    if let Some(responses) = replay["responses"].as_object_mut() {
-        let accepted = responses.remove("200").unwrap_or_default();
-        responses.insert("202".to_owned(), accepted);
+    for known in OPERATIONS {
+        add(known.path, known.method, of_table(known));
     }
-    paths.insert("/api/v1/events/{id}/replay".to_owned(), json!({ "post": replay }));
     json!({
         "openapi": "3.1.0",
         "info": {
             "title": "SmartLine", "version": env!("CARGO_PKG_VERSION"),
             "description": "What happened on a phone line: events, calls, messages and who pays. Lists are newest first. \
-                            People's data are masked unless the key has the scope pii:read.",
+                            People's data are masked unless the key has the scope pii:read. A key may ask 50 times a \
+                            second; RateLimit says what is left. What is POSTed with an Idempotency-Key is done once.",
         },
         "security": [{ "key": [] }],
         "paths": paths,
         "components": {
             "securitySchemes": { "key": { "type": "http", "scheme": "bearer", "description": "smartline keys create" } },
-            "schemas": {
-                "Object": { "type": "object", "required": ["object"], "properties": { "object": { "type": "string" } } },
-                "List": {
-                    "type": "object", "required": ["object", "data", "has_more"],
-                    "properties": {
-                        "object": { "const": "list" },
-                        "data": { "type": "array", "items": { "type": "object" } },
-                        "has_more": { "type": "boolean" },
-                        "partial": { "type": "boolean", "description": "The filter looked at as many rows as it may" },
-                        "next": { "type": "string", "description": "Where to go on: the starting_after of the next page, or its ending_before where only that was given" },
-                    },
-                },
-                "Problem": {
-                    "type": "object", "required": ["type", "title", "status", "code", "detail", "request_id"],
-                    "properties": {
-                        "type": { "type": "string" }, "title": { "type": "string" }, "status": { "type": "integer" },
-                        "code": { "type": "string" }, "detail": { "type": "string" }, "request_id": { "type": "string" },
-                    },
-                },
-            },
+            "schemas": schemas(),
         },
     })
 }
 
 fn list(resource: &Resource) -> Value {
-    let text = |name: &str, about: &str, schema: Value| json!({ "name": name, "in": "query", "description": about, "schema": schema });
     let mut parameters = vec![
-        text(
+        query(
             "limit",
             "rows of the page",
             json!({ "type": "integer", "minimum": 1, "maximum": 100, "default": 20 }),
         ),
-        text("starting_after", "an id: older ones", id_schema(resource)),
-        text("ending_before", "an id: newer ones", id_schema(resource)),
-        text("created[gte]", "not before", json!({ "type": "string", "format": "date-time" })),
-        text("created[lt]", "before", json!({ "type": "string", "format": "date-time" })),
+        query("starting_after", "an id: older ones", id_schema(resource)),
+        query("ending_before", "an id: newer ones", id_schema(resource)),
     ];
-    // PostgreSQL's text has no NUL.
-    let any = || json!({ "type": "string", "pattern": "^[^\\u0000]*$" });
-    parameters.extend(resource.filters.iter().map(|filter| text(filter.name, filter.about, any())));
-    let name: String = resource.name.split('-').map(capital).collect();
-    operation(&format!("list{name}"), resource.about, resource.scope, &parameters, "List")
+    parameters.extend(narrowing(resource));
+    let name = format!("list{}", title(resource.name));
+    operation(
+        &name,
+        resource.about,
+        resource.scope,
+        &parameters,
+        ("200", &format!("{}List", schema_of(resource))),
+    )
+}
+
+fn count(resource: &Resource) -> Value {
+    let about =
+        "How many there are, up to 10,000; with a filter, among as many as a page of the list looks at";
+    let name = format!("count{}", title(resource.name));
+    operation(&name, about, resource.scope, &narrowing(resource), ("200", "Count"))
 }
 
 fn detail(resource: &Resource) -> Value {
     let about = format!("{}… or the provider's id", resource.prefix);
-    let name: String = resource.object.split('_').map(capital).collect();
+    let object = schema_of(resource);
+    let parameters = [id_parameter(&about)];
     operation(
-        &format!("get{name}"),
-        &format!("One {}", resource.object),
+        &format!("get{object}"),
+        &format!("One {}", resource.object.replace('_', " ")),
         resource.scope,
-        &[id_parameter(&about)],
-        "Object",
+        &parameters,
+        ("200", &object),
     )
+}
+
+fn of_table(known: &Operation) -> Value {
+    let mut parameters: Vec<Value> = known.id.map(id_parameter).into_iter().collect();
+    if let Takes::Filters(name) = known.takes {
+        let resource = resources::named(name);
+        parameters.extend(
+            resource.into_iter().flat_map(narrowing).filter(|parameter| {
+                parameter["name"] != "created[lt]" && parameter["name"] != "created[lte]"
+            }),
+        );
+        let last = resource.map_or(Value::Null, id_schema);
+        parameters.push(query("last_event_id", "go on after this event", last.clone()));
+        parameters.push(json!({
+            "name": "Last-Event-ID", "in": "header", "description": "the same; comes before the parameter", "schema": last,
+        }));
+    }
+    if known.method == "post" {
+        parameters.push(json!({
+            "name": "Idempotency-Key", "in": "header",
+            "description": "a name for this request: under it, it is done once within 24 hours",
+            "schema": { "type": "string", "pattern": "^[!-~]{1,255}$" },
+        }));
+    }
+    let mut operation =
+        operation(known.name, known.about, known.scope, &parameters, (known.status, known.answer));
+    if known.answer == "stream" {
+        operation["responses"]["200"]["content"] =
+            json!({ "text/event-stream": { "schema": { "type": "string" } } });
+    }
+    if known.answer == "BulkReplay" {
+        operation["responses"]["202"] = operation["responses"]["200"].clone();
+        operation["responses"]["202"]["description"] = "They are put back into the queue".into();
+    }
+    if known.method == "post" {
+        for (status, about) in [
+            ("408", "The body came too slowly"),
+            ("409", "The same request is under way"),
+            ("413", "The body is too large"),
+            ("422", "The Idempotency-Key belongs to another request"),
+        ] {
+            operation["responses"][status] = problem(about);
+        }
+    }
+    let body = match known.takes {
+        Takes::Selection(name) => resources::named(name).map(selection),
+        Takes::NewKey => Some(new_key()),
+        Takes::Nothing | Takes::Filters(_) => None,
+    };
+    if let Some(schema) = body {
+        operation["requestBody"] =
+            json!({ "required": true, "content": { "application/json": { "schema": schema } } });
+    }
+    operation
+}
+
+/// The parameters that narrow a list down.
+fn narrowing(resource: &Resource) -> Vec<Value> {
+    let times = TIMES.map(|(name, about)| query(name, about, time_schema()));
+    let filters = resource.filters.iter().map(|filter| query(filter.name, &about(filter), schema(filter)));
+    times.into_iter().chain(filters).collect()
+}
+
+/// Bounds of time.
+const TIMES: [(&str, &str); 4] = [
+    ("created[gte]", "at this time or later"),
+    ("created[gt]", "later than this"),
+    ("created[lte]", "at this time or earlier"),
+    ("created[lt]", "earlier than this"),
+];
+
+fn time_schema() -> Value {
+    json!({ "type": "string", "format": "date-time" })
+}
+
+fn about(filter: &Filter) -> String {
+    match filter.kind {
+        Kind::Content => format!("{}; needs the scope `pii:read`", filter.about),
+        _ => filter.about.to_owned(),
+    }
+}
+
+/// What a filter's value may be.
+fn schema(filter: &Filter) -> Value {
+    match filter.kind {
+        Kind::Flag => json!({ "type": "boolean" }),
+        Kind::Word(words) => json!({ "type": "string", "enum": words }),
+        // PostgreSQL's text has no NUL.
+        Kind::Text | Kind::Number | Kind::Id(_) | Kind::Content => {
+            json!({ "type": "string", "pattern": "^[^\\u0000]*$" })
+        }
+    }
+}
+
+fn query(name: &str, about: &str, schema: Value) -> Value {
+    json!({ "name": name, "in": "query", "description": about, "schema": schema })
 }
 
 fn id_schema(resource: &Resource) -> Value {
@@ -124,29 +201,44 @@ fn id_parameter(about: &str) -> Value {
     json!({ "name": "id", "in": "path", "required": true, "description": about, "schema": { "type": "string" } })
 }
 
-fn capital(word: &str) -> String {
-    let (first, rest) = word.split_at(1);
-    first.to_uppercase() + rest
+/// The name of a resource's schema.
+fn schema_of(resource: &Resource) -> String {
+    title(resource.object)
 }
 
-fn operation(id: &str, about: &str, scope: Scope, parameters: &[Value], schema: &str) -> Value {
-    let answer = |about: &str, media: &str, schema: &str| {
-        json!({
-            "description": about,
-            "content": { media: { "schema": { "$ref": format!("#/components/schemas/{schema}") } } },
-        })
-    };
-    let problem = |about: &str| answer(about, "application/problem+json", "Problem");
-    json!({
+/// `dead-letters` → `DeadLetters`.
+fn title(name: &str) -> String {
+    let capital = |word: &str| word[..1].to_uppercase() + &word[1..];
+    name.split(['-', '_']).map(capital).collect()
+}
+
+fn operation(
+    id: &str,
+    about: &str,
+    scope: Scope,
+    parameters: &[Value],
+    (status, schema): (&str, &str),
+) -> Value {
+    let mut operation = json!({
         "operationId": id, "summary": about, "description": format!("Scope: `{scope}`."), "parameters": parameters,
         "responses": {
-            "200": answer("As asked for", "application/json", schema),
-            "400": problem("A parameter is not known or not understood"),
+            "400": problem("A parameter or the body is not understood"),
             "401": problem("No good key"),
             "403": problem("The key lacks the scope"),
             "404": problem("No such thing"),
             "429": problem("Too much at once"),
             "503": problem("The database is away"),
         },
-    })
+    });
+    operation["responses"][status] = answer("As asked for", "application/json", schema);
+    operation
+}
+
+fn problem(about: &str) -> Value {
+    answer(about, "application/problem+json", "Problem")
+}
+
+fn answer(about: &str, media: &str, schema: &str) -> Value {
+    let schema = json!({ "$ref": format!("#/components/schemas/{schema}") });
+    json!({ "description": about, "content": { media: { "schema": schema } } })
 }

@@ -1,4 +1,6 @@
 //! The resources: where each comes from, what it is filtered by, and which of its columns are somebody's data.
+//!
+//! A new resource is a line of [`RESOURCES`]: its list, count and detail, and its part of the reference, come of that.
 
 use crate::access::Scope;
 
@@ -12,6 +14,8 @@ pub(super) struct Resource {
     pub(super) prefix: &'static str,
     /// What lies under the name `t`, with at least a column `id`.
     pub(super) from: &'static str,
+    /// What is added to each row that is shown: an SQL object over `t`.
+    pub(super) also: Option<&'static str>,
     /// Finds one by the provider's id, `$1`.
     pub(super) named: &'static str,
     pub(super) filters: &'static [Filter],
@@ -26,26 +30,225 @@ pub(super) struct Resource {
 /// A query parameter.
 pub(super) struct Filter {
     pub(super) name: &'static str,
-    /// True of the rows that are wanted; `$3` holds all parameters as JSON.
-    pub(super) clause: &'static str,
     pub(super) about: &'static str,
+    pub(super) kind: Kind,
+    pub(super) by: By,
+}
+
+/// What a filter's value may be.
+#[derive(Clone, Copy)]
+pub(super) enum Kind {
+    Text,
+    /// A number, as E.164; the plus may be missing, which a query easily loses.
+    Number,
+    /// `true` or `false`.
+    Flag,
+    /// One of these.
+    Word(&'static [&'static str]),
+    /// The provider's id, or ours with this prefix: that one is bound as `…_id`.
+    Id(&'static str),
+    /// Text to be found in what people said or wrote: needs `pii:read`. Bound as a form
+    /// spells it as well, with blanks as `+` in `…_form` and as `%20` in `…_percent`.
+    Content,
+}
+
+/// How the rows are found that a filter wants. `$3` holds all parameters as JSON.
+#[derive(Clone, Copy)]
+pub(super) enum By {
+    /// By looking at rows one after the other, newest first; a page looks at only so many. True of those wanted.
+    Looking(&'static str),
+    /// By an index that has few for each value. True of those wanted.
+    Index(&'static str),
+    /// By taking ids in their order from these statements, none of which has an id of another; and true of the rows that
+    /// have them. `$1` and `$2` are the bounds, `DIR` is the order's direction.
+    Ids(&'static [&'static str], &'static str),
+}
+
+/// The ids of a table's rows with this value in a column that has an index together with the id. Said as a comparison of
+/// both, so that no plan reads along the ids in hope of the value.
+macro_rules! ids {
+    ($table:literal, $column:literal, $value:expr) => {
+        ids!($table, $column, $value, "")
+    };
+    ($table:literal, $column:literal, $value:expr, $and:literal) => {
+        concat!(
+            "SELECT t.id FROM ",
+            $table,
+            " t WHERE (t.",
+            $column,
+            ", t.id) < (",
+            $value,
+            ", $1) AND (t.",
+            $column,
+            ", t.id) > (",
+            $value,
+            ", $2)",
+            $and,
+            " ORDER BY t.",
+            $column,
+            " DIR, t.id DIR"
+        )
+    };
 }
 
 macro_rules! equal {
     ($name:literal, $column:literal, $about:literal) => {
-        Filter { name: $name, clause: concat!("t.", $column, " = $3->>'", $name, "'"), about: $about }
+        equal!($name, $column, $about, Kind::Text, Looking)
+    };
+    ($name:literal, $column:literal, $about:literal, $kind:expr, $by:ident) => {
+        Filter {
+            name: $name,
+            about: $about,
+            kind: $kind,
+            by: By::$by(concat!("t.", $column, " = $3->>'", $name, "'")),
+        }
     };
 }
 
-const PROVIDER: Filter = equal!("provider", "provider", "stripe, twilio or plivo");
+const PROVIDER: Filter = equal!(
+    "provider",
+    "provider",
+    "stripe, twilio or plivo",
+    Kind::Word(&["stripe", "twilio", "plivo"]),
+    Looking
+);
+const TYPE: Filter = equal!("type", "type", "such as invoice.payment_failed");
+const ENDPOINT: Filter = equal!("endpoint", "endpoint", "such as twilio/voice");
 const STATUS: Filter = equal!("status", "status", "as the provider spells it");
-const LINE: Filter = equal!("line", "line", "our number, as E.164");
-const NUMBER: Filter = Filter {
-    name: "number",
-    clause: "(t.from_number = $3->>'number' OR t.to_number = $3->>'number')",
-    about: "either side's number, as E.164",
+const DIRECTION: Filter =
+    equal!("direction", "direction", "inbound or outbound", Kind::Word(&["inbound", "outbound"]), Looking);
+const fn line(by: By) -> Filter {
+    Filter { name: "line", about: "our number, as E.164", kind: Kind::Number, by }
+}
+const fn contact(by: By) -> Filter {
+    Filter { name: "contact", about: "the other side's number", kind: Kind::Number, by }
+}
+const BY_LINE: &str = "t.line = $3->>'line'";
+const BY_CONTACT: &str = "t.contact = $3->>'contact'";
+const SIMULATED: Filter = Filter {
+    name: "simulated",
+    about: "whether it came unsigned, which only `smartline dev` takes",
+    kind: Kind::Flag,
+    by: By::Looking("t.simulated = ($3->>'simulated')::boolean"),
 };
-const ACCOUNT: Filter = equal!("account", "account", "the key of an account, such as live::cus_1");
+
+/// What the filter `account` names, as a key, a customer or an id of ours: its keys.
+macro_rules! account_keys {
+    () => {
+        "(ARRAY['live::' || ($3->>'account'), 'test::' || ($3->>'account'), $3->>'account']
+          || ARRAY(SELECT key FROM accounts WHERE id = ($3->>'account_id')::uuid))"
+    };
+}
+
+const ACCOUNT: Filter = Filter {
+    name: "account",
+    about: "whose: account_…, cus_…, or the key of an account, such as live::cus_1",
+    kind: Kind::Id("account_"),
+    by: By::Index(concat!("t.account = ANY ", account_keys!())),
+};
+
+/// The line that is sold to the account which the filter names.
+macro_rules! line_of_account {
+    () => {
+        concat!(
+            "(SELECT line FROM accounts WHERE line IS NOT NULL AND key = ANY ",
+            account_keys!(),
+            " LIMIT 1)"
+        )
+    };
+}
+
+/// Of a call or a message: the account that its line is sold to.
+const fn account_of_line(ids: &'static [&'static str]) -> Filter {
+    Filter {
+        name: "account",
+        about: "whose line it was: account_…, cus_…, or the key of an account",
+        kind: Kind::Id("account_"),
+        by: By::Ids(ids, concat!("t.line = ", line_of_account!())),
+    }
+}
+
+/// The keys of the call that the filter `call` names.
+macro_rules! call_keys {
+    () => {
+        "(ARRAY['twilio:' || ($3->>'call'), 'plivo:' || ($3->>'call'), $3->>'call']
+          || ARRAY(SELECT key FROM calls WHERE id = ($3->>'call_id')::uuid))"
+    };
+}
+
+/// What of an event is shown in lists.
+macro_rules! event_columns {
+    () => {
+        "events.id, events.provider, events.endpoint, events.external_id, events.kind AS type, events.subject,
+         events.received_at, events.occurred_at, events.method, events.path, events.signed_by, events.flags"
+    };
+}
+
+/// How far the work on an event is.
+macro_rules! event_status {
+    () => {
+        "(SELECT CASE WHEN work.event_id IS NULL THEN 'done' WHEN work.dead_at IS NOT NULL THEN 'dead'
+                      WHEN work.attempts = 0 THEN 'waiting' ELSE 'retrying' END
+          FROM (SELECT) one LEFT JOIN event_work work ON work.event_id = t.id)"
+    };
+}
+
+macro_rules! event_verified {
+    () => {
+        "(t.signed_by NOT IN ('unsigned', 'recovered'))"
+    };
+}
+
+const EVENT_STATUS: Filter = Filter {
+    name: "status",
+    about: "done, waiting, retrying or dead",
+    kind: Kind::Word(&["done", "waiting", "retrying", "dead"]),
+    by: By::Looking(concat!(event_status!(), " = $3->>'status'")),
+};
+const VERIFIED: Filter = Filter {
+    name: "verified",
+    about: "whether a signature vouches for it: not where it came unsigned, or was recovered",
+    kind: Kind::Flag,
+    by: By::Looking(concat!(event_verified!(), " = ($3->>'verified')::boolean")),
+};
+const EVENT_SIMULATED: Filter = Filter {
+    name: "simulated",
+    about: "whether it came unsigned, which only `smartline dev` takes",
+    kind: Kind::Flag,
+    by: By::Looking("(t.signed_by = 'unsigned') = ($3->>'simulated')::boolean"),
+};
+const EVENT_ACCOUNT: Filter = Filter {
+    name: "account",
+    about: "Stripe's events about this one: account_…, cus_…, or the key of an account",
+    kind: Kind::Id("account_"),
+    by: By::Looking(concat!(
+        "(t.provider = 'stripe' AND t.subject = ANY (ARRAY[$3->>'account']
+          || ARRAY(SELECT customer FROM accounts WHERE key = ANY ",
+        account_keys!(),
+        ")))"
+    )),
+};
+const EVENT_NUMBER: Filter = Filter {
+    name: "number",
+    about: "either side's number of the call or text, as E.164, once it was worked on",
+    kind: Kind::Number,
+    by: By::Looking(
+        // Not as EXISTS, for which all calls would be read at once.
+        "coalesce(
+             (SELECT $3->>'number' IN (from_number, to_number) FROM calls WHERE key = t.provider || ':' || t.subject),
+             (SELECT $3->>'number' IN (from_number, to_number) FROM messages WHERE key = t.provider || ':' || t.subject))",
+    ),
+};
+const EVENT_TEXT: Filter = Filter {
+    name: "text",
+    about: "text in the body, with the same capitals",
+    kind: Kind::Content,
+    by: By::Looking(
+        "(SELECT position(convert_to($3->>'text', 'UTF8') IN body) > 0
+              OR position(convert_to($3->>'text_form', 'UTF8') IN body) > 0
+              OR position(convert_to($3->>'text_percent', 'UTF8') IN body) > 0 FROM events WHERE events.id = t.id)",
+    ),
+};
 
 /// A name that the provider gives, of an object that is the platform's own.
 macro_rules! by_customer {
@@ -66,14 +269,33 @@ pub(super) const RESOURCES: &[Resource] = &[
         name: "events",
         object: "event",
         prefix: "event_",
-        from: "(SELECT id, provider, endpoint, external_id, kind AS type, subject, received_at, occurred_at, method, path,
-                       signed_by, flags FROM events)",
+        from: concat!("(SELECT ", event_columns!(), " FROM events)"),
+        also: Some(concat!("jsonb_build_object('verified', ", event_verified!(), ", 'status', ", event_status!(), ")")),
         named: "t.id = (SELECT event_id FROM event_keys WHERE key = $2 LIMIT 1)",
         filters: &[
             PROVIDER,
-            equal!("endpoint", "endpoint", "such as twilio/voice"),
-            equal!("type", "type", "such as invoice.payment_failed"),
-            equal!("subject", "subject", "the call, message or customer that it is about"),
+            ENDPOINT,
+            TYPE,
+            EVENT_STATUS,
+            VERIFIED,
+            EVENT_SIMULATED,
+            EVENT_NUMBER,
+            Filter {
+                name: "call",
+                about: "the call that it told of, once it was worked on: call_…, or the provider's id",
+                kind: Kind::Id("call_"),
+                by: By::Ids(
+                    &[concat!(
+                        "SELECT t.id FROM (SELECT event_id AS id, call FROM call_events) t WHERE t.call = ANY ",
+                        call_keys!(),
+                        " AND t.id < $1 AND t.id > $2 ORDER BY t.id DIR"
+                    )],
+                    concat!("t.provider || ':' || t.subject = ANY ", call_keys!()),
+                ),
+            },
+            EVENT_ACCOUNT,
+            equal!("subject", "subject", "the call, message or customer that it is about, as the provider names it"),
+            EVENT_TEXT,
         ],
         numbers: &[],
         hidden: &["path"],
@@ -85,14 +307,42 @@ pub(super) const RESOURCES: &[Resource] = &[
         object: "call",
         prefix: "call_",
         from: "calls",
+        also: None,
         named: by_carrier!(),
         filters: &[
             PROVIDER,
             STATUS,
-            LINE,
-            NUMBER,
+            line(By::Ids(&[ids!("calls", "line", "$3->>'line'")], BY_LINE)),
+            // Three indexes, each in the order of the ids: calls_from, calls_line, and one of those few calls whose
+            // other end is neither.
+            Filter {
+                name: "number",
+                about: "either side's number, as E.164",
+                kind: Kind::Number,
+                by: By::Ids(
+                    &[
+                        ids!("calls", "from_number", "$3->>'number'"),
+                        ids!("calls", "line", "$3->>'number'", " AND t.from_number IS DISTINCT FROM t.line"),
+                        ids!(
+                            "calls",
+                            "to_number",
+                            "$3->>'number'",
+                            " AND t.to_number IS DISTINCT FROM t.line AND t.from_number IS DISTINCT FROM t.to_number"
+                        ),
+                    ],
+                    "$3->>'number' IN (t.from_number, t.to_number, t.line)",
+                ),
+            },
+            account_of_line(&[ids!("calls", "line", line_of_account!())]),
             equal!("outcome", "outcome", "answered, voicemail, missed, abandoned, rejected, failed, unknown …"),
-            equal!("direction", "direction", "inbound or outbound"),
+            DIRECTION,
+            SIMULATED,
+            Filter {
+                name: "text",
+                about: "text in the transcription, whatever the capitals",
+                kind: Kind::Content,
+                by: By::Looking("position(lower($3->>'text') IN lower(t.transcription)) > 0"),
+            },
         ],
         numbers: &["from_number", "to_number", "line"],
         hidden: &["recording_url", "transcription"],
@@ -104,14 +354,34 @@ pub(super) const RESOURCES: &[Resource] = &[
         object: "message",
         prefix: "msg_",
         from: "messages",
+        also: None,
         named: by_carrier!(),
         filters: &[
             PROVIDER,
             STATUS,
-            LINE,
-            NUMBER,
-            equal!("contact", "contact", "the other side's number"),
-            equal!("direction", "direction", "inbound or outbound"),
+            line(By::Ids(&[ids!("messages", "line", "$3->>'line'")], BY_LINE)),
+            contact(By::Ids(&[ids!("messages", "contact", "$3->>'contact'")], BY_CONTACT)),
+            Filter {
+                name: "number",
+                about: "either side's number, as E.164",
+                kind: Kind::Number,
+                by: By::Ids(
+                    &[
+                        ids!("messages", "line", "$3->>'number'"),
+                        ids!("messages", "contact", "$3->>'number'", " AND t.line IS DISTINCT FROM t.contact"),
+                    ],
+                    "$3->>'number' IN (t.line, t.contact)",
+                ),
+            },
+            account_of_line(&[ids!("messages", "line", line_of_account!())]),
+            DIRECTION,
+            SIMULATED,
+            Filter {
+                name: "text",
+                about: "text in the message, whatever the capitals",
+                kind: Kind::Content,
+                by: By::Looking("position(lower($3->>'text') IN lower(t.body)) > 0"),
+            },
         ],
         numbers: &["from_number", "to_number", "line", "contact"],
         hidden: &["body", "media"],
@@ -123,8 +393,18 @@ pub(super) const RESOURCES: &[Resource] = &[
         object: "opt_out",
         prefix: "optout_",
         from: "opt_outs",
+        also: None,
         named: "t.key = $1",
-        filters: &[LINE, equal!("contact", "contact", "the other side's number")],
+        filters: &[
+            line(By::Looking(BY_LINE)),
+            contact(By::Index(BY_CONTACT)),
+            Filter {
+                name: "number",
+                about: "either side's number, as E.164",
+                kind: Kind::Number,
+                by: By::Looking("$3->>'number' IN (t.line, t.contact)"),
+            },
+        ],
         numbers: &["line", "contact"],
         hidden: &[],
         scope: Scope::Read,
@@ -135,8 +415,18 @@ pub(super) const RESOURCES: &[Resource] = &[
         object: "account",
         prefix: "account_",
         from: "accounts",
+        also: None,
         named: by_customer!(),
-        filters: &[LINE, equal!("customer", "customer", "cus_…")],
+        filters: &[
+            line(By::Looking(BY_LINE)),
+            Filter {
+                name: "number",
+                about: "the line's number or the customer's own, as E.164",
+                kind: Kind::Number,
+                by: By::Looking("$3->>'number' IN (t.line, t.phone)"),
+            },
+            equal!("customer", "customer", "cus_…"),
+        ],
         numbers: &["phone", "line"],
         hidden: &["email", "name", "reference"],
         scope: Scope::BillingRead,
@@ -147,6 +437,7 @@ pub(super) const RESOURCES: &[Resource] = &[
         object: "subscription",
         prefix: "subscription_",
         from: "subscriptions",
+        also: None,
         named: by_customer!(),
         filters: &[STATUS, ACCOUNT],
         numbers: &[],
@@ -159,8 +450,13 @@ pub(super) const RESOURCES: &[Resource] = &[
         object: "invoice",
         prefix: "invoice_",
         from: "invoices",
+        also: None,
         named: by_customer!(),
-        filters: &[STATUS, ACCOUNT, equal!("subscription", "subscription", "the key of a subscription")],
+        filters: &[
+            STATUS,
+            ACCOUNT,
+            equal!("subscription", "subscription", "the key of a subscription", Kind::Text, Index),
+        ],
         numbers: &[],
         hidden: &["hosted_url"],
         scope: Scope::BillingRead,
@@ -170,11 +466,28 @@ pub(super) const RESOURCES: &[Resource] = &[
         name: "dead-letters",
         object: "dead_letter",
         prefix: "event_",
-        from: "(SELECT work.event_id AS id, event.provider, event.kind AS type, event.subject, work.attempts, work.dead_at,
-                       work.error
+        from: "(SELECT work.event_id AS id, event.provider, event.endpoint, event.kind AS type, event.subject,
+                       event.signed_by, work.attempts, work.dead_at, work.error
                 FROM event_work work JOIN events event ON event.id = work.event_id WHERE work.dead_at IS NOT NULL)",
+        also: None,
         named: "t.id = (SELECT event_id FROM event_keys WHERE key = $2 LIMIT 1)",
-        filters: &[PROVIDER, equal!("type", "type", "such as invoice.payment_failed")],
+        filters: &[
+            PROVIDER,
+            ENDPOINT,
+            TYPE,
+            VERIFIED,
+            EVENT_SIMULATED,
+            EVENT_NUMBER,
+            Filter {
+                name: "call",
+                about: "the call that it is about, as the provider names it",
+                kind: Kind::Text,
+                by: By::Looking("(t.provider <> 'stripe' AND t.subject = $3->>'call')"),
+            },
+            EVENT_ACCOUNT,
+            equal!("subject", "subject", "the call, message or customer that it is about, as the provider names it"),
+            EVENT_TEXT,
+        ],
         numbers: &[],
         hidden: &["error"],
         scope: Scope::Read,
@@ -185,15 +498,52 @@ pub(super) const RESOURCES: &[Resource] = &[
         object: "rejection",
         prefix: "req_",
         from: "rejections",
+        also: None,
         named: "false",
         filters: &[
-            equal!("endpoint", "endpoint", "such as twilio/voice"),
+            Filter {
+                name: "provider",
+                about: "stripe, twilio or plivo",
+                kind: Kind::Word(&["stripe", "twilio", "plivo"]),
+                by: By::Looking("split_part(t.endpoint, '/', 1) = $3->>'provider'"),
+            },
+            ENDPOINT,
             equal!("code", "code", "such as signature_mismatch"),
         ],
         numbers: &[],
         hidden: &["client", "headers"],
         scope: Scope::Read,
         about: "A sample of the requests that were refused, and why",
+    },
+    Resource {
+        name: "keys",
+        object: "key",
+        prefix: "key_",
+        from: "(SELECT id, name, hint, scopes, created_at, expires_at, revoked_at, last_used_at FROM api_keys)",
+        also: None,
+        named: "false",
+        filters: &[],
+        numbers: &[],
+        hidden: &[],
+        scope: Scope::Admin,
+        about: "Keys of this API, never their secrets",
+    },
+    Resource {
+        name: "audit",
+        object: "audit_entry",
+        prefix: "audit_",
+        from: "audit",
+        also: None,
+        named: "false",
+        filters: &[
+            equal!("actor", "actor", "who: key_…, SMARTLINE_API_KEY, or the command line"),
+            equal!("action", "action", "what, such as events.replay"),
+            equal!("subject", "subject", "to what"),
+        ],
+        numbers: &[],
+        hidden: &[],
+        scope: Scope::Admin,
+        about: "What was done with keys and by commands, and by whom",
     },
 ];
 

@@ -45,7 +45,8 @@ impl Seen {
     pub(super) fn finish(self, state: &State, mut response: Response) -> Response {
         let outcome = response.extensions_mut().remove::<Outcome>().unwrap_or_default();
         if let Some(problem) = response.extensions_mut().remove::<Problem>() {
-            write_problem(&mut response, &problem, self.id);
+            let origin = state.origins.first().map_or("", String::as_str);
+            write_problem(&mut response, &problem, origin, self.id);
         }
         set(&mut response, REQUEST_ID, &self.id.to_string());
         if let Some(event) = outcome.event {
@@ -89,8 +90,8 @@ fn fate(outcome: &Outcome) -> Fate {
     }
 }
 
-fn write_problem(response: &mut Response, problem: &Problem, id: RequestId) {
-    let body = problem.body(&id.to_string()).to_string();
+fn write_problem(response: &mut Response, problem: &Problem, origin: &str, id: RequestId) {
+    let body = problem.body(origin, &id.to_string()).to_string();
     *response.body_mut() = Body::from(body);
     let json = HeaderValue::from_static("application/problem+json");
     response.headers_mut().insert(header::CONTENT_TYPE, json);

@@ -1,5 +1,5 @@
-//! What follows a refusal on a webhook path or on `/metrics`: it is counted against the client's budget and noted. A
-//! request that was proven genuine never comes near the budget.
+//! What follows a refusal on a webhook path, on `/metrics`, or of a key of the API: it is counted against the client's
+//! budget and noted. A request that was proven genuine never comes near the budget.
 
 use std::net::IpAddr;
 
@@ -13,6 +13,7 @@ use crate::{
     domain::id::RequestId,
     http::{
         error::Error,
+        problem::Code,
         state::{Outcome, State},
     },
     inbox::{self, rejections::Rejection},
@@ -31,7 +32,7 @@ impl Watched {
     /// What a note would tell; `None` where the path is open to everybody.
     pub(super) fn new(route: Route, client: IpAddr, request: &Request) -> Option<Self> {
         let (method, headers) = (request.method(), request.headers());
-        matches!(route, Route::Webhook(_) | Route::Metrics).then(|| Self {
+        matches!(route, Route::Webhook(_) | Route::Metrics | Route::Api).then(|| Self {
             route,
             method: method.clone(),
             client,
@@ -46,6 +47,10 @@ impl Watched {
         else {
             return response;
         };
+        // Who holds a good key may ask for what is not there.
+        if self.route == Route::Api && *code != Code::KeyRequired {
+            return response;
+        }
         if let Err(retry_after) = state.failures.count(self.client) {
             return Error::RateLimited { retry_after, cause: cause.clone() }.into_response();
         }

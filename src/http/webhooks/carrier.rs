@@ -6,7 +6,7 @@ use axum::response::Response;
 use bytes::Bytes;
 use futures_util::FutureExt as _;
 
-use super::keep;
+use super::keep::{self, EMPTY};
 use crate::{
     domain::verb::Verb,
     http::{
@@ -33,9 +33,6 @@ pub(super) trait Carrier: Configured<Message = Params> {
     /// Writes verbs in the provider's XML, with links back to `origin`; `None` where the document would be too long.
     fn render(verbs: &[Verb], origin: &str) -> Option<String>;
 }
-
-/// Nothing to do; valid for both providers and for calls and texts.
-const EMPTY: &str = "<?xml version=\"1.0\" encoding=\"UTF-8\"?><Response/>";
 
 /// Answers a call. From here on nothing but valid call control leaves: not on an error, a panic or a slow database.
 pub(super) async fn answer_call<W: Carrier>(state: &State, delivery: &Verified<W>) -> Response {

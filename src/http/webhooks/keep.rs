@@ -13,8 +13,19 @@ use crate::{
         state::{Outcome, State},
     },
     inbox::{Appended, NotKept},
-    provider::{Answer, Reject, Verified, Webhook},
+    provider::{Answer, Endpoint, Provider, Reject, Verified, Webhook},
 };
+
+/// Nothing to do; valid for both providers and for calls and texts.
+pub(super) const EMPTY: &str = "<?xml version=\"1.0\" encoding=\"UTF-8\"?><Response/>";
+
+/// What an endpoint answers where there is nothing to be said; such an answer is not kept with the event.
+pub(in crate::http) fn usual(endpoint: Endpoint) -> Answer {
+    match endpoint.provider() {
+        Provider::Stripe => Answer::json(r#"{"received":true}"#),
+        Provider::Twilio | Provider::Plivo => Answer::xml(EMPTY),
+    }
+}
 
 /// Keeps the delivery with its answer. A duplicate gets the answer that was given the first time, or the endpoint's
 /// `usual` one where that was it or is too long ago. An answer that is not the usual one is XML.

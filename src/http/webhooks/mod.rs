@@ -5,3 +5,5 @@ mod keep;
 pub(super) mod plivo;
 pub(super) mod stripe;
 pub(super) mod twilio;
+
+pub(super) use keep::usual;

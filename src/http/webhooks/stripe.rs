@@ -6,7 +6,7 @@ use axum::{extract::State as Extract, response::Response};
 use super::keep;
 use crate::{
     http::{error::Error, state::State},
-    provider::{Answer, Verified, stripe::Stripe},
+    provider::{Endpoint, Verified, stripe::Stripe},
 };
 
 /// Takes an event.
@@ -14,7 +14,7 @@ pub(in crate::http) async fn event(
     Extract(state): Extract<State>,
     delivery: Verified<Stripe>,
 ) -> Result<Response, Error> {
-    let received = || Answer::json(r#"{"received":true}"#);
+    let received = || keep::usual(Endpoint::Stripe);
     let work = keep::keep(&state, &delivery, received(), received());
     let (answer, outcome) = keep::within(state.limits.answer, work).await?;
     Ok(keep::respond(answer, outcome))

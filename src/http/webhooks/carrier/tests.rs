@@ -20,7 +20,7 @@ use crate::{
         limiter::{FailureLimiter, KeyLimiter},
         state::{Door, Keys, Limits, Shared},
     },
-    inbox::{Intake, rejections::Rejections},
+    inbox::{Intake, live::Live, rejections::Rejections},
     metrics::Metrics,
     provider::{Endpoint, Received, Unsigned, twilio::Twilio, verify},
 };
@@ -42,9 +42,12 @@ fn state() -> State {
     let url = SecretString::from("postgres://nobody@127.0.0.1:9/nothing");
     let db = db::pool(db::options(&url).unwrap());
     let clock: Arc<dyn Clock> = Arc::new(SetClock);
+    let intake = Intake::new(1);
     State::new(Shared {
         db: db.clone(),
-        intake: Intake::new(1),
+        live: Live::new(db.clone(), intake.clone(), Arc::clone(&clock)),
+        intake,
+        stop: CancellationToken::new(),
         presence: Presence::default(),
         clock: Arc::clone(&clock),
         origins: ["https://line.example".to_owned()].into(),

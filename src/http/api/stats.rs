@@ -1,0 +1,64 @@
+//! Figures that are cheap to have: no table is counted whole.
+
+use axum::{Json, extract::State as Extract, response::IntoResponse};
+use chrono::{DateTime, TimeDelta, Utc};
+use serde_json::{Map, Value, json};
+use sqlx::AssertSqlSafe;
+
+use super::{caller::Reader, list::COUNTED};
+use crate::{
+    access::Scope,
+    domain::id::EventId,
+    http::{error::Error, state::State},
+};
+
+/// Tables of which is told what came in since a moment; their ids carry the time.
+const RECENT: [&str; 4] = ["events", "calls", "messages", "rejections"];
+
+const NOW_SQL: &str = "
+SELECT (SELECT count(*) FROM (SELECT FROM event_work WHERE dead_at IS NOT NULL LIMIT $1) dead),
+       (SELECT count(*) FROM (SELECT FROM event_work WHERE dead_at IS NULL LIMIT $1) waiting),
+       (SELECT count(*) FROM (SELECT FROM calls WHERE NOT ended LIMIT $1) open)";
+
+const OLDEST_SQL: &str = "
+SELECT event_id FROM event_work WHERE dead_at IS NULL ORDER BY event_id LIMIT 1";
+
+/// `GET /api/v1/stats`.
+pub(super) async fn stats(
+    Extract(state): Extract<State>,
+    reader: Reader,
+) -> Result<impl IntoResponse, Error> {
+    reader.needs(Scope::Read)?;
+    let now = state.clock.now();
+    let query = sqlx::query_as(NOW_SQL).bind(COUNTED + 1);
+    let (dead, waiting, open): (i64, i64, i64) = query.fetch_one(&state.db).await?;
+    let oldest: Option<uuid::Uuid> = sqlx::query_scalar(OLDEST_SQL).fetch_optional(&state.db).await?;
+    let age = oldest.map(|id| (now - EventId::from(id).time()).num_seconds().max(0));
+    let mut answer = json!({
+        "object": "stats", "at": now, "dead_letters": capped(dead), "events_waiting": capped(waiting),
+        "oldest_waiting_s": age, "calls_open": capped(open),
+    });
+    for (name, since) in [("last_hour", TimeDelta::hours(1)), ("last_day", TimeDelta::days(1))] {
+        answer[name] = recent(&state, now - since).await?;
+    }
+    Ok(Json(answer))
+}
+
+async fn recent(state: &State, since: DateTime<Utc>) -> Result<Value, Error> {
+    let counts: Vec<String> = RECENT
+        .iter()
+        .map(|table| {
+            format!("(SELECT count(*) FROM (SELECT FROM {table} WHERE id >= uuid_floor($1) LIMIT $2) recent)")
+        })
+        .collect();
+    let text = format!("SELECT ARRAY[{}]", counts.join(", "));
+    let query = sqlx::query_scalar(AssertSqlSafe(text)).bind(since).bind(COUNTED + 1);
+    let counts: Vec<i64> = query.fetch_one(&state.db).await?;
+    let figures = RECENT.iter().zip(counts).map(|(table, count)| ((*table).to_owned(), capped(count)));
+    Ok(figures.collect::<Map<_, _>>().into())
+}
+
+/// A count that was ended when it had become long.
+fn capped(count: i64) -> Value {
+    json!({ "count": count.min(COUNTED), "or_more": count > COUNTED })
+}
