@@ -11,9 +11,10 @@ use tokio::{
 
 use crate::line::API_KEY;
 
-/// What a list tells.
+/// What a list tells; a count has no rows.
 #[derive(Debug, Deserialize)]
 pub(super) struct List {
+    #[serde(default)]
     pub(super) data: Vec<Row>,
     /// The filter looked at as many rows as it may.
     #[serde(default)]

@@ -50,6 +50,9 @@ const PAGES: &[(&str, &str, From)] = &[
     ("events", "type=invoice.payment_failed", From::Deep),
     ("events", "endpoint=plivo/hangup", From::Deep),
     ("events", "subject=cus_{n}0", From::Top),
+    ("events", "number={caller}", From::Top),
+    ("events", "status=dead", From::Top),
+    ("events", "text=Hangup", From::Deep),
     ("events", "{hour}", From::Top),
     ("events", "{hour}&provider=stripe", From::Top),
     ("calls", "", From::Top),
@@ -67,6 +70,7 @@ const PAGES: &[(&str, &str, From)] = &[
     ("messages", "contact={caller}", From::Top),
     ("messages", "number={caller}", From::Deep),
     ("messages", "status=undelivered", From::Top),
+    ("messages", "text=sunday", From::Top),
     ("opt-outs", "line={line}", From::Top),
     ("opt-outs", "contact={caller}", From::Top),
     ("accounts", "customer=cus_{n}", From::Top),
@@ -77,6 +81,9 @@ const PAGES: &[(&str, &str, From)] = &[
     ("invoices", "status=open", From::Deep),
     ("dead-letters", "", From::Top),
     ("rejections", "", From::Top),
+    ("events/count", "{hour}", From::Top),
+    ("events/count", "type=twilio.call.status", From::Top),
+    ("calls/count", "line={line}", From::Top),
 ];
 
 /// What pages of a kind took.
