@@ -56,6 +56,9 @@ SELECT (SELECT count(*) FROM event_work WHERE dead_at IS NOT NULL),
 /// Most rows that are counted of each lane: no table is counted whole.
 const COUNTED: i64 = 10_000;
 
+/// A look from the beginning may pass over millions of rows that are done, while somebody holds a snapshot.
+const PATIENTLY_SQL: &str = "SELECT set_config('statement_timeout', '60000', true)";
+
 const DONE_SQL: &str = "DELETE FROM event_work WHERE event_id = ANY ($1)";
 
 const FAILED_SQL: &str = "
@@ -106,6 +109,14 @@ fn claim(rows: &[PgRow], most: i64) -> sqlx::Result<Claim> {
         is_full: i64::try_from(rows.len()).is_ok_and(|rows| rows >= most),
         due: rows.last().map(|row| row.try_get("due_at")).transpose()?.flatten(),
     })
+}
+
+/// Lets the statements of this transaction take up to a minute.
+///
+/// # Errors
+/// What the database raises.
+pub(crate) async fn patiently(db: &mut PgConnection) -> sqlx::Result<()> {
+    sqlx::query(PATIENTLY_SQL).execute(db).await.map(drop)
 }
 
 /// How many events were given up, and how many wait: of those that are due again and of those that are new, from the id

@@ -20,7 +20,7 @@ use uuid::Uuid;
 use crate::{
     billing, calls,
     db::{self, Fault, Presence, State},
-    domain::{clock::Clock, id::EventId},
+    domain::clock::Clock,
     inbox::{
         kept::Kept,
         queue::{self, Claim, Job},
@@ -82,8 +82,8 @@ struct Looks {
     poll: Duration,
     everything_at: Instant,
     far_at: Instant,
-    /// The newest event that was claimed as new.
-    newest: Option<EventId>,
+    /// When the newest event came that was claimed as new. Of those that came long before it, none waits as far as is known.
+    newest: Option<DateTime<Utc>>,
     /// Where what is due again goes on, as long as there is more of it.
     again_from: Option<DateTime<Utc>>,
 }
@@ -112,21 +112,24 @@ impl Looks {
             Look::Far => FAR,
             Look::Near => NEAR,
         };
-        self.newest.map_or(Uuid::nil(), |newest| floor(newest.time() - margin))
+        self.newest.map_or(Uuid::nil(), |newest| floor(newest - margin))
     }
 
-    /// What a look has found, in so much time.
-    fn found(&mut self, look: Look, again: &Claim, fresh: &Claim, took: Duration) {
-        let last = fresh.jobs.last().map(|job| job.event.id);
-        // From the beginning on, where the newest is that was claimed now: the next looks go on from there.
-        self.newest = if look == Look::Everything { last.or(self.newest) } else { last.max(self.newest) };
+    /// What a look at `now` has found, and how long it took.
+    fn found(&mut self, look: Look, again: &Claim, fresh: &Claim, now: DateTime<Utc>, took: Duration) {
+        let last = fresh.jobs.last().map(|job| job.event.id.time());
+        self.newest = match look {
+            Look::Everything if fresh.is_full => last, // there may be more right behind it
+            Look::Everything => last.max(self.newest).max(Some(now - FAR)),
+            Look::Far | Look::Near => last.max(self.newest),
+        };
         self.again_from = again.due.filter(|_| again.is_full);
-        let now = Instant::now();
+        let ended = Instant::now();
         if look == Look::Everything {
-            self.everything_at = now + (self.poll * EVERYTHING).max(took * SHARE);
+            self.everything_at = ended + (self.poll * EVERYTHING).max(took * SHARE);
         }
-        if self.far_at <= now {
-            self.far_at = now + self.poll.max(took * SHARE);
+        if self.far_at <= ended {
+            self.far_at = ended + self.poll.max(took * SHARE);
         }
     }
 
@@ -217,18 +220,21 @@ impl Worker {
         let now = self.clock.now();
         let mut transaction = self.db.begin().await?;
         let began = Instant::now();
-        let from = looks.from(look);
-        let mut again = Claim::default();
+        if look == Look::Everything {
+            queue::patiently(&mut transaction).await?;
+        }
         if looks.far_at <= began {
+            let from = looks.from(Look::Far);
             let (dead, waiting) = queue::standing(&mut transaction, from, now).await?;
             self.metrics.worker.standing(dead, waiting);
         }
+        let mut again = Claim::default();
         if look != Look::Near {
             let due = looks.again_from.unwrap_or(DateTime::UNIX_EPOCH);
             again = queue::again(&mut transaction, due, now, BATCH).await?;
         }
-        let fresh = queue::fresh(&mut transaction, from, BATCH).await?;
-        looks.found(look, &again, &fresh, began.elapsed());
+        let fresh = queue::fresh(&mut transaction, looks.from(look), BATCH).await?;
+        looks.found(look, &again, &fresh, now, began.elapsed());
         let more = again.is_full || fresh.is_full;
         let ends = |job: Option<&Job>| job.map(|job| job.event.id.time());
         let (oldest, newest) = (ends(fresh.jobs.first()), ends(fresh.jobs.last()));
@@ -362,23 +368,24 @@ mod tests {
         let took = Duration::ZERO;
         let mut looks = Looks::new(Duration::from_hours(1));
         assert_eq!((looks.next(), looks.from(Look::Near)), (Look::Everything, Uuid::nil()));
-        looks.found(Look::Everything, &none(), &none(), took);
-        assert_eq!(looks.next(), Look::Near);
+        let now = DateTime::from_timestamp(1_794_744_000, 0).unwrap();
+        looks.found(Look::Everything, &none(), &none(), now, took);
+        assert_eq!((looks.next(), looks.from(Look::Far)), (Look::Near, floor(now - FAR - FAR)));
         looks.far_at = Instant::now();
         assert_eq!(looks.next(), Look::Far);
-        looks.found(Look::Far, &none(), &none(), took);
+        looks.found(Look::Far, &none(), &none(), now, took);
         assert_eq!(looks.next(), Look::Near);
 
-        let due = DateTime::from_timestamp(1_794_744_000, 0);
-        looks.found(Look::Far, &Claim { is_full: true, due, ..none() }, &none(), took);
+        let due = Some(now);
+        looks.found(Look::Far, &Claim { is_full: true, due, ..none() }, &none(), now, took);
         assert_eq!((looks.next(), looks.again_from), (Look::Far, due), "there is more of it");
-        looks.found(Look::Far, &Claim { due, ..none() }, &none(), took);
+        looks.found(Look::Far, &Claim { due, ..none() }, &none(), now, took);
         assert_eq!((looks.next(), looks.again_from), (Look::Near, None));
 
         looks.lost();
         assert_eq!(looks.next(), Look::Everything);
         looks.poll = Duration::ZERO;
-        looks.found(Look::Everything, &none(), &none(), Duration::from_mins(1));
+        looks.found(Look::Everything, &none(), &none(), now, Duration::from_mins(1));
         assert_eq!(looks.next(), Look::Near, "a slow one does not come again at once");
     }
 }
