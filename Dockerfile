@@ -13,6 +13,7 @@ RUN mkdir src && echo 'fn main() {}' > src/main.rs && touch src/lib.rs \
 # The migrations are embedded in the binary.
 COPY migrations migrations
 COPY src src
+COPY examples/flows examples/flows
 RUN cargo build --release --locked && mkdir /spool
 
 # glibc, CA certificates, a user without rights; nothing else.

@@ -9,11 +9,11 @@ DROP INDEX event_work_again;
 -- Rows are added and deleted; only those that fail are ever updated.
 ALTER TABLE event_work SET (fillfactor = 100);
 
--- As before, but that new work has no due time.
+-- As before, but that new work has no due time. That of the release before this one writes one, and is found by it.
 CREATE OR REPLACE FUNCTION append_events(
     ids uuid[], keys uuid[], seen integer[], received timestamptz[], occurred timestamptz[], providers text[],
     endpoints text[], external_ids text[], kinds text[], subjects text[], methods text[], paths text[],
-    headers text[], bodies bytea[], answers bytea[], signers text[], flags text[]
+    headers text[], bodies bytea[], answers bytea[], signers text[], flags text[], decisions text[]
 ) RETURNS TABLE (id uuid, kept uuid, answer bytea)
 LANGUAGE plpgsql
 -- The plans are made once, on whatever the tables hold at that moment, and must still be good when they have grown.
@@ -59,14 +59,14 @@ BEGIN
     all_new := cardinality(added_ids) = cardinality(ids);
 
     INSERT INTO events (id, received_at, occurred_at, provider, endpoint, external_id, kind, subject, method, path,
-                        headers, body, answer, signed_by, flags)
+                        headers, body, answer, signed_by, flags, decision)
     SELECT new.id, new.received, new.occurred, new.provider, new.endpoint, new.external_id, new.kind, new.subject,
            new.method, new.path, new.headers::json, new.body, new.answer, new.signer,
-           CASE new.flags WHEN '' THEN '{}' ELSE string_to_array(new.flags, ',') END
+           CASE new.flags WHEN '' THEN '{}' ELSE string_to_array(new.flags, ',') END, new.decision::json
     FROM unnest(ids, received, occurred, providers, endpoints, external_ids, kinds, subjects, methods, paths,
-                headers, bodies, answers, signers, flags)
+                headers, bodies, answers, signers, flags, decisions)
         AS new (id, received, occurred, provider, endpoint, external_id, kind, subject, method, path,
-                headers, body, answer, signer, flags)
+                headers, body, answer, signer, flags, decision)
     WHERE all_new OR new.id = ANY (added_ids);
 
     INSERT INTO event_work (event_id)

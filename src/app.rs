@@ -18,9 +18,15 @@ use crate::{
         state::{Door, Keys, Limits, Shared, State},
     },
     inbox::{self, Intake, SpoolPlan, Upkeep, live::Live, rejections::Rejections},
-    lines::token::TokenKeys,
+    lines::{
+        cache::{Follower, Lines},
+        desk::Desk,
+        token::TokenKeys,
+    },
     metrics::Metrics,
+    outbox::Bell,
     reconcile::{self, Report, Wish},
+    sender::{Parts, Sender},
     worker::Worker,
 };
 
@@ -41,6 +47,8 @@ pub struct App {
     spool: SpoolPlan,
     upkeep: Upkeep,
     reconciling: Reconciling,
+    bell: Bell,
+    sender: Sender,
     clock: Arc<dyn Clock>,
     limits: Limits,
     tasks: TaskTracker,
@@ -122,6 +130,10 @@ impl App {
             plivo: TokenKeys::new(providers.plivo.as_ref().map_or(&[], |plivo| &plivo.tokens)),
         };
         let https = config.is_https();
+        let (lines, presence) = (Lines::default(), Presence::default());
+        let desk =
+            Desk::new(lines.clone(), db.clone(), presence.clone(), Arc::clone(&clock), limits.patience);
+        let desk = Arc::new(desk);
         let intake = Intake::new(limits.waiting);
         let live = Live::new(db.clone(), intake.clone(), Arc::clone(&clock));
         tasks.spawn(live.clone().run(stop.clone()));
@@ -130,11 +142,13 @@ impl App {
             intake,
             live,
             stop: stop.clone(),
-            presence: Presence::default(),
+            presence,
             clock: Arc::clone(&clock),
-            origins: config.origins,
+            origins: Arc::clone(&config.origins),
             providers: config.providers,
             token_keys,
+            lines,
+            desk,
             door,
             proxy: config.proxy,
             allow: config.allow,
@@ -159,14 +173,41 @@ impl App {
             retention: config.retention,
             metrics: state.metrics.clone(),
         };
+        let (apis, bell) = (Arc::new(config.apis), Bell::default());
+        let sender = Sender::new(Parts {
+            db: db.clone(),
+            bell: bell.clone(),
+            kept: Arc::clone(state.intake.kept()),
+            presence: state.presence.clone(),
+            clock: Arc::clone(&clock),
+            metrics: state.metrics.clone(),
+            lines: state.lines.clone(),
+            apis: Arc::clone(&apis),
+            origin: config.origins.first().cloned(),
+            folder: config.media_dir,
+        });
         let reconciling = Reconciling {
             database: database.clone(),
             presence: state.presence.clone(),
-            apis: Arc::new(config.apis),
+            apis,
             clock: Arc::clone(&clock),
             on: config.reconcile,
         };
-        Ok(Self { state, db, database, spool, upkeep, reconciling, clock, limits, tasks, stop, drained })
+        Ok(Self {
+            state,
+            db,
+            database,
+            spool,
+            upkeep,
+            reconciling,
+            bell,
+            sender,
+            clock,
+            limits,
+            tasks,
+            stop,
+            drained,
+        })
     }
 
     /// Waits for the database and brings it up to date (or, without `migrate`, waits until somebody has).
@@ -211,6 +252,7 @@ impl App {
         presence.prepared();
         self.state.intake.open();
         presence.look(&self.db).await;
+        self.state.lines.hurry();
         Ok(true)
     }
 
@@ -218,6 +260,7 @@ impl App {
     /// at most the drain limit.
     pub async fn serve(&self, listener: TcpListener, stop: impl Future<Output = ()>) {
         self.start_upkeep();
+        self.follow_lines();
         self.start_intake().await;
         let router = http::router(self.state.clone());
         let server = http::server::serve(listener, router, self.limits.head, self.stop.clone());
@@ -259,6 +302,23 @@ impl App {
         self.worker().work_once().await
     }
 
+    /// Returns once calls find the lines as the database has them now. Only while it serves.
+    ///
+    /// # Errors
+    /// What the database raises.
+    pub async fn lines_caught_up(&self) -> sqlx::Result<()> {
+        self.state.lines.caught_up(&self.db).await
+    }
+
+    /// Does what is owed to the outside and is due, and tells how much that was. Reads the lines first.
+    ///
+    /// # Errors
+    /// What the database raises.
+    pub async fn send_once(&self) -> sqlx::Result<usize> {
+        self.state.lines.look(&self.db, self.clock.now()).await?;
+        self.sender.send_once().await
+    }
+
     /// Closes the calls of which nothing was heard for long.
     pub async fn sweep_once(&self) {
         self.worker().sweep().await;
@@ -280,9 +340,11 @@ impl App {
         Worker::new(
             self.db.clone(),
             kept,
+            self.bell.clone(),
             state.presence.clone(),
             Arc::clone(&self.clock),
             state.metrics.clone(),
+            Arc::clone(&state.desk),
         )
     }
 
@@ -295,14 +357,28 @@ impl App {
         on_its_own_thread(&self.tasks, writer.run(end));
         if let Some(poll) = self.limits.work {
             self.tasks.spawn(self.worker().run(poll, self.stop.clone()));
+            self.tasks.spawn(self.sender.clone().run(poll, self.stop.clone()));
         }
         self.tasks.spawn(drain.run(stop));
+    }
+
+    /// Starts what keeps the lines in memory up to date.
+    fn follow_lines(&self) {
+        let follower = Follower {
+            lines: self.state.lines.clone(),
+            db: self.db.clone(),
+            database: self.database.clone(),
+            presence: self.state.presence.clone(),
+            clock: Arc::clone(&self.clock),
+        };
+        self.tasks.spawn(follower.run(self.stop.clone()));
     }
 
     /// Does at once what [`serve`](Self::serve) does now and then for the tables.
     pub async fn keep_up(&self) {
         self.upkeep.often().await;
         self.upkeep.hourly(self.clock.now()).await;
+        self.sender.retire().await;
     }
 
     /// Starts what is done now and then; each ends when the service stops.
@@ -341,6 +417,11 @@ impl App {
             self.every(SWEEP, SWEEP, move || {
                 let worker = worker.clone();
                 async move { worker.sweep().await }
+            });
+            let sender = self.sender.clone();
+            self.every(SWEEP, UPKEEP, move || {
+                let sender = sender.clone();
+                async move { sender.retire().await }
             });
         }
         if self.reconciling.on {

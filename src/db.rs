@@ -15,7 +15,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use sqlx::{
     AssertSqlSafe, ConnectOptions as _, Connection as _, PgConnection, PgPool,
     migrate::{MigrateError, Migrator},
-    postgres::{PgConnectOptions, PgPoolOptions},
+    postgres::{PgConnectOptions, PgListener, PgPoolOptions},
 };
 
 pub(crate) use durability::connect_durably;
@@ -80,6 +80,18 @@ pub(crate) async fn maintenance(options: &PgConnectOptions) -> sqlx::Result<PgCo
     let options = options.clone().options([("statement_timeout", "0"), ("lock_timeout", "250")]);
     let connected = tokio::time::timeout(ACQUIRE, options.connect()).await;
     connected.unwrap_or(Err(sqlx::Error::PoolTimedOut))
+}
+
+/// A connection of its own that hears what is said on a channel. It is not mended: who loses it makes another.
+///
+/// # Errors
+/// What the database raises, or that it does not answer.
+pub(crate) async fn listener(options: &PgConnectOptions, channel: &str) -> sqlx::Result<PgListener> {
+    let pool = PgPoolOptions::new().max_connections(1).acquire_timeout(ACQUIRE);
+    let mut listener = PgListener::connect_with(&pool.connect_lazy_with(options.clone())).await?;
+    listener.eager_reconnect(false);
+    listener.listen(channel).await?;
+    Ok(listener)
 }
 
 /// Runs a statement of upkeep, which names a table and can take no parameters. The name must be one of ours.

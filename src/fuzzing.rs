@@ -4,7 +4,8 @@
 //! Inputs of several parts are lines: the first ones are headers or a query, what is left is the body. A new parser
 //! gets a function here, a line in [`TARGETS`], a file in `fuzz/fuzz_targets` and inputs in `fuzz/corpus`.
 //!
-//! The same door lets `bench/` time the check of a request: [`check`].
+//! The same door lets `bench/` time the check of a request: [`check`]; and tests hold answers against what the carriers take:
+//! [`voice_document`], [`leg_document`], [`text_document`]. And it lets it time what a flow costs: [`Conversation`].
 
 use std::{collections::BTreeSet, fmt::Write as _, net::IpAddr, sync::Arc};
 
@@ -23,13 +24,19 @@ use crate::{
         entry::Entry,
         spool::record::{self, Progress, Records},
     },
-    lines::token::{Position, TokenKeys},
+    lines::{
+        document::{self, Flow},
+        engine::{self, Caller, Event, Facts, Profile, Start},
+        safe::Signer,
+        token::{Position, TokenKeys},
+    },
     provider::{
         Endpoint, Envelope, Params, Provider, Received, Reject, Unsigned, Webhook,
         plivo::{self, Plivo},
         stripe::{self, Stripe},
         twilio::{self, Twilio},
         verify,
+        xml::grammar::{self, Grammar, Kind},
     },
 };
 
@@ -105,6 +112,53 @@ pub fn check(path: &str, signature: &[(&'static str, &str)], body: &[u8]) -> Opt
 
 fn check_of<W: Webhook + 'static>(provider: W, received: Received) -> Box<dyn Fn() -> bool> {
     Box::new(move || provider.check(&received).is_ok())
+}
+
+/// Whether `twilio` or `plivo` takes the document as call control, and the caller is left with something at its end.
+///
+/// # Errors
+/// The place of the first fault, and what should be there.
+pub fn voice_document(provider: &str, document: &str) -> Result<(), String> {
+    answer(provider, Kind::Call, document)
+}
+
+/// The same of what whoever is rung for a caller hears before they are connected.
+///
+/// # Errors
+/// As [`voice_document`].
+pub fn leg_document(provider: &str, document: &str) -> Result<(), String> {
+    answer(provider, Kind::Leg, document)
+}
+
+/// The same of what answers a text.
+///
+/// # Errors
+/// As [`voice_document`].
+pub fn text_document(provider: &str, document: &str) -> Result<(), String> {
+    answer(provider, Kind::Reply, document)
+}
+
+fn answer(provider: &str, kind: Kind, document: &str) -> Result<(), String> {
+    let grammar: &Grammar = match provider {
+        "twilio" => &twilio::grammar::GRAMMAR,
+        "plivo" => &plivo::grammar::GRAMMAR,
+        other => return Err(format!("{other} is no carrier")),
+    };
+    let most = grammar::FLOW_BYTES;
+    if document.len() > most {
+        return Err(format!("has {} bytes, at most {most} are planned for", document.len()));
+    }
+    grammar::check(grammar, kind, document)
+}
+
+/// What keeps a flow from being used, each fault with its place; none where nothing does.
+#[must_use]
+pub fn flow_faults(toml: &str) -> Vec<String> {
+    let faults = match document::read::read(toml) {
+        Ok(flow) => document::check::check(&flow).faults,
+        Err(faults) => faults,
+    };
+    faults.iter().map(ToString::to_string).collect()
 }
 
 /// A token; it may be of the right form, but no input knows the key.
@@ -417,4 +471,80 @@ fn repeated(name: &'static str, lines: &[impl AsRef<[u8]>]) -> Option<HeaderMap>
 
 fn url(received: &Received) -> String {
     format!("{ORIGIN}{}", received.path_and_query)
+}
+
+/// A flow of ten steps, asked for the answer to a new call: what it costs outside verification and database.
+pub struct Conversation {
+    flow: Flow,
+    profile: Profile,
+    caller: Caller,
+    keys: TokenKeys,
+}
+
+impl Default for Conversation {
+    /// Nine steps that do not wait, tests and opening hours among them, and a question.
+    ///
+    /// # Panics
+    /// When the flow is none.
+    fn default() -> Self {
+        let mut flow = "schema = 1\nstart = { call = \"s0\" }\n[hours.office]\nzone = \"America/New_York\"\n\
+                        open = [\"mon-fri 09:00-17:00\", \"sat 10:00-14:00\"]\nclosed = [\"2026-12-25\"]\n"
+            .to_owned();
+        for step in 0..9 {
+            let next = step + 1;
+            let _ = match step % 3 {
+                0 => writeln!(
+                    flow,
+                    "[steps.s{step}]\ndo = \"say\"\ntext = \"Hello {{caller.name|there}}, {{line.name|us}}.\"\nnext = \"s{next}\""
+                ),
+                1 => writeln!(
+                    flow,
+                    "[steps.s{step}]\ndo = \"route\"\nwhen = [{{ if = {{ open = \"office\", caller = \"tag:vip\" }}, go = \"s9\" }}]\nelse = \"s{next}\""
+                ),
+                _ => writeln!(
+                    flow,
+                    "[steps.s{step}]\ndo = \"text\"\nbody = \"Thanks, {{caller.name|you}}.\"\nnext = \"s{next}\""
+                ),
+            };
+        }
+        flow += "[steps.s9]\ndo = \"ask\"\ntext = \"Press 1.\"\nspeech = true\nchoose = { 1 = \"s9\" }\n";
+        let flow = document::read::read(&flow).unwrap_or_else(|faults| panic!("{faults:?}"));
+        Self {
+            flow,
+            profile: Profile::bare(Phone::read("+14155550199")),
+            caller: Caller { number: Some(Phone::read("+14155550100")), ..Caller::default() },
+            keys: TokenKeys::new(&[SecretString::from(SECRET)]),
+        }
+    }
+}
+
+impl Conversation {
+    /// The answer: decided and rendered.
+    ///
+    /// # Panics
+    /// When the document is too long.
+    pub fn answer(&self) -> String {
+        let now = DateTime::<Utc>::from_timestamp(NOW, 0).unwrap_or_default();
+        let (vars, open, answered) = Default::default();
+        let facts = Facts {
+            now,
+            line: &self.profile,
+            caller: &self.caller,
+            call: "CA1",
+            capability: "",
+            vars: &vars,
+            open: &open,
+            body: None,
+            answered: &answered,
+            noticed: false,
+            may_text: true,
+            relays: true,
+            limits_streams: false,
+        };
+        let at = Position { flow_version: 1, step: 0, edge: 0, attempt: 0, turn: 0 };
+        let signer = Signer { keys: &self.keys, id: "CA1", now };
+        let turn = engine::step(&self.flow, at, &facts, Event::Begins(Start::Call), &signer);
+        assert_eq!(turn.path.len(), 10, "every step is run");
+        twilio::twiml::render(&turn.verbs, ORIGIN).unwrap_or_else(|error| panic!("{error}"))
+    }
 }

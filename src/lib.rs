@@ -8,14 +8,14 @@
 //! | floor | rooms |
 //! |---|---|
 //! | 5 | `cli` a file per command · `dev` what only development needs · `app` builds, runs and ends the service · `fuzzing` |
-//! | 4 | `http` the edge: every path on one page, the gate, the endpoints · `worker` kept events → tables |
-//! | 3 | `lines` what a number says to a call or a text; pure · `billing` `calls` `messages` what happened · `reconcile` what the providers know and no webhook brought |
-//! | 2 | `inbox` every verified event, once, with the answer that was given · `projection` what tables made of events share · `access` keys and what was done with them |
+//! | 4 | `http` the edge: every path on one page, the gate, the endpoints · `worker` kept events → tables · `sender` what is owed → the outside |
+//! | 3 | `lines` what a number says to a call or a text, and why · `billing` `calls` `messages` what happened · `reconcile` what the providers know and no webhook brought |
+//! | 2 | `inbox` every verified event, once, with the answer that was given · `projection` what tables made of events share · `access` keys and what was done with them · `outbox` what is owed to the outside, once, and the way there |
 //! | 1 | `provider` wire formats, pure · `config` the environment · `db` the way to PostgreSQL · `telemetry` logs · `metrics` figures |
 //! | 0 | `domain` ids, phone numbers, time, verbs |
 //!
 //! A request's way: `http::server` → `http::middleware` → `http::verified` (the only maker of a `Verified` delivery)
-//! → `http::webhooks` → `lines::flow` → a renderer of `provider` → `inbox::append` → the answer.
+//! → `http::webhooks` → `lines::desk` → a renderer of `provider` → `inbox::append` → the answer.
 
 mod access;
 mod app;
@@ -35,9 +35,11 @@ mod inbox;
 mod lines;
 mod messages;
 mod metrics;
+mod outbox;
 mod projection;
 mod provider;
 mod reconcile;
+mod sender;
 mod telemetry;
 mod worker;
 
@@ -47,3 +49,4 @@ pub use config::{Config, Environment, Faults};
 pub use dev::{error::StartError, options::PrivateOptions, postgres::PrivatePostgres};
 pub use domain::clock::Clock;
 pub use http::state::{Door, Limits};
+pub use lines::turns::Patience;

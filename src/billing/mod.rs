@@ -5,6 +5,8 @@ pub(crate) mod rows;
 #[cfg(test)]
 mod tests;
 
+use std::collections::HashMap;
+
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use sqlx::{PgConnection, types::Json};
@@ -29,6 +31,30 @@ SELECT to_jsonb(t) FROM subscriptions t WHERE account = $1 ORDER BY changed_at D
 
 const ACCOUNT_SQL: &str = "
 SELECT to_jsonb(t) FROM accounts t WHERE key = $1 OR id::text = $1";
+
+/// Changes whenever a row does that decides on these accounts: xmin is the transaction that wrote it. Of the invoices only
+/// those count that a subscription is behind with.
+const FINGERPRINT_SQL: &str = "
+SELECT coalesce(sum(hashtextextended(concat(key, ' ', version), 0)), 0)::text FROM (
+    SELECT key, xmin AS version FROM accounts WHERE key = ANY ($1)
+    UNION ALL
+    SELECT key, xmin FROM subscriptions WHERE account = ANY ($1)
+    UNION ALL
+    SELECT invoice.key, invoice.xmin FROM subscriptions
+    JOIN invoices invoice ON invoice.subscription = subscriptions.key
+    WHERE subscriptions.account = ANY ($1) AND subscriptions.status = 'past_due'
+) AS rows";
+
+const ACCOUNTS_SQL: &str = "SELECT to_jsonb(t) FROM accounts t WHERE key = ANY ($1)";
+
+const THEIR_SUBSCRIPTIONS_SQL: &str = "SELECT to_jsonb(t) FROM subscriptions t WHERE account = ANY ($1)";
+
+const THEIR_DEBTS_SQL: &str = "
+SELECT to_jsonb(invoice) FROM subscriptions JOIN invoices invoice ON invoice.subscription = subscriptions.key
+WHERE subscriptions.account = ANY ($1) AND subscriptions.status = 'past_due' AND NOT invoice.paid";
+
+/// Tells every process that keeps accounts in memory to look again. The tables themselves are the truth.
+const HINT_SQL: &str = "SELECT pg_notify('smartline_lines', '')";
 
 /// Makes the tables of a batch of Stripe events.
 ///
@@ -57,6 +83,9 @@ pub(crate) async fn project(db: &mut PgConnection, events: &[&Kept]) -> sqlx::Re
     ledger.accounts.store(db).await?;
     ledger.subscriptions.store(db).await?;
     ledger.invoices.store(db).await?;
+    if !keys.accounts.is_empty() {
+        sqlx::query(HINT_SQL).execute(db).await?; // reaches others with the commit
+    }
     Ok(worked)
 }
 
@@ -165,4 +194,59 @@ pub(crate) async fn statement(
     let invoices: Vec<_> = invoices.into_iter().map(|Json(row)| row).collect();
     let entitlement = entitlement::entitlement(Some(&account), &subscriptions, &invoices, now);
     Ok(Some(Statement { account, subscriptions, invoices, entitlement }))
+}
+
+/// What is known of one account: enough to tell at any later moment whether its line may be used.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Books {
+    account: Option<Account>,
+    subscriptions: Vec<Subscribed>,
+    invoices: Vec<Invoiced>,
+}
+
+impl Books {
+    /// Whether the line may be used at `now`.
+    pub(crate) fn entitlement(&self, now: DateTime<Utc>) -> Entitlement {
+        entitlement::entitlement(self.account.as_ref(), &self.subscriptions, &self.invoices, now)
+    }
+}
+
+/// Something that changes whenever the [`books`] of one of these accounts do.
+///
+/// # Errors
+/// What the database raises.
+pub(crate) async fn fingerprint(db: &mut PgConnection, accounts: &[String]) -> sqlx::Result<String> {
+    sqlx::query_scalar(FINGERPRINT_SQL).bind(accounts).fetch_one(db).await
+}
+
+/// What is known of these accounts, by their keys; those that are not known are left out.
+///
+/// # Errors
+/// What the database raises.
+pub(crate) async fn books(
+    db: &mut PgConnection,
+    accounts: &[String],
+) -> sqlx::Result<HashMap<String, Books>> {
+    let found: Vec<Json<Account>> =
+        sqlx::query_scalar(ACCOUNTS_SQL).bind(accounts).fetch_all(&mut *db).await?;
+    let subscriptions: Vec<Json<Subscribed>> =
+        sqlx::query_scalar(THEIR_SUBSCRIPTIONS_SQL).bind(accounts).fetch_all(&mut *db).await?;
+    let invoices: Vec<Json<Invoiced>> =
+        sqlx::query_scalar(THEIR_DEBTS_SQL).bind(accounts).fetch_all(db).await?;
+    let mut books: HashMap<String, Books> = HashMap::new();
+    for Json(account) in found {
+        let key = account.key.clone();
+        books.insert(key, Books { account: Some(account), ..Books::default() });
+    }
+    for Json(subscription) in subscriptions {
+        if let Some(books) = subscription.account.as_ref().and_then(|account| books.get_mut(account)) {
+            books.subscriptions.push(subscription);
+        }
+    }
+    for Json(invoice) in invoices {
+        if let Some(books) = invoice.account.as_ref().and_then(|account| books.get_mut(account)) {
+            books.invoices.push(invoice);
+        }
+    }
+    Ok(books)
 }

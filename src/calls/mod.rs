@@ -8,16 +8,14 @@ mod tests;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use sqlx::{PgConnection, PgExecutor, PgPool};
+use sqlx::{PgConnection, PgExecutor, PgPool, types::Json};
 use uuid::Uuid;
 
-pub(crate) use self::row::is_over;
-use self::{
-    outcome::decided,
-    row::{Call, Told},
-};
+pub(crate) use self::row::{Call, is_over};
+use self::{outcome::decided, row::Told};
 use crate::{
     inbox::kept::Kept,
+    outbox,
     projection::{Rows, Worked, fold},
 };
 
@@ -35,8 +33,56 @@ ON CONFLICT DO NOTHING";
 const SWEEP_SQL: &str = "
 UPDATE calls SET ended = true, outcome = 'unknown', closed_by_sweeper = true WHERE NOT ended AND last_seen_at < $1";
 
+const ENDED_SQL: &str = "
+SELECT to_jsonb(t) FROM calls t
+WHERE key = ANY ($1) AND ended AND NOT closed_by_sweeper AND parent IS NULL AND direction = 'inbound' ORDER BY key";
+
+const TEXTED_BACK_SQL: &str = "
+UPDATE calls SET texted_back = $2, outcome = CASE WHEN $2 THEN 'text-back' ELSE outcome END WHERE key = $1";
+
+/// The key under which the text to a missed caller is owed.
+pub(crate) fn missed_key(call: &str) -> String {
+    format!("missed:{call}")
+}
+
+/// Those of these calls that came in and are over.
+///
+/// # Errors
+/// What the database raises.
+pub(crate) async fn ended(db: &mut PgConnection, keys: &[String]) -> sqlx::Result<Vec<Call>> {
+    let calls: Vec<Json<Call>> = sqlx::query_scalar(ENDED_SQL).bind(keys).fetch_all(db).await?;
+    Ok(calls.into_iter().map(|call| call.0).collect())
+}
+
+/// Notes whether the caller of a missed call was written to.
+///
+/// # Errors
+/// What the database raises.
+pub(crate) async fn texted_back(db: &mut PgConnection, key: &str, texted: bool) -> sqlx::Result<()> {
+    sqlx::query(TEXTED_BACK_SQL).bind(key).bind(texted).execute(db).await.map(drop)
+}
+
 const STANDING_SQL: &str = "
 SELECT key, status, ended AND NOT closed_by_sweeper AS ended, duration_s FROM calls WHERE key = ANY ($1)";
+
+const HEARD_SQL: &str = "
+SELECT EXISTS (
+    SELECT FROM calls WHERE from_number = $1 AND line = $2 AND last_seen_at >= $3 AND id >= uuid_floor($4)
+)";
+
+/// Whether a call of that number to a line was going on since then.
+///
+/// # Errors
+/// What the database raises.
+pub(crate) async fn heard_since(
+    db: impl PgExecutor<'_>,
+    line: &str,
+    caller: &str,
+    since: DateTime<Utc>,
+) -> sqlx::Result<bool> {
+    let query = sqlx::query_scalar(HEARD_SQL).bind(caller).bind(line).bind(since);
+    query.bind(since - SILENT).fetch_one(db).await
+}
 
 /// How a call stands, as far as was heard.
 #[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
@@ -66,10 +112,13 @@ pub(crate) async fn project(db: &mut PgConnection, events: &[&Kept]) -> sqlx::Re
     let told: Vec<Option<Told>> = events.iter().map(|event| Told::read(event)).collect();
     let keys: Vec<String> = told.iter().flatten().map(|told| told.key.clone()).collect();
     let mut calls: Rows<Call> = Rows::load(db, &keys).await?;
+    let missed: Vec<String> = keys.iter().map(|key| missed_key(key)).collect();
+    let texted = outbox::live(db, &missed).await?;
     let mut each = told.iter();
     let worked = fold(events, |event| {
         if let Some(Some(told)) = each.next() {
-            let call = calls.get(&told.key).cloned().unwrap_or_else(|| Call::new(told, event));
+            let mut call = calls.get(&told.key).cloned().unwrap_or_else(|| Call::new(told, event));
+            call.texted_back = texted.contains(&missed_key(&told.key)).then_some(true);
             calls.put(decided(call.after(told, event)));
         }
         Ok(()) // one that names no call tells of none

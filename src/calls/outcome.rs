@@ -1,11 +1,18 @@
 //! What became of a call, decided when it is over.
 
-use super::row::Call;
+use super::row::{Call, is_taken};
 
 /// The call with its outcome.
 pub(super) fn decided(mut call: Call) -> Call {
-    call.outcome = if call.closed_by_sweeper { Some("unknown") } else { outcome(&call) }.map(str::to_owned);
+    let heard = if call.closed_by_sweeper { Some("unknown") } else { outcome(&call) };
+    let texted = call.texted_back == Some(true) && heard.is_some_and(is_missed);
+    call.outcome = if texted { Some("text-back") } else { heard }.map(str::to_owned);
     call
+}
+
+/// Whether nobody spoke to the caller, who left nothing either.
+pub(super) fn is_missed(outcome: &str) -> bool {
+    matches!(outcome, "missed" | "abandoned" | "text-back")
 }
 
 /// One word for the whole call; none while it goes on. Decided anew with each event, since a recording may be told of
@@ -16,14 +23,24 @@ fn outcome(call: &Call) -> Option<&'static str> {
     if !call.ended {
         return None;
     }
-    if call.dialled.as_deref().is_some_and(|status| matches!(status, "completed" | "answered" | "answer")) {
+    if call.dialled.as_deref().is_some_and(is_taken) {
         return Some("answered");
     }
     if call.recording_s.is_some_and(|seconds| seconds > 0) {
         return Some("voicemail");
     }
+    match call.decided.as_deref() {
+        Some("suspended") => return Some("suspended"),
+        Some("rejected") => return Some("rejected"),
+        Some("agent") => return Some("agent"),
+        _ => {}
+    }
     let outbound = call.direction.as_deref() == Some("outbound");
-    let hung_up_by_caller = call.hung_up_by.as_deref().is_some_and(|who| who.eq_ignore_ascii_case("caller"));
+    let hung_up_by_caller = match &call.hung_up_by {
+        Some(who) => who.eq_ignore_ascii_case("caller"),
+        // Twilio does not say who hung up: whoever the line has not hung up on has done so.
+        None => call.provider == "twilio" && call.flow_version.is_some(),
+    };
     let status = match call.status.as_str() {
         "busy" if outbound => "no-answer",
         status => status,

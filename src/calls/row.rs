@@ -52,6 +52,15 @@ pub(crate) struct Call {
     pub(crate) transcription: Option<String>,
     pub(crate) last_seen_at: DateTime<Utc>,
     pub(crate) closed_by_sweeper: bool,
+    /// The version of the flow that it began with; 0 is the built-in default.
+    #[serde(default)]
+    pub(crate) flow_version: Option<i64>,
+    /// Its outcome, where the line itself brought it about: `agent`, `suspended`, `rejected`.
+    #[serde(default)]
+    pub(crate) decided: Option<String>,
+    /// Whether the caller of a missed call was written to.
+    #[serde(default)]
+    pub(crate) texted_back: Option<bool>,
     /// Whether nobody vouches for it.
     pub(crate) simulated: bool,
     pub(crate) stamps: Stamps,
@@ -66,13 +75,13 @@ INSERT INTO calls SELECT * FROM jsonb_populate_recordset(NULL::calls, $1)
 ON CONFLICT (key) DO UPDATE SET (id, direction, from_number, to_number, line, parent, status, ended, outcome, cause,
                                  cause_code, hung_up_by, dialled, started_at, answered_at, ended_at, duration_s, billed_s,
                                  recording, recording_url, recording_s, transcription, last_seen_at, closed_by_sweeper,
-                                 simulated, stamps, sources)
+                                 simulated, flow_version, decided, texted_back, stamps, sources)
   = (excluded.id, excluded.direction, excluded.from_number, excluded.to_number, excluded.line, excluded.parent,
      excluded.status, excluded.ended, excluded.outcome, excluded.cause, excluded.cause_code, excluded.hung_up_by,
      excluded.dialled, excluded.started_at, excluded.answered_at, excluded.ended_at, excluded.duration_s,
      excluded.billed_s, excluded.recording, excluded.recording_url, excluded.recording_s, excluded.transcription,
-     excluded.last_seen_at, excluded.closed_by_sweeper, excluded.simulated, excluded.stamps,
-     excluded.sources)";
+     excluded.last_seen_at, excluded.closed_by_sweeper, excluded.simulated, excluded.flow_version,
+     excluded.decided, excluded.texted_back, excluded.stamps, excluded.sources)";
 
     fn key(&self) -> &str {
         &self.key
@@ -95,7 +104,7 @@ impl Told {
     /// Reads a callback; `None` where it names no call.
     pub(crate) fn read(event: &Kept) -> Option<Self> {
         let params = provider::params(&event.request);
-        let id = text(params.first_of(&["CallSid", "CallUUID"])?);
+        let id = text(params.first_of(&["CallSid", "CallUUID", "call_uuid"])?);
         let name = event.request.endpoint.provider().name();
         let given = params.first_of(&["CallStatus"]).unwrap_or_default();
         let is_word = given.len() <= LONGEST_STATUS
@@ -138,6 +147,13 @@ impl Told {
 /// Whether a call of this status is over. In lower case, as the row has it.
 pub(crate) fn is_over(status: &str) -> bool {
     rank(status).1
+}
+
+/// Whether a leg that ended so was connected with its caller.
+///
+/// Source: Twilio docs, "Dial", `DialCallStatus`; Plivo docs, "Dial", `DialStatus`.
+pub(super) fn is_taken(dialled: &str) -> bool {
+    matches!(dialled, "completed" | "answered" | "answer")
 }
 
 /// How far a status is, and whether it is the end.
@@ -185,6 +201,9 @@ impl Call {
             transcription: None,
             last_seen_at: event.at(),
             closed_by_sweeper: false,
+            flow_version: None,
+            decided: None,
+            texted_back: None,
             simulated: false,
             stamps: Stamps::new(),
             sources: Sources::new(),
@@ -208,7 +227,33 @@ impl Call {
         self.parties(told, event);
         self.end(told, event);
         self.recording(told, event);
+        self.decision(told, event);
         self
+    }
+
+    /// What the line decided. The first document tells which flow it is; of the outcomes the first stays, whatever order
+    /// the events come in.
+    fn decision(&mut self, told: &Told, event: &Kept) {
+        let decision = &event.decision;
+        if decision.is_null() {
+            return;
+        }
+        let begins = decision["turn"].as_u64().unwrap_or(0) == 0;
+        let version = decision["version"].as_i64();
+        if begins && version.is_some() && self.news("flow_version", told, event) {
+            self.flow_version = version;
+        }
+        let outcome = decision["outcome"].as_str();
+        let id = event.id.uuid();
+        // What is said to somebody who is gone already ends nothing.
+        if decision["ends"] == true && !told.stamp.is_final() {
+            self.hung_up("line".to_owned(), false, event);
+        }
+        let known = self.sources.get("decided").copied();
+        if outcome.is_some() && known.is_none_or(|known| id < known) {
+            self.sources.insert("decided".to_owned(), id);
+            self.decided = outcome.map(text);
+        }
     }
 
     fn news(&mut self, columns: &str, told: &Told, event: &Kept) -> bool {
@@ -250,16 +295,15 @@ impl Call {
     }
 
     fn end(&mut self, told: &Told, event: &Kept) {
-        let dialled = told.text(&["DialCallStatus", "DialStatus"]);
-        if dialled.is_some() && self.news("dialled", told, event) {
-            self.dialled = dialled;
-        }
+        self.dial(told, event);
         let cause = told.text(&["HangupCauseName", "HangupCause"]);
         let code = told.text(&["HangupCauseCode", "SipResponseCode"]);
         if (cause.is_some() || code.is_some()) && self.news("cause", told, event) {
             self.cause = cause;
             self.cause_code = code;
-            self.hung_up_by = told.text(&["HangupSource"]);
+        }
+        if let Some(source) = told.text(&["HangupSource"]) {
+            self.hung_up(source, true, event);
         }
         if !told.stamp.is_final() {
             return; // a running call's duration is not that of the call
@@ -275,6 +319,27 @@ impl Call {
                 told.seconds(&["BillDuration"])
             };
             self.billed_s = billed;
+        }
+    }
+
+    /// Who hung up: what the provider says outweighs what the line did. Twilio says nothing.
+    fn hung_up(&mut self, who: String, by_provider: bool, event: &Kept) {
+        let stamp = Stamp::new(by_provider, 0, None, event);
+        if is_news(&mut self.stamps, &mut self.sources, "hung_up_by", &stamp, event) {
+            self.hung_up_by = Some(who);
+        }
+    }
+
+    /// Somebody who took the call outweighs all who were rung in vain, before or after. On Twilio a leg that was hung up on
+    /// before it was connected is `completed`, too.
+    fn dial(&mut self, told: &Told, event: &Kept) {
+        let Some(mut dialled) = told.text(&["DialCallStatus", "DialStatus"]) else { return };
+        if told.params.get("DialBridged") == Some("false") && is_taken(&dialled) {
+            "no-answer".clone_into(&mut dialled);
+        }
+        let stamp = Stamp::new(is_taken(&dialled), 0, None, event);
+        if is_news(&mut self.stamps, &mut self.sources, "dialled", &stamp, event) {
+            self.dialled = Some(dialled);
         }
     }
 
@@ -297,7 +362,7 @@ impl Call {
                 _ => (self.recording_s, *source) = (Some(seconds), id),
             }
         }
-        let transcription = told.text(&["TranscriptionText", "Transcription"]);
+        let transcription = told.text(&["TranscriptionText", "transcription"]);
         if transcription.is_some() && self.news("transcription", told, event) {
             self.transcription = transcription;
         }

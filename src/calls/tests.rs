@@ -118,6 +118,11 @@ fn outcomes() {
         ("an empty message", [status("completed"), vec![("RecordingDuration", "0")]].concat(), "missed"),
         ("put through", [status("completed"), vec![("DialCallStatus", "completed")]].concat(), "answered"),
         ("nobody there", [status("completed"), vec![("DialCallStatus", "no-answer")]].concat(), "missed"),
+        (
+            "a mailbox that took nothing",
+            [status("completed"), vec![("DialCallStatus", "completed"), ("DialBridged", "false")]].concat(),
+            "missed",
+        ),
         ("before the answer", status("canceled"), "abandoned"),
         ("rejected", status("busy"), "rejected"),
         ("failed", status("failed"), "failed"),
@@ -139,6 +144,31 @@ fn outcomes() {
             Some(expected),
             "outbound, {status}"
         );
+    }
+}
+
+#[test]
+fn who_took_the_call_outweighs_who_was_rung_in_vain() {
+    let rung = |number, status| twilio(number, 0, TwilioVoice, &[("DialCallStatus", status), ("t", "x")]);
+    let over = twilio(9, 9, TwilioStatus, &[("CallStatus", "completed")]);
+    for statuses in [["no-answer", "completed"], ["completed", "busy"]] {
+        let [first, second] = statuses;
+        let call = call(&[rung(1, first), rung(2, second), over.clone()]);
+        assert_eq!(call.outcome.as_deref(), Some("answered"), "{statuses:?}");
+    }
+}
+
+#[test]
+fn on_twilio_whoever_the_line_has_not_hung_up_on_hung_up() {
+    for (ends, after_the_end, outcome) in
+        [(true, false, "missed"), (false, false, "abandoned"), (true, true, "abandoned")]
+    {
+        let status = if after_the_end { "completed" } else { "in-progress" };
+        let mut said = twilio(1, 0, TwilioVoice, &[("CallStatus", status)]);
+        said.decision = serde_json::json!({ "version": 0, "ends": ends });
+        let over = twilio(2, 9, TwilioStatus, &[("CallStatus", "completed")]);
+        assert_eq!(call(&[said.clone(), over.clone()]).outcome.as_deref(), Some(outcome));
+        assert_eq!(call(&[over, said]).outcome.as_deref(), Some(outcome));
     }
 }
 

@@ -7,6 +7,7 @@ use std::{
 };
 
 use secrecy::SecretString;
+use sqlx::postgres::PgConnectOptions;
 use tokio::net::TcpListener;
 
 use super::{
@@ -18,7 +19,7 @@ use super::{
 use crate::{
     app::App,
     config::{Config, Environment},
-    dev::{database, options::PrivateOptions, postgres::PrivatePostgres, secrets::DevSecrets},
+    dev::{database, options::PrivateOptions, postgres::PrivatePostgres, secrets::DevSecrets, seed},
     domain::clock::SystemClock,
     http::state::{Door, Limits},
     telemetry,
@@ -151,10 +152,12 @@ async fn serve(
     let address = listener.local_addr().map_err(Error::because)?;
     let config =
         Config::dev(url, address, secrets.environment(), data_dir.join("spool")).map_err(Error::because)?;
+    let options = crate::db::options(&config.database_url).map_err(Error::because)?;
     let app =
         App::with(config, Arc::new(SystemClock), Door::Dev, Limits::default()).map_err(Error::because)?;
     let ready = async {
         app.prepare(true).await?;
+        sample_lines(&options).await;
         welcome(
             address,
             data_dir,
@@ -164,6 +167,17 @@ async fn serve(
         Ok(())
     };
     run_beside(&app, listener, ready).await
+}
+
+/// Adds the sample lines to a fresh database. Without them everything works as well.
+async fn sample_lines(database: &PgConnectOptions) {
+    let seeded = async {
+        let mut db = crate::db::maintenance(database).await?;
+        seed::fresh(&mut db, &SystemClock).await
+    };
+    if let Err(error) = seeded.await {
+        tracing::warn!(%error, "the sample lines were not added");
+    }
 }
 
 /// What a newcomer may do now. Printed once the port is bound and the database ready, so every command works.

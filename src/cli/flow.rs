@@ -1,4 +1,4 @@
-//! `smartline flow`: flows as files, looked at before anybody calls.
+//! `smartline flow`: flows as files, looked at before anybody calls, and kept as versions that lines are pointed at.
 
 use std::{
     fs,
@@ -8,26 +8,43 @@ use std::{
 };
 
 use serde_json::{Value, json};
+use sqlx::PgConnection;
 
-use super::error::{Error, print};
+use super::{
+    database,
+    error::{Error, note, print},
+    line::{published, refused},
+};
 use crate::{
     domain::clock::Clock,
-    lines::document::{
-        Flow,
-        check::{Findings, check},
-        hours::Hours,
-        read::read,
+    lines::{
+        document::{
+            Flow,
+            check::{Findings, check},
+            hours::Hours,
+            read::{Fault, read},
+            write::{canonical, changes},
+        },
+        line::Asked,
+        manage::{self, Target},
+        table::Stored,
     },
+    provider::mac,
 };
 
-/// Check flows that are kept as files
+/// Check, format, keep and compare flows
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   smartline flow check examples/flows/*.toml
-  smartline flow check - < office.toml")]
+  smartline flow push office office.toml --line +14155550190 --publish
+  smartline flow pull office > office.toml
+  smartline flow diff office office.toml")]
 pub(super) struct Args {
     #[command(subcommand)]
     command: Command,
+    /// Write the result as JSON; of several files a line for each
+    #[arg(long, global = true)]
+    json: bool,
 }
 
 #[derive(Debug, clap::Subcommand)]
@@ -37,28 +54,220 @@ enum Command {
         /// Files; `-` is stdin
         #[arg(required = true)]
         files: Vec<PathBuf>,
-        /// Write the result as JSON, a line for each file
+    },
+    /// Write a flow in its canonical form, without comments
+    Format {
+        /// A file; `-` is stdin
+        file: PathBuf,
+        /// Write it back into the file
         #[arg(long)]
-        json: bool,
+        write: bool,
+        /// Only tell whether it is in that form; exit code 1 if not
+        #[arg(long, conflicts_with = "write")]
+        check: bool,
+    },
+    /// Keep a file as the newest version of a flow, which is made if not there
+    Push {
+        /// Name of the flow
+        flow: String,
+        /// A file; `-` is stdin
+        file: PathBuf,
+        /// A line to point at it: its number, or line_…
+        #[arg(long, requires = "publish")]
+        line: Option<String>,
+        /// Point the line at it
+        #[arg(long, requires = "line")]
+        publish: bool,
+    },
+    /// Write a version of a flow as TOML
+    Pull {
+        /// Name of the flow
+        flow: String,
+        /// Number of its version [default: the newest]
+        #[arg(long)]
+        version: Option<i32>,
+    },
+    /// Tell what differs between two versions, or between a version and a file
+    Diff {
+        /// Name of the flow
+        flow: String,
+        /// Number of a version, or a file [default: the version before the newest]
+        from: Option<String>,
+        /// Number of a version, or a file [default: the newest version]
+        to: Option<String>,
+    },
+    /// Show the versions of a flow
+    Versions {
+        /// Name of the flow
+        flow: String,
     },
 }
 
 /// Does it.
-pub(super) fn run(args: &Args, clock: &dyn Clock) -> Result<ExitCode, Error> {
-    let Command::Check { files, json } = &args.command;
+pub(super) async fn run(args: Args, clock: &dyn Clock) -> Result<ExitCode, Error> {
+    let json = args.json;
+    match args.command {
+        Command::Check { files } => check_files(&files, json, clock),
+        Command::Format { file, write, check } => format(&file, write, check),
+        command => {
+            let mut db = database::connect().await?;
+            with_database(&mut db, command, json, clock).await.map(|()| ExitCode::SUCCESS)
+        }
+    }
+}
+
+fn check_files(files: &[PathBuf], json: bool, clock: &dyn Clock) -> Result<ExitCode, Error> {
     let mut well = true;
     for file in files {
         let text = text_of(file)?;
         let (flow, findings) = look(&text);
         well &= findings.faults.is_empty();
         let name = file.display().to_string();
-        if *json {
+        if json {
             print(&as_json(&name, flow.as_ref(), &findings, clock).to_string())?;
         } else {
             print(&as_text(&name, flow.as_ref(), &findings, clock))?;
         }
     }
     Ok(if well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn format(file: &Path, write: bool, check: bool) -> Result<ExitCode, Error> {
+    let text = text_of(file)?;
+    let formatted = canonical(&flow_in(file, &text)?);
+    let name = file.display();
+    if check {
+        let well = formatted == text;
+        print(&format!("{name}: {}", if well { "in canonical form" } else { "not in canonical form" }))?;
+        return Ok(if well { ExitCode::SUCCESS } else { ExitCode::FAILURE });
+    }
+    if write && file != Path::new("-") {
+        fs::write(file, &formatted).map_err(|error| Error::Failed(format!("{name}: {error}")))?;
+        note(&format!("{name}: written"));
+    } else {
+        print(formatted.trim_end_matches('\n'))?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The flow in a file.
+fn flow_in(file: &Path, text: &str) -> Result<Flow, Error> {
+    read(text).map_err(|faults| {
+        let lines: String = faults.iter().map(|fault| format!("\n  {fault}")).collect();
+        Error::Failed(format!("{}:{lines}", file.display()))
+    })
+}
+
+async fn with_database(
+    db: &mut PgConnection,
+    command: Command,
+    json: bool,
+    clock: &dyn Clock,
+) -> Result<(), Error> {
+    let asked = Asked { by: "command line", at: clock.now() };
+    match command {
+        Command::Push { flow, file, line, .. } => {
+            let document = flow_in(&file, &text_of(&file)?)?;
+            manage::add_flow(db, &flow, asked).await.map_err(refused)?;
+            let (version, new, warnings) =
+                manage::push(db, &flow, &document, asked).await.map_err(refused)?;
+            pushed(&version, new, &warnings, json)?;
+            if let Some(line) = line {
+                let done = manage::publish(db, &line, Target::Version(version.id), asked).await;
+                published(&done.map_err(refused)?, json)?;
+            }
+            Ok(())
+        }
+        Command::Pull { flow, version } => {
+            let version = manage::version(db, &flow, version).await.map_err(refused)?;
+            if json {
+                let mut told = row(&version);
+                told["toml"] = version.doc.into();
+                return print(&told.to_string());
+            }
+            print(version.doc.trim_end_matches('\n'))
+        }
+        Command::Versions { flow } => {
+            for version in manage::versions(db, &flow).await.map_err(refused)? {
+                if json {
+                    print(&row(&version).to_string())?;
+                    continue;
+                }
+                let (at, digest) = (version.created_at.format("%F %R"), &mac::hex(&version.sha256)[..12]);
+                let lines = match version.lines {
+                    0 => String::new(),
+                    1 => "  on 1 line".to_owned(),
+                    lines => format!("  on {lines} lines"),
+                };
+                print(&format!("{:>4}  {at}  {digest}  by {}{lines}", version.number, version.created_by))?;
+            }
+            Ok(())
+        }
+        Command::Diff { flow, from, to } => diff(db, &flow, from, to, json).await,
+        Command::Check { .. } | Command::Format { .. } => Ok(()), // need no database
+    }
+}
+
+fn row(version: &Stored) -> Value {
+    json!({
+        "flow_version": version.id, "flow": version.flow, "number": version.number,
+        "sha256": mac::hex(&version.sha256), "created_at": version.created_at, "created_by": version.created_by,
+        "lines": version.lines,
+    })
+}
+
+fn pushed(version: &Stored, new: bool, warnings: &[Fault], json: bool) -> Result<(), Error> {
+    if json {
+        let mut told = row(version);
+        (told["new"], told["warnings"]) = (new.into(), json!(warnings));
+        return print(&told.to_string());
+    }
+    for warning in warnings {
+        note(&format!("warning: {warning}"));
+    }
+    let what = if new { "is new" } else { "was there already" };
+    print(&format!("{} {} {what}", version.flow, version.number))
+}
+
+async fn diff(
+    db: &mut PgConnection,
+    flow: &str,
+    from: Option<String>,
+    to: Option<String>,
+    json: bool,
+) -> Result<(), Error> {
+    let newest = manage::version(db, flow, None).await.map_err(refused)?.number;
+    // One file alone is what may become of the newest version.
+    let is_file = |name: &Option<String>| name.as_ref().is_some_and(|name| name.parse::<i32>().is_err());
+    let (from, to) = match (from, to) {
+        (file, None) if is_file(&file) => (newest.to_string(), file.unwrap_or_default()),
+        (from, to) => {
+            (from.unwrap_or_else(|| (newest - 1).to_string()), to.unwrap_or_else(|| newest.to_string()))
+        }
+    };
+    let (before, after) = (side(db, flow, &from).await?, side(db, flow, &to).await?);
+    let changes = changes(&before, &after);
+    if json {
+        return print(&json!({ "from": from, "to": to, "changes": changes }).to_string());
+    }
+    if changes.is_empty() {
+        note("they are the same");
+    }
+    for change in changes {
+        print(&change.told())?;
+    }
+    Ok(())
+}
+
+/// A version by its number, or a file.
+async fn side(db: &mut PgConnection, flow: &str, name: &str) -> Result<Flow, Error> {
+    if let Ok(number) = name.parse() {
+        let version = manage::version(db, flow, Some(number)).await.map_err(refused)?;
+        return read(&version.doc)
+            .map_err(|_| Error::Failed(format!("version {number} is a later release's")));
+    }
+    let file = Path::new(name);
+    flow_in(file, &text_of(file)?)
 }
 
 fn text_of(file: &Path) -> Result<String, Error> {

@@ -13,8 +13,10 @@ mod flow;
 mod healthcheck;
 mod keys;
 mod known;
+mod line;
 mod migrate;
 mod near;
+mod outbox;
 mod rebuild;
 mod reconcile;
 mod replay;
@@ -24,11 +26,13 @@ mod send;
 mod serve;
 mod shell;
 mod sign;
+mod simulate;
 mod smoke;
 #[cfg(test)]
 mod standin;
 mod target;
 mod verdict;
+mod why;
 
 use std::process::ExitCode;
 
@@ -68,8 +72,13 @@ enum Command {
     DeadLetters(replay::DeadArgs),
     Rebuild(rebuild::Args),
     Reconcile(reconcile::Args),
+    Outbox(outbox::Args),
     Keys(keys::Args),
+    Line(line::Args),
     Flow(flow::Args),
+    #[command(visible_alias = "phone")]
+    Simulate(simulate::Args),
+    Why(why::Args),
     Healthcheck(healthcheck::Args),
     Docs(docs::Args),
 }
@@ -91,8 +100,12 @@ impl Command {
             Self::Smoke(args) => smoke::run(args, &SystemClock).await,
             Self::Replay(args) => replay::run(args, &SystemClock).await.map(done),
             Self::DeadLetters(args) => replay::dead_letters(args).await.map(done),
+            Self::Outbox(args) => outbox::run(args, &SystemClock).await.map(done),
             Self::Keys(args) => keys::run(args, &SystemClock).await.map(done),
-            Self::Flow(args) => flow::run(&args, &SystemClock),
+            Self::Simulate(args) => simulate::run(args, &SystemClock).await,
+            Self::Why(args) => why::run(args).await.map(done),
+            Self::Line(args) => line::run(args, &SystemClock).await,
+            Self::Flow(args) => flow::run(args, &SystemClock).await,
             Self::Rebuild(args) => rebuild::run(args).await.map(done),
             Self::Reconcile(args) => reconcile::run(args, &SystemClock).await,
             Self::Healthcheck(args) => healthcheck::run(args).await,

@@ -56,6 +56,9 @@ fn tell_configuration(config: &Config) {
             );
         }
     }
+    if config.media_dir.is_none() {
+        tracing::info!("SMARTLINE_MEDIA_DIR is not set: recordings and pictures stay at the providers");
+    }
     if config.reconcile {
         for left_out in reconcile::left_out(&config.apis, None) {
             tracing::warn!(

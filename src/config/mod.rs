@@ -59,6 +59,8 @@ pub struct Config {
     pub(crate) apis: Apis,
     /// From `SMARTLINE_RECONCILE`: whether they are asked at start and hourly.
     pub(crate) reconcile: bool,
+    /// From `SMARTLINE_MEDIA_DIR`: where recordings and pictures are put; none: they stay at the providers.
+    pub(crate) media_dir: Option<PathBuf>,
 }
 
 /// The providers that can be verified; a missing one's endpoints answer 503.
@@ -171,6 +173,7 @@ impl Config {
         let spool_dir = environment.get("SMARTLINE_SPOOL_DIR").unwrap_or(DEFAULT_SPOOL_DIR).into();
         let retention = reader.retention();
         let (apis, reconcile) = (reader.apis(), reader.reconcile());
+        let media_dir = environment.get("SMARTLINE_MEDIA_DIR").map(PathBuf::from);
         reader.finish()?;
         let listen = SocketAddr::new(host, port);
         let origins = origins.into();
@@ -186,6 +189,7 @@ impl Config {
             api_key,
             apis,
             reconcile,
+            media_dir,
         })
     }
 
@@ -216,6 +220,7 @@ impl Config {
             api_key,
             apis: Apis::default(),
             reconcile: false,
+            media_dir: None,
         })
     }
 

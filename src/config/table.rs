@@ -52,14 +52,15 @@ pub(crate) const VARIABLES: &[Variable] = &[
     },
     Variable {
         name: "TWILIO_ACCOUNT_SID",
-        needed_for: "refusing other accounts, reconcile",
-        about: "Twilio Console, Account Info. Requests that name another account are refused. Several are allowed.",
+        needed_for: "refusing other accounts, sending, reconcile",
+        about: "Twilio Console, Account Info. Requests that name another account are refused. Several are allowed; texts \
+                are sent in the name of the first.",
         example: "AC00000000000000000000000000000000",
         default: "none: any account whose token matches",
     },
     Variable {
         name: "TWILIO_AUTH_TOKEN",
-        needed_for: "/webhooks/twilio/*, reconcile",
+        needed_for: "/webhooks/twilio/*, sending, reconcile",
         about: "Twilio Console, Account Info: the primary auth token, which signs. Several, separated by commas, for \
                 subaccounts and while a token is rotated; the first also signs the links in answers.",
         example: "0123456789abcdef0123456789abcdef",
@@ -74,14 +75,15 @@ pub(crate) const VARIABLES: &[Variable] = &[
     },
     Variable {
         name: "PLIVO_AUTH_ID",
-        needed_for: "refusing other accounts, reconcile",
-        about: "Plivo Console, overview. Requests that name another account are refused. Several are allowed.",
+        needed_for: "refusing other accounts, sending, reconcile",
+        about: "Plivo Console, overview. Requests that name another account are refused. Several are allowed; texts are \
+                sent in the name of the first.",
         example: "MAXXXXXXXXXXXXXXXXXX",
         default: "none: any account whose token matches",
     },
     Variable {
         name: "PLIVO_AUTH_TOKEN",
-        needed_for: "/webhooks/plivo/*, reconcile",
+        needed_for: "/webhooks/plivo/*, sending, reconcile",
         about: "Plivo Console, overview. Several, separated by commas, for subaccounts and while a token is rotated; \
                 the first also signs the links in answers.",
         example: "0123456789abcdef0123456789abcdef01234567",
@@ -157,6 +159,15 @@ pub(crate) const VARIABLES: &[Variable] = &[
         default: "smartline-spool in the folder that the service runs in",
     },
     Variable {
+        name: "SMARTLINE_MEDIA_DIR",
+        needed_for: "keeping recordings and pictures here",
+        about: "A folder for the service alone, made where it is missing: recordings and pictures that callers leave are \
+                fetched into it, and deleted from it when their time is over. Several processes need one folder that all \
+                of them see.",
+        example: "/var/lib/smartline/media",
+        default: "none: they stay at the provider, and only where they lie is noted",
+    },
+    Variable {
         name: "SMARTLINE_RETENTION_DAYS",
         needed_for: "removing old events",
         about: "Events are kept for so many days, then removed month by month: a month goes when its last day is that \
@@ -181,14 +192,14 @@ pub(crate) const VARIABLES: &[Variable] = &[
     },
     Variable {
         name: "TWILIO_API_BASE",
-        needed_for: "reconcile in another region, tests",
+        needed_for: "sending and reconcile in another region, tests",
         about: "Where Twilio's API is, the same way.",
         example: "https://api.dublin.ie1.twilio.com",
         default: "https://api.twilio.com",
     },
     Variable {
         name: "PLIVO_API_BASE",
-        needed_for: "reconcile through a proxy, tests",
+        needed_for: "sending and reconcile through a proxy, tests",
         about: "Where Plivo's API is, the same way.",
         example: "https://api.plivo.com",
         default: "https://api.plivo.com",

@@ -95,13 +95,37 @@ id!(
     "event_"
 );
 
+/// The time that an id carries, to the millisecond.
+fn time_of(id: Uuid) -> DateTime<Utc> {
+    let milliseconds = i64::try_from(id.as_u128() >> 80).unwrap_or(0);
+    DateTime::from_timestamp_millis(milliseconds).unwrap_or_default()
+}
+
 impl EventId {
     /// The time that it carries, to the millisecond.
     pub(crate) fn time(self) -> DateTime<Utc> {
-        let milliseconds = i64::try_from(self.0.as_u128() >> 80).unwrap_or(0);
-        DateTime::from_timestamp_millis(milliseconds).unwrap_or_default()
+        time_of(self.0)
     }
 }
+
+id!(
+    /// Something that is owed to the outside.
+    OwedId,
+    "outbox_"
+);
+
+impl OwedId {
+    /// When it was owed, to the millisecond.
+    pub(crate) fn time(self) -> DateTime<Utc> {
+        time_of(self.0)
+    }
+}
+
+id!(
+    /// A recording, picture or the like that somebody left.
+    MediaId,
+    "media_"
+);
 
 id!(
     /// One HTTP request, in logs and in answers.
@@ -113,6 +137,12 @@ id!(
     /// A key of the API.
     KeyId,
     "key_"
+);
+
+id!(
+    /// A phone number that answers on somebody's behalf.
+    LineId,
+    "line_"
 );
 
 /// An id of any kind as text.

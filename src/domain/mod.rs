@@ -2,5 +2,6 @@
 
 pub(crate) mod clock;
 pub(crate) mod id;
+pub(crate) mod numbering;
 pub(crate) mod phone;
 pub(crate) mod verb;

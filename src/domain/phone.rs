@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use super::numbering;
+
 /// One end of a call or text: a number as E.164 with `+`, or whatever else the provider named (a SIP address, a
 /// client name, `anonymous`).
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -78,7 +80,7 @@ impl Phone {
         {
             return Err(Refused("is no full number such as +14155550142"));
         }
-        if COSTLY.iter().any(|prefix| text.starts_with(prefix)) {
+        if COSTLY.iter().any(|prefix| text.starts_with(prefix)) || numbering::is_costly(digits) {
             return Err(Refused("is of a premium, personal or satellite range, and those are never dialled"));
         }
         if text.starts_with("+1") && !is_north_american(digits) {
@@ -86,7 +88,15 @@ impl Phone {
                 "is no number of the North American plan: ten digits after +1, area and exchange from 2 on",
             ));
         }
+        if phone.region().is_none() {
+            return Err(Refused("is of no country's numbering plan, or too long or short for it"));
+        }
         Ok(phone)
+    }
+
+    /// The region whose number it is, as ISO 3166-1 alpha-2; none where no plan has it.
+    pub(crate) fn region(&self) -> Option<&'static str> {
+        numbering::region(self.0.strip_prefix('+')?)
     }
 }
 

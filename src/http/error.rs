@@ -17,6 +17,7 @@ use super::{
 use crate::{
     access::Scope,
     inbox::NotKept,
+    lines::{document::read::Fault, manage},
     provider::{Endpoint, Reject},
 };
 
@@ -55,6 +56,15 @@ pub(crate) enum Error {
     /// A query parameter: its name, and what is wrong.
     #[error("parameter {0}: {1}")]
     Parameter(String, String),
+    /// What was sent can be read, and not be done: everything that is wrong with it, each with its place.
+    #[error("{}", faults.iter().map(Fault::to_string).collect::<Vec<_>>().join("; "))]
+    Faulty {
+        /// All of it.
+        faults: Vec<Fault>,
+    },
+    /// What is there already is in the way.
+    #[error("{0}")]
+    InTheWay(String),
     /// The path is right, but what it names is not there.
     #[error("{0}")]
     NotFound(String),
@@ -64,6 +74,17 @@ pub(crate) enum Error {
     /// It cannot be kept.
     #[error("not kept: {0}")]
     NotKept(#[from] NotKept),
+}
+
+impl From<manage::Refused> for Error {
+    fn from(refused: manage::Refused) -> Self {
+        match refused {
+            manage::Refused::NotFound(what) => Self::NotFound(what),
+            manage::Refused::Conflict(why) => Self::InTheWay(why),
+            manage::Refused::Faults(faults) => Self::Faulty { faults },
+            manage::Refused::Database(error) => Self::Database(error),
+        }
+    }
 }
 
 /// Seconds after which a provider may try again what could not be kept.
@@ -81,6 +102,8 @@ impl Error {
             Self::TooManyStreams => Code::TooManyStreams,
             Self::ScopeMissing(_) => Code::ScopeMissing,
             Self::Parameter(..) => Code::ParameterInvalid,
+            Self::Faulty { .. } => Code::FieldsInvalid,
+            Self::InTheWay(_) => Code::InTheWay,
             Self::NotFound(_) => Code::NoSuchObject,
             Self::Database(_) => Code::DatabaseUnavailable,
             Self::NotKept(NotKept::Overloaded) => Code::Overloaded,
@@ -107,7 +130,10 @@ impl IntoResponse for Error {
                 problem.more.insert("parameter".to_owned(), name.as_str().into());
                 problem.more.insert("reason".to_owned(), why.as_str().into());
             }
-            Self::NotFound(what) => {
+            Self::Faulty { faults } => {
+                problem.more.insert("fields".to_owned(), json!(faults));
+            }
+            Self::NotFound(what) | Self::InTheWay(what) => {
                 problem.more.insert("reason".to_owned(), what.as_str().into());
             }
             Self::UnderWay => {

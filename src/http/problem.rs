@@ -120,6 +120,17 @@ catalogue! {
         "Compare it with the reference at /api/v1/openapi.json. Unknown parameters are refused, since a filter that is \
          passed over would show too much."
     }
+    FieldsInvalid "fields_invalid" 422 "What was sent has faults" {
+        "It can be read, and not be done. The answer lists in `fields` what is wrong and where."
+    } {
+        "Mend every entry of `fields`: `place` says where, `problem` what. `smartline flow check FILE` tells the same of a \
+         flow before it is sent."
+    }
+    InTheWay "in_the_way" 409 "What is there already is in the way" {
+        "The answer says in `reason` what is in the way."
+    } {
+        "Look at what is there: a line has one number at one provider, and what was never published cannot be taken back."
+    }
     IdempotencyKeyInUse "idempotency_key_in_use" 409 "The same request is under way" {
         "A request with this Idempotency-Key has not been answered yet."
     } {

@@ -15,7 +15,7 @@ use crate::{
     db::Presence,
     domain::{clock::Clock, id::EventId},
     inbox::{Intake, live::Live, rejections::Rejections},
-    lines::token::TokenKeys,
+    lines::{cache::Lines, desk::Desk, token::TokenKeys, turns::Patience},
     metrics::Metrics,
     provider::SignedBy,
 };
@@ -35,6 +35,10 @@ pub(crate) struct Shared {
     pub(crate) origins: Arc<[String]>,
     pub(crate) providers: Providers,
     pub(crate) token_keys: Keys,
+    /// What each number says, in memory.
+    pub(crate) lines: Lines,
+    /// What answers calls and texts.
+    pub(crate) desk: Arc<Desk>,
     pub(crate) door: Door,
     pub(crate) proxy: Proxy,
     pub(crate) allow: AllowLists,
@@ -95,6 +99,8 @@ pub struct Limits {
     pub body: Duration,
     /// Longest time from a verified request to its answer; a caller gets the safe document then.
     pub answer: Duration,
+    /// How long an agent may take to answer a turn; shorter than `answer`.
+    pub patience: Patience,
     /// Longest time for a batch to be committed; beyond it the database counts as away.
     pub commit: Duration,
     /// Most requests that wait to be kept: so many calls and texts, and as many others.
@@ -117,6 +123,7 @@ impl Default for Limits {
             head: Duration::from_secs(10),
             body: Duration::from_secs(15),
             answer: Duration::from_secs(3),
+            patience: Patience::default(),
             commit: Duration::from_secs(1),
             waiting: 512,
             spool_bytes: 256 << 20,

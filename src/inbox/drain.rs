@@ -231,6 +231,7 @@ mod tests {
                 headers: "[]".to_owned(),
                 signed_by: signed_by.to_owned(),
                 flags: String::new(),
+                decision: None,
             },
         };
         entry.to_record()

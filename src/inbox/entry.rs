@@ -41,6 +41,9 @@ pub(super) struct Columns {
     pub(super) signed_by: String,
     /// Names, separated by commas.
     pub(super) flags: String,
+    /// JSON: what was decided, if anything.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) decision: Option<String>,
 }
 
 /// What stands before the body and the answer in a spooled record; the columns are borrowed where it is written.
@@ -61,13 +64,18 @@ struct Head<Columns> {
 pub(crate) struct Unreadable(&'static str);
 
 impl Entry {
-    /// The row of a delivery that is answered with `answer`.
-    pub(super) fn new<W: Webhook>(delivery: &Verified<W>, answer: Option<Bytes>) -> Self {
+    /// The row of a delivery that is answered with `answer`, as `decision` explains in JSON.
+    pub(super) fn new<W: Webhook>(
+        delivery: &Verified<W>,
+        answer: Option<Bytes>,
+        decision: Option<String>,
+    ) -> Self {
         let flags: Vec<&str> = delivery.flags().iter().map(|flag| flag.name()).collect();
         let mut entry = Self::of(delivery.received(), delivery.envelope(), delivery.signed_by().to_string());
         entry.answer = answer;
         entry.nonce = delivery.nonce().cloned();
         entry.columns.flags = flags.join(",");
+        entry.columns.decision = decision.as_deref().map(stored::text);
         entry
     }
 
@@ -95,6 +103,7 @@ impl Entry {
                 headers: stored::kept_headers(&received.headers),
                 signed_by,
                 flags: String::new(),
+                decision: None,
             },
         }
     }
@@ -121,6 +130,7 @@ impl Entry {
         self.body.len()
             + columns.headers.len()
             + columns.path.len()
+            + columns.decision.as_ref().map_or(0, String::len)
             + self.answer.as_ref().map_or(0, Bytes::len)
     }
 
@@ -206,6 +216,7 @@ mod tests {
                 headers: "[]".to_owned(),
                 signed_by: "PLIVO_AUTH_TOKEN[0]".to_owned(),
                 flags: "by_get".to_owned(),
+                decision: Some(r#"{"version":0}"#.to_owned()),
             },
         }
     }

@@ -182,8 +182,9 @@ impl Intake {
         &self,
         delivery: &Verified<W>,
         answer: Option<Bytes>,
+        decision: Option<String>,
     ) -> Result<Appended, NotKept> {
-        let entry = Arc::new(Entry::new(delivery, answer));
+        let entry = Arc::new(Entry::new(delivery, answer, decision));
         loop {
             match self.enter(&entry) {
                 Entered::Done(result) => return result,

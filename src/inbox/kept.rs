@@ -5,6 +5,7 @@ use std::sync::Arc;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method};
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
+use serde_json::Value;
 use sqlx::{Row as _, postgres::PgRow, types::Json};
 use uuid::Uuid;
 
@@ -26,6 +27,8 @@ pub(crate) struct Kept {
     pub(crate) occurred_at: Option<DateTime<Utc>>,
     /// Which secret vouches for it, or `unsigned`, or `recovered`.
     pub(crate) signed_by: String,
+    /// What was decided when it came, as JSON; null where nothing was.
+    pub(crate) decision: Value,
     /// The request itself: path, query, headers (credentials left out) and raw body.
     pub(crate) request: Received,
 }
@@ -57,6 +60,7 @@ impl Kept {
             kind: row.try_get("kind")?,
             occurred_at: row.try_get("occurred_at")?,
             signed_by: row.try_get("signed_by")?,
+            decision: row.try_get::<Option<Json<Value>>, _>("decision")?.map_or(Value::Null, |json| json.0),
             request: Received {
                 endpoint,
                 method: method.parse::<Method>().map_err(|_| odd("method", "it is no method"))?,
@@ -115,6 +119,7 @@ pub(crate) mod testing {
             kind: envelope.kind,
             occurred_at: envelope.occurred_at,
             signed_by: "secret".to_owned(),
+            decision: Value::Null,
             request,
         }
     }

@@ -15,7 +15,8 @@ use crate::{
 /// The function is in the migrations: as one call it takes one round trip, and holds the lock on the keys' generation
 /// before it looks at them.
 const APPEND_SQL: &str = "
-SELECT id, kept, answer FROM append_events($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)";
+SELECT id, kept, answer FROM append_events($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17,
+                                               $18)";
 
 /// Claims a nonce for what came with it, or tells what it was first seen with.
 const CLAIM_NONCE_SQL: &str = "
@@ -68,6 +69,7 @@ pub(super) async fn append(db: &mut PgConnection, batch: &[Counted]) -> sqlx::Re
         .bind(each().map(|entry| entry.answer.as_deref()).collect::<Vec<_>>())
         .bind(columns().map(|columns| columns.signed_by.as_str()).collect::<Vec<_>>())
         .bind(columns().map(|columns| columns.flags.as_str()).collect::<Vec<_>>())
+        .bind(columns().map(|columns| columns.decision.as_deref()).collect::<Vec<_>>())
         .fetch_all(db)
         .await?;
     let mut found = vec![Found::Nothing; batch.len()];

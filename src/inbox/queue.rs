@@ -8,7 +8,7 @@
 //! has one, and is found by that: it may be old, and must not stand before what is new.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use sqlx::{PgConnection, Row as _, postgres::PgRow};
+use sqlx::{PgConnection, PgExecutor, Row as _, postgres::PgRow};
 use uuid::Uuid;
 
 use super::kept::Kept;
@@ -26,7 +26,7 @@ FROM (
     ORDER BY event_id LIMIT $2 FOR UPDATE SKIP LOCKED
 ) work
 LEFT JOIN LATERAL (
-    SELECT id, endpoint, external_id, kind, received_at, occurred_at, method, path, headers, body, signed_by
+    SELECT id, endpoint, external_id, kind, received_at, occurred_at, method, path, headers, body, signed_by, decision
     FROM events WHERE id = work.event_id
 ) event ON true
 ORDER BY work.event_id";
@@ -40,7 +40,7 @@ FROM (
     ORDER BY due_at LIMIT $3 FOR UPDATE SKIP LOCKED
 ) work
 LEFT JOIN LATERAL (
-    SELECT id, endpoint, external_id, kind, received_at, occurred_at, method, path, headers, body, signed_by
+    SELECT id, endpoint, external_id, kind, received_at, occurred_at, method, path, headers, body, signed_by, decision
     FROM events WHERE id = work.event_id
 ) event ON true
 ORDER BY work.due_at";
@@ -58,6 +58,9 @@ const COUNTED: i64 = 10_000;
 
 /// A look from the beginning may pass over millions of rows that are done, while somebody holds a snapshot.
 const PATIENTLY_SQL: &str = "SELECT set_config('statement_timeout', '60000', true)";
+
+const OLDEST_SQL: &str = "
+SELECT event_id FROM event_work WHERE due_at IS NULL AND dead_at IS NULL ORDER BY event_id LIMIT 1";
 
 const DONE_SQL: &str = "DELETE FROM event_work WHERE event_id = ANY ($1)";
 
@@ -109,6 +112,15 @@ fn claim(rows: &[PgRow], most: i64) -> sqlx::Result<Claim> {
         is_full: i64::try_from(rows.len()).is_ok_and(|rows| rows >= most),
         due: rows.last().map(|row| row.try_get("due_at")).transpose()?.flatten(),
     })
+}
+
+/// When the oldest event came that nobody has worked on yet; one that failed or is replayed does not count.
+///
+/// # Errors
+/// What the database raises.
+pub(crate) async fn oldest(db: impl PgExecutor<'_>) -> sqlx::Result<Option<DateTime<Utc>>> {
+    let oldest: Option<Uuid> = sqlx::query_scalar(OLDEST_SQL).fetch_optional(db).await?;
+    Ok(oldest.map(|oldest| EventId::from(oldest).time()))
 }
 
 /// Lets the statements of this transaction take up to a minute.

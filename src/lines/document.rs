@@ -1,16 +1,18 @@
 //! A flow as its author writes it: a small document of steps that lead to each other.
 //!
 //! [`read`] makes it of TOML and tells every fault at once; [`check`] says what else a carrier, a caller or the law would
-//! refuse later. Both are pure. What the steps do is the engine's business.
+//! refuse later; [`write`](mod@write) brings it into the one form in which it is kept. All are pure. What the steps do is
+//! the engine's business.
 
 pub(crate) mod check;
 pub(crate) mod hours;
 pub(crate) mod read;
 pub(crate) mod template;
+pub(crate) mod write;
 
 use std::collections::BTreeMap;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use self::hours::Hours;
 
@@ -26,7 +28,7 @@ pub(crate) struct Flow {
 }
 
 /// The first step of each kind of conversation.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Start {
     /// Of a call.
@@ -51,7 +53,7 @@ pub(crate) enum Step {
 }
 
 /// Speaks or plays something, and goes on.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Say {
     pub(crate) text: Option<String>,
@@ -64,7 +66,7 @@ pub(crate) struct Say {
 }
 
 /// Asks for keys or words.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Ask {
     pub(crate) text: Option<String>,
@@ -97,7 +99,7 @@ pub(crate) struct Ask {
 }
 
 /// Goes one way or another.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Route {
     /// The first whose tests all hold is taken.
@@ -108,7 +110,7 @@ pub(crate) struct Route {
 }
 
 /// One way, and what must hold for it.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct When {
     #[serde(rename = "if")]
@@ -117,7 +119,7 @@ pub(crate) struct When {
 }
 
 /// Tests, all of which must hold.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Tests {
     /// Hours that are open now.
@@ -131,7 +133,7 @@ pub(crate) struct Tests {
     /// Words of which one is said: the text's own, or what was captured last.
     pub(crate) says: Option<Words>,
     /// Variables that have these values.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub(crate) var: BTreeMap<String, String>,
     /// `agent` or `forward`: what the line has been set up with.
     pub(crate) has: Option<String>,
@@ -142,7 +144,7 @@ pub(crate) struct Tests {
 }
 
 /// One word or several.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub(crate) enum Words {
     One(String),
@@ -159,7 +161,7 @@ impl Words {
 }
 
 /// Rings numbers, and connects the caller to who answers.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Ring {
     /// Names of `people`, or numbers.
@@ -184,7 +186,7 @@ pub(crate) struct Ring {
 }
 
 /// Who is rung when.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Order {
     All,
@@ -193,7 +195,7 @@ pub(crate) enum Order {
 }
 
 /// Whose number is shown to who is rung.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Show {
     #[default]
@@ -202,7 +204,7 @@ pub(crate) enum Show {
 }
 
 /// Takes a message.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Voicemail {
     /// What is said before; it is the notice that the caller is recorded.
@@ -217,7 +219,7 @@ pub(crate) struct Voicemail {
 }
 
 /// Hands over to an AI agent.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Agent {
     /// None takes the line's.
@@ -239,7 +241,7 @@ pub(crate) struct Agent {
 }
 
 /// How an agent is spoken to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Mode {
     Stream,
@@ -247,8 +249,18 @@ pub(crate) enum Mode {
     Relay,
 }
 
+impl Mode {
+    /// What the address of such an agent begins with.
+    pub(crate) fn schemes(self) -> &'static [&'static str] {
+        match self {
+            Self::Turns => &["https"],
+            Self::Stream | Self::Relay => &["wss"],
+        }
+    }
+}
+
 /// Sends a text to the contact.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Text {
     pub(crate) body: String,
@@ -258,7 +270,7 @@ pub(crate) struct Text {
 }
 
 /// In which time a text is sent once at most.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Once {
     None,
@@ -268,7 +280,7 @@ pub(crate) enum Once {
 }
 
 /// Ends the conversation.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct End {
     pub(crate) text: Option<String>,
@@ -277,7 +289,7 @@ pub(crate) struct End {
 }
 
 /// How a call ends. The latter two cost the caller nothing, and are possible only before anything was heard.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum How {
     #[default]

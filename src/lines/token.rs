@@ -89,6 +89,16 @@ impl TokenKeys {
         Self(tokens.iter().map(|token| SecretBox::new(Box::new(key(token)))).collect())
     }
 
+    /// The key that signs.
+    pub(super) fn first(&self) -> Option<&[u8; 32]> {
+        self.0.first().map(|key| key.expose_secret())
+    }
+
+    /// Every key.
+    pub(super) fn each(&self) -> impl Iterator<Item = &[u8; 32]> {
+        self.0.iter().map(|key| key.expose_secret())
+    }
+
     /// The token of a position in the call (or text) with that id, good up to and including `expires`.
     pub(crate) fn sign(&self, position: &Position, call: &str, expires: DateTime<Utc>) -> String {
         let mut token = Vec::with_capacity(SIGNED + CODE);

@@ -4,18 +4,24 @@ mod opt_out;
 mod row;
 #[cfg(test)]
 mod tests;
-mod words;
+pub(crate) mod words;
 
+use chrono::{DateTime, Utc};
 use sqlx::{PgConnection, PgExecutor};
 
-pub(crate) use self::row::is_further;
 use self::{
     opt_out::OptOut,
     row::{Message, Told},
 };
+pub(crate) use self::{
+    opt_out::{Consent, consent},
+    row::is_further,
+};
 use crate::{
     inbox::kept::Kept,
+    outbox::{Owed, Unregistered, api::UNREGISTERED},
     projection::{Rows, Worked, fold},
+    provider::Provider,
 };
 
 const STANDING_SQL: &str = "SELECT key, status FROM messages WHERE key = ANY ($1)";
@@ -29,6 +35,50 @@ pub(crate) async fn standing(
     keys: &[String],
 ) -> sqlx::Result<Vec<(String, String)>> {
     sqlx::query_as(STANDING_SQL).bind(keys).fetch_all(db).await
+}
+
+const HEARD_SQL: &str = "
+SELECT EXISTS (
+    SELECT FROM messages
+    WHERE contact = $1 AND line = $2 AND direction = 'inbound' AND id >= uuid_floor($3) AND received_at >= $3
+)";
+
+const TEXTED_SQL: &str =
+    "SELECT key FROM messages WHERE contact = $1 AND direction = 'outbound' AND id >= uuid_floor($2)";
+
+/// Whether a contact has written to a line since then.
+///
+/// # Errors
+/// What the database raises.
+pub(crate) async fn heard_since(
+    db: impl PgExecutor<'_>,
+    line: &str,
+    contact: &str,
+    since: DateTime<Utc>,
+) -> sqlx::Result<bool> {
+    sqlx::query_scalar(HEARD_SQL).bind(contact).bind(line).bind(since).fetch_one(db).await
+}
+
+/// The texts to a contact that were first heard of since then, whoever sent them.
+///
+/// # Errors
+/// What the database raises.
+pub(crate) async fn texted_since(
+    db: impl PgExecutor<'_>,
+    contact: &str,
+    since: DateTime<Utc>,
+) -> sqlx::Result<Vec<String>> {
+    sqlx::query_scalar(TEXTED_SQL).bind(contact).bind(since).fetch_all(db).await
+}
+
+/// What is owed because of an event about a text: a line whose texts carriers refuse is kept from writing.
+pub(crate) fn owed(event: &Kept) -> Option<Owed> {
+    let told = Told::read(event)?;
+    let is_refused = !told.inbound && told.error_code() == Some(UNREGISTERED);
+    let line = told.sides().0.filter(|_| is_refused)?;
+    let key = format!("unregistered:{}", told.key);
+    Some(Owed::Unregistered(Unregistered { key, provider: Provider::Twilio, line }))
+        .filter(|_| event.request.endpoint.provider() == Provider::Twilio)
 }
 
 /// Makes the tables of a batch of events about texts.

@@ -4,6 +4,7 @@
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
+use sqlx::PgExecutor;
 use uuid::Uuid;
 
 use super::{
@@ -45,6 +46,53 @@ ON CONFLICT (key) DO UPDATE SET (id, opted_out, suspected, reason, changed_at, s
 
     fn key(&self) -> &str {
         &self.key
+    }
+}
+
+const WORDS_SQL: &str = "
+SELECT line, opted_out, suspected, changed_at FROM opt_outs WHERE contact = $1 AND ($2::text[] IS NULL OR line = ANY ($2))";
+
+/// What somebody wants, as far as the ledger knows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Consent {
+    /// Since when they want no texts; none where they do not mind.
+    pub(crate) opted_out: Option<DateTime<Utc>>,
+    /// Whether softer words came after the last clear one.
+    pub(crate) suspected: bool,
+}
+
+/// A contact's last word to one line.
+#[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
+struct Word {
+    line: String,
+    opted_out: bool,
+    suspected: bool,
+    changed_at: DateTime<Utc>,
+}
+
+/// What `contact` wants of `line`. A word to any of `lines` counts, or to any at all where there is no such list.
+///
+/// # Errors
+/// What the database raises.
+pub(crate) async fn consent(
+    db: impl PgExecutor<'_>,
+    line: &str,
+    contact: &str,
+    lines: Option<&[String]>,
+) -> sqlx::Result<Consent> {
+    let words: Vec<Word> = sqlx::query_as(WORDS_SQL).bind(contact).bind(lines).fetch_all(db).await?;
+    Ok(Consent::of(line, &words))
+}
+
+impl Consent {
+    /// An opt-out counts until it is lifted at the same line, or a later word to this line says otherwise.
+    fn of(line: &str, words: &[Word]) -> Self {
+        let own = words.iter().find(|word| word.line == line);
+        let lifted = own.filter(|own| !own.opted_out).map(|own| own.changed_at);
+        let opted_out =
+            words.iter().filter(|word| word.opted_out && lifted.is_none_or(|at| at < word.changed_at));
+        let opted_out = opted_out.map(|word| word.changed_at).max();
+        Self { opted_out, suspected: words.iter().any(|word| word.suspected) }
     }
 }
 
@@ -110,5 +158,48 @@ impl OptOut {
         }
         row.suspected = row.stamps.get("suspected") > row.stamps.get("opted_out");
         Some(row)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn f6_a_word_reaches_every_line_of_the_account() {
+        let at = |second| DateTime::from_timestamp(second, 0).unwrap_or_default();
+        let word = |line: &str, opted_out, suspected, second| Word {
+            line: line.to_owned(),
+            opted_out,
+            suspected,
+            changed_at: at(second),
+        };
+        for (case, words, opted_out, suspected) in [
+            ("nothing was said", vec![], None, false),
+            ("to this line", vec![word("a", true, false, 1)], Some(at(1)), false),
+            ("to another", vec![word("b", true, false, 1)], Some(at(1)), false),
+            ("lifted", vec![word("a", false, false, 2)], None, false),
+            (
+                "lifted at another alone",
+                vec![word("a", true, false, 1), word("b", false, false, 2)],
+                Some(at(1)),
+                false,
+            ),
+            (
+                "a later word to this line",
+                vec![word("a", false, false, 2), word("b", true, false, 1)],
+                None,
+                false,
+            ),
+            (
+                "an earlier one",
+                vec![word("a", false, false, 1), word("b", true, false, 2)],
+                Some(at(2)),
+                false,
+            ),
+            ("softer words", vec![word("b", false, true, 1)], None, true),
+        ] {
+            assert_eq!(Consent::of("a", &words), Consent { opted_out, suspected }, "{case}");
+        }
     }
 }

@@ -21,7 +21,7 @@ use prometheus_client::{
 };
 
 use requests::Requests;
-use stores::{Database, Intake, Spool, Worker};
+use stores::{Database, Intake, Outbox, Spool, Worker};
 
 pub(crate) use requests::{Fate, Route};
 pub(crate) use stores::{BatchEnd, SpoolFault, Work};
@@ -48,6 +48,8 @@ pub(crate) struct Parts {
     pub(crate) database: Database,
     /// What is made of the events.
     pub(crate) worker: Worker,
+    /// What is owed to the outside.
+    pub(crate) outbox: Outbox,
     registry: Registry,
 }
 
@@ -66,11 +68,12 @@ impl Metrics {
         let spool = Spool::new(&mut families);
         let database = Database::new(&mut families);
         let worker = Worker::new(&mut families);
+        let outbox = Outbox::new(&mut families);
         // A gauge, for OpenMetrics' own type for this is unknown to the older text format.
         let build: Family<Build, Gauge> =
             families.add("smartline_build_info", "Always 1; the version that runs", Family::default());
         build.get_or_create(&Build { version: env!("CARGO_PKG_VERSION") }).set(1);
-        Self(Arc::new(Parts { requests, intake, spool, database, worker, registry: families.0 }))
+        Self(Arc::new(Parts { requests, intake, spool, database, worker, outbox, registry: families.0 }))
     }
 
     /// All figures at `now`, as `OpenMetrics` text 1.0. It is valid in Prometheus' older text format 0.0.4, too, which

@@ -313,3 +313,70 @@ impl Worker {
         }
     }
 }
+
+/// Labels of something that was tried.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct TriedLabels {
+    kind: &'static str,
+    outcome: &'static str,
+}
+
+/// Kinds of what is owed.
+const KINDS: [&str; 6] =
+    ["text", "end_call", "fetch_recording", "fetch_media", "delete_recording", "unregistered"];
+
+/// What becomes of it when it is taken up.
+const OUTCOMES: [&str; 5] = ["done", "refused", "retried", "in_doubt", "dead"];
+
+/// What is owed to the outside.
+#[derive(Debug)]
+pub(crate) struct Outbox {
+    tried: Family<TriedLabels, Counter>,
+    depth: Known<i64>,
+    oldest: Known<f64>,
+    dead: Known<i64>,
+}
+
+impl Outbox {
+    /// Something of this kind was taken up; both are words of ours.
+    pub(crate) fn tried(&self, kind: &'static str, outcome: &'static str) {
+        self.tried.get_or_create(&TriedLabels { kind, outcome }).inc();
+    }
+
+    /// So much waits, the oldest that could be done has for so long, and so much was given up.
+    pub(crate) fn standing(&self, waiting: i64, oldest: Duration, dead: i64) {
+        self.depth.set(waiting);
+        self.oldest.set(oldest.as_secs_f64());
+        self.dead.set(dead);
+    }
+
+    pub(super) fn new(families: &mut Families) -> Self {
+        let tried: Family<TriedLabels, Counter> = families.add(
+            "smartline_outbox_tried",
+            "Times that something owed to the outside was taken up",
+            Family::default(),
+        );
+        // The first of each is to be seen as a rise.
+        for (kind, outcome) in KINDS.iter().flat_map(|kind| OUTCOMES.map(|outcome| (*kind, outcome))) {
+            drop(tried.get_or_create_owned(&TriedLabels { kind, outcome }));
+        }
+        Self {
+            tried,
+            depth: families.add(
+                "smartline_outbox_depth",
+                "What is owed to the outside and not done, also what waits for its time",
+                Known::default(),
+            ),
+            oldest: families.add(
+                "smartline_outbox_oldest_seconds",
+                "How long the oldest of what could be done has waited",
+                Known::default(),
+            ),
+            dead: families.add(
+                "smartline_outbox_dead",
+                "What was given up and not tried again",
+                Known::default(),
+            ),
+        }
+    }
+}

@@ -36,6 +36,8 @@ fn full() -> Metrics {
     metrics.worker.worked(Work::Done, 3);
     metrics.worker.oldest(Some(at(NOW - 3)));
     metrics.worker.standing(1, 8);
+    metrics.outbox.tried("text", "done");
+    metrics.outbox.standing(3, took, 1);
     metrics
 }
 

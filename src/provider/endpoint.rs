@@ -2,10 +2,13 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 use Endpoint::{PlivoAnswer, PlivoHangup, PlivoSms, Stripe, TwilioSms, TwilioStatus, TwilioVoice};
 
 /// Who sends webhooks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub(crate) enum Provider {
     /// Payments.
     Stripe,

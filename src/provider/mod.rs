@@ -20,7 +20,7 @@ mod testing;
 pub(crate) mod twilio;
 #[cfg(test)]
 mod vectors;
-mod xml;
+pub(crate) mod xml;
 
 use std::{fmt, sync::Arc};
 

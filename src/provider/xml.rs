@@ -1,6 +1,8 @@
 //! The one writer of XML. It can make no document that is not well-formed: names come from the code, everything else
 //! is escaped, and what XML cannot hold is left out.
 
+pub(crate) mod grammar;
+
 use std::fmt::Write as _;
 
 /// Largest document, in bytes.
@@ -106,7 +108,7 @@ fn escape(out: &mut String, text: &str) {
 /// The longest beginning of `text` that has at most `limit` characters, counted as UTF-16 does.
 ///
 /// That is the stricter count, an emoji being two: whichever way a provider counts, the text fits.
-pub(super) fn cut(text: &str, limit: usize) -> &str {
+fn cut(text: &str, limit: usize) -> &str {
     let mut length = 0;
     let end = text.char_indices().find(|(_, c)| {
         length += c.len_utf16();
@@ -115,5 +117,13 @@ pub(super) fn cut(text: &str, limit: usize) -> &str {
     end.map_or(text, |(at, _)| &text[..at])
 }
 
+/// The same of words that somebody is to hear or read; `None` where there would be nothing.
+pub(super) fn audible(text: &str, limit: usize) -> Option<&str> {
+    let is_blank = |c: char| c.is_whitespace() || c.is_control() || matches!(c, '\u{FFFE}' | '\u{FFFF}');
+    Some(cut(text, limit)).filter(|text| !text.chars().all(is_blank))
+}
+
+#[cfg(test)]
+mod examples;
 #[cfg(test)]
 mod tests;

@@ -1,13 +1,13 @@
 //! One account at one provider's API: asked page by page, at a pace, and again where that may help.
 
-use std::{error::Error as _, time::Duration};
+use std::time::Duration;
 
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
-use reqwest::{StatusCode, header::RETRY_AFTER, redirect::Policy};
+use reqwest::{StatusCode, header::RETRY_AFTER};
 use secrecy::ExposeSecret as _;
 
-use crate::{config::Api, domain::clock::Clock, provider::Provider};
+use crate::{config::Api, domain::clock::Clock, outbox::http, provider::Provider};
 
 /// Longest time for one request, its answer included. Long lists are slow at their far end.
 const DEADLINE: Duration = Duration::from_secs(30);
@@ -20,9 +20,6 @@ const FIRST_WAIT: Duration = Duration::from_secs(1);
 
 /// Longest wait that a provider is granted. Beyond it the pass is left for another time.
 const LONGEST_WAIT: Duration = Duration::from_mins(5);
-
-/// Says truthfully who asks.
-const USER_AGENT: &str = concat!("smartline/", env!("CARGO_PKG_VERSION"));
 
 /// Why a page was not to be had. Tells neither secrets nor what the provider wrote.
 #[derive(Debug, thiserror::Error)]
@@ -79,16 +76,9 @@ pub(super) struct Remote<'a> {
 /// The one client of a run.
 ///
 /// # Errors
-/// [`Failure::NoReply`] where TLS cannot be set up: no certificate authorities are installed, say.
+/// [`Failure::NoReply`] where TLS cannot be set up.
 pub(super) fn client(base: &str) -> Result<reqwest::Client, Failure> {
-    // An error only says that there is a default already.
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    // A redirect would carry the key along.
-    let mut builder = reqwest::Client::builder().redirect(Policy::none()).user_agent(USER_AGENT);
-    if !base.starts_with("https://") {
-        builder = builder.no_proxy().tls_certs_only([]); // it is on this machine
-    }
-    builder.timeout(DEADLINE).build().map_err(|error| Failure::NoReply(root(&error)))
+    http::client(base, DEADLINE).map_err(Failure::NoReply)
 }
 
 impl<'a> Remote<'a> {
@@ -139,7 +129,7 @@ impl<'a> Remote<'a> {
             Provider::Stripe => request.bearer_auth(secret),
             Provider::Twilio | Provider::Plivo => request.basic_auth(self.account, Some(secret)),
         };
-        let no_reply = |error: reqwest::Error| Failure::NoReply(root(&error));
+        let no_reply = |error: reqwest::Error| Failure::NoReply(http::root(&error));
         let response = request.send().await.map_err(no_reply)?;
         let status = response.status();
         let variable = secret_variable(self.provider);
@@ -165,16 +155,4 @@ fn secret_variable(provider: Provider) -> &'static str {
         Provider::Twilio => "TWILIO_AUTH_TOKEN",
         Provider::Plivo => "PLIVO_AUTH_TOKEN",
     }
-}
-
-/// The innermost cause, which is the one that says something; it names no address.
-fn root(error: &reqwest::Error) -> String {
-    if error.is_timeout() {
-        return format!("not within {} s", DEADLINE.as_secs());
-    }
-    let Some(mut cause) = error.source() else { return "the connection failed".to_owned() };
-    while let Some(source) = cause.source() {
-        cause = source;
-    }
-    cause.to_string()
 }

@@ -4,6 +4,7 @@
 //! It is woken after each commit of this process, lets events gather for a moment, and looks by itself now and then, for
 //! what failed, and what other processes, a spool or a replay have left. One event that cannot be worked on costs its neighbours nothing.
 
+mod effects;
 pub(crate) mod rebuild;
 
 use std::{
@@ -25,8 +26,10 @@ use crate::{
         kept::Kept,
         queue::{self, Claim, Job},
     },
+    lines::desk::Desk,
     messages,
     metrics::{Metrics, Work},
+    outbox::Bell,
     projection::{Poison, Worked},
     provider::Provider,
 };
@@ -59,9 +62,12 @@ const SHARE: u32 = 20;
 pub(crate) struct Worker {
     db: PgPool,
     kept: Arc<Notify>,
+    /// Wakes the sender.
+    bell: Bell,
     presence: Presence,
     clock: Arc<dyn Clock>,
     metrics: Metrics,
+    desk: Arc<Desk>,
 }
 
 /// Where a look begins.
@@ -149,15 +155,17 @@ struct Batch {
 }
 
 impl Worker {
-    /// `kept` tells of commits.
+    /// `kept` tells of commits; `bell` is rung when something is owed.
     pub(crate) fn new(
         db: PgPool,
         kept: Arc<Notify>,
+        bell: Bell,
         presence: Presence,
         clock: Arc<dyn Clock>,
         metrics: Metrics,
+        desk: Arc<Desk>,
     ) -> Self {
-        Self { db, kept, presence, clock, metrics }
+        Self { db, kept, bell, presence, clock, metrics, desk }
     }
 
     /// Works until `stop`, and looks every `poll` without being woken; a batch that is under way is finished.
@@ -246,9 +254,13 @@ impl Worker {
         }
         jobs.sort_by_key(|job| job.event.id);
         let events: Vec<&Kept> = jobs.iter().map(|job| &job.event).collect();
-        let worked = project(&mut transaction, &events).await?;
+        let desk = Some((self.desk.as_ref(), now));
+        let (worked, owed) = project(&mut transaction, &events, desk).await?;
         let count = settle(&mut transaction, &jobs, worked, now).await?;
         transaction.commit().await?;
+        if owed > 0 {
+            self.bell.ring();
+        }
         for (work, events) in [Work::Done, Work::Retried, Work::Dead].into_iter().zip(count) {
             self.metrics.worker.worked(work, events);
         }
@@ -263,28 +275,47 @@ fn floor(at: DateTime<Utc>) -> Uuid {
     Uuid::from_u128(u128::from(milliseconds) << 80)
 }
 
-/// Makes the tables of a batch; where the database refuses a value, of one event after the other.
-async fn project(transaction: &mut Transaction<'_, Postgres>, events: &[&Kept]) -> sqlx::Result<Worked> {
-    match in_savepoint(transaction, events).await {
+/// Who decides what follows from events, and when; a rebuild has nothing follow.
+type Following<'a> = Option<(&'a Desk, DateTime<Utc>)>;
+
+/// Makes the tables of a batch; where the database refuses a value, of one event after the other. Tells how each went, and
+/// how much is owed because of them.
+async fn project(
+    transaction: &mut Transaction<'_, Postgres>,
+    events: &[&Kept],
+    following: Following<'_>,
+) -> sqlx::Result<(Worked, usize)> {
+    match in_savepoint(transaction, events, following).await {
         Err(error) if db::fault(&error) == Fault::Data => {}
         other => return other,
     }
-    let mut worked = Worked::new();
+    let (mut worked, mut owed) = (Worked::new(), 0);
     for event in events {
-        match in_savepoint(transaction, &[*event]).await {
-            Ok(one) => worked.extend(one),
+        match in_savepoint(transaction, &[*event], following).await {
+            Ok((one, more)) => {
+                worked.extend(one);
+                owed += more;
+            }
             Err(error) if db::fault(&error) == Fault::Data => worked.push(Err(Poison(error.to_string()))),
             Err(error) => return Err(error),
         }
     }
-    Ok(worked)
+    Ok((worked, owed))
 }
 
-async fn in_savepoint(transaction: &mut Transaction<'_, Postgres>, events: &[&Kept]) -> sqlx::Result<Worked> {
+async fn in_savepoint(
+    transaction: &mut Transaction<'_, Postgres>,
+    events: &[&Kept],
+    following: Following<'_>,
+) -> sqlx::Result<(Worked, usize)> {
     let mut savepoint = transaction.begin().await?;
     let worked = by_feature(&mut savepoint, events).await?;
+    let owed = match following {
+        Some((desk, now)) => effects::owe(&mut savepoint, desk, events, now).await?,
+        None => 0,
+    };
     savepoint.commit().await?;
-    Ok(worked)
+    Ok((worked, owed))
 }
 
 /// Whose an event is.

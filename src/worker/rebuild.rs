@@ -30,13 +30,13 @@ const OLDEST_SQL: &str = "SELECT id FROM events ORDER BY id LIMIT 1";
 const NOW_SQL: &str = "SELECT pg_snapshot_xmin(pg_current_snapshot())::text";
 
 const NEXT_SQL: &str = "
-SELECT id, endpoint, external_id, kind, received_at, occurred_at, method, path, headers, body, signed_by
+SELECT id, endpoint, external_id, kind, received_at, occurred_at, method, path, headers, body, signed_by, decision
 FROM events WHERE id > $1 ORDER BY id LIMIT $2";
 
 /// Events that came with an older id than the last, such as those of a spool: written by a transaction that was not over
 /// when the rebuild began.
 const LATE_SQL: &str = "
-SELECT id, endpoint, external_id, kind, received_at, occurred_at, method, path, headers, body, signed_by
+SELECT id, endpoint, external_id, kind, received_at, occurred_at, method, path, headers, body, signed_by, decision
 FROM events WHERE id > $1 AND id <= $2 AND age(xmin) <= age($3::text::xid) ORDER BY id LIMIT $4";
 
 /// What a rebuild found of one table.
@@ -148,7 +148,7 @@ async fn make_schema(db: &mut PgConnection) -> sqlx::Result<()> {
 async fn step(db: &mut PgConnection, events: &[Kept]) -> sqlx::Result<u64> {
     let mut transaction = db.begin().await?;
     let refs: Vec<&Kept> = events.iter().collect();
-    let worked = super::project(&mut transaction, &refs).await?;
+    let (worked, _) = super::project(&mut transaction, &refs, None).await?;
     transaction.commit().await?;
     Ok(worked.iter().filter(|one| matches!(one, Err(Poison(_)))).count() as u64)
 }

@@ -13,7 +13,7 @@ use std::path::Path;
 use imports::{Imports, ModulePath};
 
 /// Every room and its floor. `lib` is `src/lib.rs`, `main` is `src/main.rs`.
-const FLOORS: [(&str, u8); 25] = [
+const FLOORS: [(&str, u8); 26] = [
     ("domain", 0),
     ("provider", 1),
     ("config", 1),
@@ -33,6 +33,7 @@ const FLOORS: [(&str, u8); 25] = [
     ("reconcile", 3),
     ("http", 4),
     ("worker", 4),
+    ("sender", 4),
     ("cli", 5),
     ("dev", 5),
     ("app", 5),

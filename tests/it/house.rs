@@ -2,6 +2,7 @@
 
 mod cluster;
 mod gate;
+mod lines;
 mod log;
 mod panics;
 
@@ -24,6 +25,7 @@ use crate::wire::{Ask, Connection, Reply};
 
 pub(crate) use cluster::{Database, cluster, private_options};
 pub(crate) use gate::Gate;
+pub(crate) use lines::{NAME, NewLine};
 pub(crate) use log::Log;
 
 /// What the providers call. Nobody answers there, so whatever verifies was built from the configuration.

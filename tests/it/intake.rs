@@ -243,7 +243,7 @@ async fn a_database_that_stalls_counts_as_away_and_comes_back() {
 
 #[tokio::test]
 async fn a_spool_that_is_full_leaves_callers_the_safe_document() {
-    let plan = Plan::new().limits(|limits| limits.spool_bytes = 1500).gated();
+    let plan = Plan::new().limits(|limits| limits.spool_bytes = 2000).gated();
     let mut house = House::build(plan).await;
     house.gate().shut().await;
     let kept = house.ask(&call("CA1")).await;

@@ -6,6 +6,7 @@
 
 mod api;
 mod bodies;
+mod caller;
 mod calls;
 mod corpus;
 mod dependencies;
@@ -18,11 +19,13 @@ mod floors;
 mod framing;
 mod house;
 mod intake;
+mod lines;
 mod logs;
 mod methods;
 mod metrics;
 mod migrations;
 mod nonces;
+mod outbox;
 mod reconcile;
 mod refusals;
 mod sign;

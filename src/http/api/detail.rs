@@ -29,6 +29,10 @@ SELECT event.headers, event.body, event.answer, event.endpoint, event.signed_by,
 FROM events event LEFT JOIN event_work work ON work.event_id = event.id
 WHERE event.id = $1";
 
+const ATTEMPTS_SQL: &str = "
+SELECT jsonb_build_object('began_at', began_at, 'ended_at', ended_at, 'outcome', outcome, 'status', status, 'code', code)
+FROM attempts WHERE outbox = $1 ORDER BY id LIMIT 100";
+
 const TIMELINE_SQL: &str = "
 SELECT event_id, at, kind, what FROM call_events WHERE call = $1 ORDER BY at, event_id LIMIT 1001";
 
@@ -44,10 +48,16 @@ pub(super) async fn detail(
     let resource = resources::named(&name).ok_or_else(|| Error::NotFound("no such resource".to_owned()))?;
     reader.needs(resource.scope)?;
     let row = find(&state, resource, &id).await?;
-    let event = row["id"].as_str().and_then(|id| Uuid::parse_str(id).ok()).filter(|_| name == "events");
+    let own = row["id"].as_str().and_then(|id| Uuid::parse_str(id).ok());
     let mut shown = resource.shown(row, reader.sees_people());
-    if let Some(event) = event {
-        add_request(&state, event, &mut shown, reader.sees_people()).await?;
+    match (name.as_str(), own) {
+        ("events", Some(event)) => add_request(&state, event, &mut shown, reader.sees_people()).await?,
+        ("outbox", Some(owed)) => {
+            let attempts: Vec<JsonColumn<Value>> =
+                sqlx::query_scalar(ATTEMPTS_SQL).bind(owed).fetch_all(&state.db).await?;
+            shown["attempts"] = attempts.into_iter().map(|attempt| attempt.0).collect();
+        }
+        _ => {}
     }
     Ok(Json(shown))
 }

@@ -1,5 +1,7 @@
 //! The `OpenAPI` document, made of the tables of resources and operations.
 
+mod conversations;
+mod lines;
 mod schemas;
 
 use axum::{Json, response::IntoResponse};
@@ -39,6 +41,7 @@ pub(crate) fn openapi() -> Value {
     for known in OPERATIONS {
         add(known.path, known.method, of_table(known));
     }
+    add("/calls/{id}/directive", "post", conversations::directive());
     json!({
         "openapi": "3.1.0",
         "info": {
@@ -50,7 +53,10 @@ pub(crate) fn openapi() -> Value {
         "security": [{ "key": [] }],
         "paths": paths,
         "components": {
-            "securitySchemes": { "key": { "type": "http", "scheme": "bearer", "description": "smartline keys create" } },
+            "securitySchemes": {
+                "key": { "type": "http", "scheme": "bearer", "description": "smartline keys create" },
+                "capability": { "type": "http", "scheme": "bearer", "description": "at the end of an agent's address" },
+            },
             "schemas": schemas(),
         },
     })
@@ -99,6 +105,12 @@ fn detail(resource: &Resource) -> Value {
 
 fn of_table(known: &Operation) -> Value {
     let mut parameters: Vec<Value> = known.id.map(id_parameter).into_iter().collect();
+    if known.path.ends_with("/{number}") {
+        parameters.push(json!({
+            "name": "number", "in": "path", "required": true, "description": "1, 2, …",
+            "schema": { "type": "integer", "minimum": 1 },
+        }));
+    }
     if let Takes::Filters(name) = known.takes {
         let resource = resources::named(name);
         parameters.extend(
@@ -132,9 +144,9 @@ fn of_table(known: &Operation) -> Value {
     if known.method == "post" {
         for (status, about) in [
             ("408", "The body came too slowly"),
-            ("409", "The same request is under way"),
+            ("409", "The same request is under way, or what is there is in the way"),
             ("413", "The body is too large"),
-            ("422", "The Idempotency-Key belongs to another request"),
+            ("422", "What was sent has faults, or the Idempotency-Key belongs to another request"),
         ] {
             operation["responses"][status] = problem(about);
         }
@@ -142,6 +154,8 @@ fn of_table(known: &Operation) -> Value {
     let body = match known.takes {
         Takes::Selection(name) => resources::named(name).map(selection),
         Takes::NewKey => Some(new_key()),
+        Takes::Body("Simulate") => Some(conversations::simulate()),
+        Takes::Body(name) => Some(lines::body(name)),
         Takes::Nothing | Takes::Filters(_) => None,
     };
     if let Some(schema) = body {

@@ -15,7 +15,12 @@ use crate::{
         verified::Configured,
     },
     inbox::NotKept,
-    lines::{Call, Decision, Message, flow, token::TokenKeys},
+    lines::{
+        Call, Decided, Message,
+        desk::Told,
+        safe::{self, Signer},
+        token::TokenKeys,
+    },
     provider::{Answer, Params, Verified},
 };
 
@@ -26,6 +31,9 @@ pub(super) trait Carrier: Configured<Message = Params> {
 
     /// What a text says.
     fn message(delivery: &Verified<Self>) -> Message;
+
+    /// What a callback tells that the next step of its call should know: the call's id, and what.
+    fn told(delivery: &Verified<Self>) -> Option<(String, Told)>;
 
     /// The keys of its position tokens.
     fn keys(state: &State) -> &TokenKeys;
@@ -40,16 +48,18 @@ pub(super) async fn answer_call<W: Carrier>(state: &State, delivery: &Verified<W
     let now = delivery.received().at;
     let safe = || {
         let document = catch_unwind(AssertUnwindSafe(|| {
-            W::render(&flow::safe_document(W::keys(state), &call.id, now), delivery.origin())
+            let signer = Signer { keys: W::keys(state), id: &call.id, now };
+            W::render(&safe::document(&signer), delivery.origin())
         }));
         if document.is_err() {
             state.metrics.requests.panicked();
         }
-        let goodbye = || W::render(&flow::goodbye(), "").unwrap_or_else(|| EMPTY.to_owned());
+        let goodbye = || W::render(&safe::goodbye(), "").unwrap_or_else(|| EMPTY.to_owned());
         Answer::xml(document.ok().flatten().unwrap_or_else(goodbye))
     };
-    let decide = || flow::answer_call(W::keys(state), &call, now);
-    answer(state, delivery, decide, safe).await.unwrap_or_else(|_| {
+    let decide = async { state.desk.answer_call(W::keys(state), &call, now).await };
+    let remember = |decided: &Decided| state.desk.kept_call(&call, decided, now);
+    answer(state, delivery, decide, remember, safe).await.unwrap_or_else(|_| {
         // Only V2, which no voice path takes, can be refused after its verification.
         keep::respond(safe(), Outcome { label: "safe_document", ..Outcome::default() })
     })
@@ -65,8 +75,10 @@ pub(super) async fn answer_text<W: Carrier>(
     delivery: &Verified<W>,
 ) -> Result<Response, Error> {
     let message = W::message(delivery);
-    let decide = || flow::answer_text(W::keys(state), &message, delivery.received().at);
-    answer(state, delivery, decide, || Answer::xml(EMPTY)).await
+    let now = delivery.received().at;
+    let decide = async { state.desk.answer_text(W::keys(state), &message, now).await };
+    let remember = |decided: &Decided| state.desk.kept_text(&message, decided, now);
+    answer(state, delivery, decide, remember, || Answer::xml(EMPTY)).await
 }
 
 /// Takes what only informs: kept, then 200; 503 where it cannot be kept.
@@ -74,25 +86,34 @@ pub(super) async fn answer_text<W: Carrier>(
 /// # Errors
 /// When it cannot be kept.
 pub(super) async fn note<W: Carrier>(state: &State, delivery: &Verified<W>) -> Result<Response, Error> {
-    let work = keep::keep(state, delivery, Answer::xml(EMPTY), Answer::xml(EMPTY));
+    let work = keep::keep(state, delivery, Answer::xml(EMPTY), Answer::xml(EMPTY), None);
     let (answer, outcome) = keep::within(state.limits.answer, work).await?;
+    if let Some((call, told)) = W::told(delivery) {
+        state.desk.informed(delivery.received().endpoint.provider(), &call, told);
+    }
     Ok(keep::respond(answer, outcome))
 }
 
-/// Decides, renders, keeps; on any failure but a refusal the safe answer leaves instead, and the log says why.
+/// Decides, renders, keeps, remembers; on any failure but a refusal the safe answer leaves instead, and the log says why.
 async fn answer<W: Carrier>(
     state: &State,
     delivery: &Verified<W>,
-    decide: impl FnOnce() -> Decision,
+    decide: impl Future<Output = Decided>,
+    remember: impl Fn(&Decided),
     safe: impl Fn() -> Answer,
 ) -> Result<Response, Error> {
     let work = async {
-        let decision = decide();
-        let document = W::render(&decision.verbs, delivery.origin());
+        let mut decided = decide.await;
+        decided.decision.ends = matches!(decided.verbs.last(), Some(Verb::Hangup | Verb::Refuse(_)));
+        let document = W::render(&decided.verbs, delivery.origin());
         let too_long = document.is_none().then_some("the document is too long");
-        let cause = decision.cause.or(too_long);
+        let cause = decided.cause.or(too_long);
         let answer = document.map_or_else(&safe, |xml| Answer::xml(Bytes::from(xml)));
-        let (answer, mut outcome) = keep::keep(state, delivery, answer, Answer::xml(EMPTY)).await?;
+        let decision = decided.decision.to_json();
+        let (answer, mut outcome) = keep::keep(state, delivery, answer, Answer::xml(EMPTY), decision).await?;
+        if outcome.label != "duplicate" {
+            remember(&decided);
+        }
         outcome.cause = cause.map(str::to_owned);
         Ok((answer, outcome))
     };

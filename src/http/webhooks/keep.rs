@@ -28,7 +28,8 @@ pub(in crate::http) fn usual(endpoint: Endpoint) -> Answer {
 }
 
 /// Keeps the delivery with its answer. A duplicate gets the answer that was given the first time, or the endpoint's
-/// `usual` one where that was it or is too long ago. An answer that is not the usual one is XML.
+/// `usual` one where that was it or is too long ago. An answer that is not the usual one is XML. `decision` says why, as
+/// JSON.
 ///
 /// # Errors
 /// When it cannot be kept, or its signature turns out to be another request's.
@@ -37,10 +38,11 @@ pub(super) async fn keep<W: Webhook>(
     delivery: &Verified<W>,
     answer: Answer,
     usual: Answer,
+    decision: Option<String>,
 ) -> Result<(Answer, Outcome), Error> {
     let started = Instant::now();
     let unusual = (answer != usual).then(|| answer.body.clone());
-    let appended = state.intake.append(delivery, unusual).await?;
+    let appended = state.intake.append(delivery, unusual, decision).await?;
     let mut outcome = outcome_of(delivery);
     outcome.store = Some(started.elapsed());
     match appended {

@@ -15,7 +15,7 @@ pub(in crate::http) async fn event(
     delivery: Verified<Stripe>,
 ) -> Result<Response, Error> {
     let received = || keep::usual(Endpoint::Stripe);
-    let work = keep::keep(&state, &delivery, received(), received());
+    let work = keep::keep(&state, &delivery, received(), received(), None);
     let (answer, outcome) = keep::within(state.limits.answer, work).await?;
     Ok(keep::respond(answer, outcome))
 }

@@ -35,6 +35,7 @@ fn entry(key: u128, endpoint: Endpoint, answer: &'static str) -> Entry {
             headers: "[]".to_owned(),
             signed_by: "TWILIO_AUTH_TOKEN[0]".to_owned(),
             flags: String::new(),
+            decision: None,
         },
     }
 }

@@ -295,11 +295,7 @@ impl<'a> Checker<'a> {
             self.words(&format!("{place}.greet"), greet);
         }
         if let Some(url) = &agent.url {
-            let schemes: &[&str] = match agent.mode {
-                Some(Mode::Turns) => &["https"],
-                Some(Mode::Stream | Mode::Relay) => &["wss"],
-                None => &["https", "wss"],
-            };
+            let schemes = agent.mode.map_or(&["https", "wss"][..], Mode::schemes);
             self.address(&format!("{place}.url"), url, schemes, false);
         }
         for (index, name) in agent.may_ring.iter().enumerate() {
@@ -348,25 +344,8 @@ impl<'a> Checker<'a> {
     }
 
     fn address(&mut self, place: &str, text: &str, schemes: &[&str], query: bool) {
-        let Ok(url) = Url::parse(text) else { return self.fault(place, "is no address") };
-        let foreign = match url.host() {
-            Some(Host::Domain(name)) => {
-                name.rsplit_once('.').is_some_and(|(_, last)| !["local", "localhost"].contains(&last))
-            }
-            Some(Host::Ipv4(ip)) => {
-                !(ip.is_private() || ip.is_loopback() || ip.is_link_local() || ip.is_unspecified())
-            }
-            Some(Host::Ipv6(ip)) => !(ip.is_loopback() || ip.is_unspecified() || ip.is_unique_local()),
-            None => false,
-        };
-        if !schemes.contains(&url.scheme()) {
-            self.fault(place, format!("must begin with {}://", schemes.join(":// or ")));
-        } else if !foreign {
-            self.fault(place, "leads to no host that the carrier can reach");
-        } else if !url.username().is_empty() || url.password().is_some() {
-            self.fault(place, "holds a user or a password");
-        } else if url.fragment().is_some() || (!query && url.query().is_some()) {
-            self.fault(place, "has a query or a fragment, which carriers cut off");
+        if let Err(why) = address(text, schemes, query) {
+            self.fault(place, why);
         }
     }
 
@@ -386,6 +365,48 @@ impl<'a> Checker<'a> {
         let captured = |step: &Step| matches!(step, Step::Ask(ask) if ask.variable.as_deref() == Some(name));
         self.flow.steps.values().any(captured)
     }
+}
+
+/// Whether it names this machine, by number or by name.
+fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Domain(name)) => name == "localhost",
+        Some(Host::Ipv4(ip)) => ip.is_loopback(),
+        Some(Host::Ipv6(ip)) => ip.is_loopback(),
+        None => false,
+    }
+}
+
+/// Whether a carrier can reach an address, and keeps all of it.
+///
+/// # Errors
+/// Why not.
+pub(crate) fn address(text: &str, schemes: &[&str], query: bool) -> Result<(), String> {
+    let url = Url::parse(text).map_err(|_| "is no address".to_owned())?;
+    // An agent that is asked by turns is asked by this service, and may live beside it; a carrier never goes there.
+    let beside = !query && schemes.contains(&"https") && url.scheme() == "http" && is_loopback(&url);
+    let foreign = match url.host() {
+        Some(Host::Domain(name)) => {
+            name.rsplit_once('.').is_some_and(|(_, last)| !["local", "localhost"].contains(&last))
+        }
+        Some(Host::Ipv4(ip)) => {
+            !(ip.is_private() || ip.is_loopback() || ip.is_link_local() || ip.is_unspecified())
+        }
+        Some(Host::Ipv6(ip)) => !(ip.is_loopback() || ip.is_unspecified() || ip.is_unique_local()),
+        None => false,
+    };
+    let why = if !beside && !schemes.contains(&url.scheme()) {
+        return Err(format!("must begin with {}://", schemes.join(":// or ")));
+    } else if !beside && !foreign {
+        "leads to no host that the carrier can reach"
+    } else if !url.username().is_empty() || url.password().is_some() {
+        "holds a user or a password"
+    } else if url.fragment().is_some() || (!query && url.query().is_some()) {
+        "has a query or a fragment, which carriers cut off"
+    } else {
+        return Ok(());
+    };
+    Err(why.to_owned())
 }
 
 /// The longest run of steps from a step on that do not wait, itself included.
@@ -458,6 +479,17 @@ impl Comparison {
         let (rest, sign) =
             signs.into_iter().find_map(|(sign, meaning)| Some((text.strip_prefix(sign)?, meaning)))?;
         Some(Self(sign, rest.trim().parse().ok()?))
+    }
+
+    /// Whether it is true of a number.
+    pub(crate) fn holds(self, number: u32) -> bool {
+        match self.0 {
+            Sign::Less => number < self.1,
+            Sign::AtMost => number <= self.1,
+            Sign::Equal => number == self.1,
+            Sign::AtLeast => number >= self.1,
+            Sign::More => number > self.1,
+        }
     }
 }
 

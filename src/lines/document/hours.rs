@@ -1,13 +1,16 @@
 //! Opening hours: half-open spans of a week in a time zone, less the days that are closed.
 
 use chrono::{
-    DateTime, Datelike as _, Days, NaiveDate, NaiveTime, TimeDelta, TimeZone as _, Timelike as _, Utc,
-    Weekday,
+    DateTime, Datelike as _, Days, NaiveDate, NaiveTime, Offset as _, TimeDelta, TimeZone as _,
+    Timelike as _, Utc,
 };
 use chrono_tz::Tz;
 
 /// Minutes of a day.
 const DAY: u16 = 24 * 60;
+
+/// The days as they are written.
+const DAYS: [&str; 7] = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
 
 /// How far ahead the next opening is looked for.
 const HORIZON: u64 = 370;
@@ -52,7 +55,49 @@ impl Hours {
                     .push((format!("closed[{index}]"), format!("`{text}` is no date such as 2026-12-25"))),
             }
         }
+        spans.sort_unstable();
+        spans.dedup();
+        days.sort_unstable();
+        days.dedup();
         if faults.is_empty() { Ok(Self { zone, spans, closed: days }) } else { Err(faults) }
+    }
+
+    /// The spans and the dates in the one form that reads back as the same: neighbouring days with the same times together,
+    /// and what goes past midnight as one.
+    pub(crate) fn written(&self) -> (Vec<String>, Vec<String>) {
+        let mut left = self.spans.clone();
+        let mut nights = Vec::new();
+        for &(day, from, to) in &self.spans {
+            let after = left.iter().position(|&(next, begin, end)| {
+                next == (day + 1) % 7 && begin == 0 && end < from && to == DAY && day != next
+            });
+            let Some(after) = after else { continue };
+            if let Some(before) = left.iter().position(|span| *span == (day, from, to)) {
+                nights.push((day, from, left[after].2));
+                left.remove(after.max(before));
+                left.remove(after.min(before));
+            }
+        }
+        left.extend(nights);
+        left.sort_unstable();
+        let mut runs: Vec<(u8, u8, u16, u16)> = Vec::new();
+        for (day, from, to) in left {
+            match runs.iter_mut().find(|run| (run.1 + 1, run.2, run.3) == (day, from, to)) {
+                Some(run) => run.1 = day,
+                None => runs.push((day, day, from, to)),
+            }
+        }
+        let time = |minute: u16| format!("{:02}:{:02}", minute / 60, minute % 60);
+        let name = |day: u8| DAYS.get(usize::from(day)).copied().unwrap_or_default();
+        let open = runs.into_iter().map(|(first, last, from, to)| {
+            let days = if first == last {
+                name(first).to_owned()
+            } else {
+                format!("{}-{}", name(first), name(last))
+            };
+            format!("{days} {}-{}", time(from), time(to))
+        });
+        (open.collect(), self.closed.iter().map(|day| day.format("%Y-%m-%d").to_string()).collect())
     }
 
     /// Whether they are open at that moment, and why not where a holiday closes them.
@@ -92,6 +137,26 @@ impl Hours {
                 found.or_else(|| self.zone.from_local_datetime(&(local + TimeDelta::hours(1))).earliest())
             })
             .map(|at| at.to_utc())
+            .collect()
+    }
+
+    /// The next two moments at which the clock of the zone is changed; fewer where it is not.
+    pub(crate) fn changes_of_the_clock(&self, from: DateTime<Utc>) -> Vec<DateTime<Utc>> {
+        let offset = |at: DateTime<Utc>| at.with_timezone(&self.zone).offset().fix();
+        let day = |ahead: u64| from + TimeDelta::days(i64::try_from(ahead).unwrap_or(0));
+        let days = (0..2 * HORIZON).filter(|ahead| offset(day(*ahead)) != offset(day(ahead + 1)));
+        days.take(2)
+            .map(|ahead| {
+                // Between these two moments, to the minute.
+                let (mut before, mut after) = (day(ahead).timestamp() / 60, day(ahead + 1).timestamp() / 60);
+                let old = offset(day(ahead));
+                while after - before > 1 {
+                    let middle = i64::midpoint(before, after);
+                    let is_old = offset(DateTime::from_timestamp(middle * 60, 0).unwrap_or(from)) == old;
+                    if is_old { before = middle } else { after = middle }
+                }
+                DateTime::from_timestamp(after * 60, 0).unwrap_or(from)
+            })
             .collect()
     }
 
@@ -143,8 +208,8 @@ fn read_span(text: &str) -> Result<Vec<(u8, u16, u16)>, &'static str> {
 }
 
 fn day(name: &str) -> Option<u8> {
-    let day = if name.len() == 3 { name.parse::<Weekday>().ok()? } else { return None };
-    u8::try_from(day.num_days_from_monday()).ok()
+    let day = DAYS.iter().position(|day| day.eq_ignore_ascii_case(name))?;
+    u8::try_from(day).ok()
 }
 
 /// `09:00` to `24:00`, in minutes from midnight.
@@ -211,6 +276,32 @@ mod tests {
 
     fn hours_never() -> Hours {
         hours("UTC", &[], &[])
+    }
+
+    #[test]
+    fn hours_are_written_in_one_way() {
+        for (open, expected) in [
+            (
+                &["sat 10:00-14:00", "mon-fri 09:00-17:00", "wed 09:00-17:00"][..],
+                &["mon-fri 09:00-17:00", "sat 10:00-14:00"][..],
+            ),
+            (&["fri-sat 20:00-02:00"], &["fri-sat 20:00-02:00"]),
+            (&["fri 20:00-24:00", "sat 00:00-02:00"], &["fri 20:00-02:00"]),
+            (&["mon-sun 00:00-24:00"], &["mon-sun 00:00-24:00"]),
+            (&["sun 22:00-06:00"], &["sun 22:00-06:00"]),
+            (&["sun-mon 22:00-06:00"], &["mon 22:00-06:00", "sun 22:00-06:00"]),
+            (
+                &["mon 08:00-12:00", "mon 13:00-17:00", "tue 08:00-12:00"],
+                &["mon-tue 08:00-12:00", "mon 13:00-17:00"],
+            ),
+            (&[], &[]),
+        ] {
+            let read = hours("UTC", open, &["2027-01-01", "2026-12-25", "2027-01-01"]);
+            let (open, closed) = read.written();
+            assert_eq!(open, expected);
+            assert_eq!(closed, ["2026-12-25", "2027-01-01"]);
+            assert_eq!(Hours::read("UTC", &open, &closed), Ok(read));
+        }
     }
 
     #[test]

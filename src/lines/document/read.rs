@@ -49,7 +49,39 @@ struct Written {
 /// # Errors
 /// Where it is no TOML, its line and column; else everything that is missing, unknown or of the wrong kind.
 pub(crate) fn read(text: &str) -> Result<Flow, Vec<Fault>> {
-    let mut table: Table = toml::from_str(text).map_err(|error| vec![syntax(text, &error)])?;
+    read_table(toml::from_str(text).map_err(|error| vec![syntax(text, &error)])?)
+}
+
+/// Reads a document that came as JSON. What is null is as good as absent.
+///
+/// # Errors
+/// Everything that is missing, unknown or of the wrong kind.
+pub(crate) fn read_json(document: serde_json::Map<String, serde_json::Value>) -> Result<Flow, Vec<Fault>> {
+    match toml_of(document.into()) {
+        Some(Value::Table(table)) => read_table(table),
+        _ => Err(vec![Fault::new("", "is no object")]),
+    }
+}
+
+/// A JSON value as TOML has it; none for null.
+fn toml_of(value: serde_json::Value) -> Option<Value> {
+    use serde_json::Value as Json;
+    Some(match value {
+        Json::Null => return None,
+        Json::Bool(value) => Value::Boolean(value),
+        Json::Number(number) => match number.as_i64() {
+            Some(integer) => Value::Integer(integer),
+            None => Value::Float(number.as_f64().unwrap_or(f64::NAN)),
+        },
+        Json::String(text) => Value::String(text),
+        Json::Array(list) => Value::Array(list.into_iter().filter_map(toml_of).collect()),
+        Json::Object(map) => {
+            Value::Table(map.into_iter().filter_map(|(name, value)| Some((name, toml_of(value)?))).collect())
+        }
+    })
+}
+
+fn read_table(mut table: Table) -> Result<Flow, Vec<Fault>> {
     let mut faults = Vec::new();
     match table.remove("schema") {
         Some(Value::Integer(SCHEMA)) => {}
@@ -166,7 +198,8 @@ fn typed<T: DeserializeOwned>(place: &str, value: Value, faults: &mut Vec<Fault>
     }
 }
 
-fn is_name(text: &str) -> bool {
+/// Whether a text can name a step, hours or a person.
+pub(crate) fn is_name(text: &str) -> bool {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-');
     (1..=40).contains(&text.len()) && text.bytes().all(plain)
 }

@@ -38,6 +38,18 @@ pub(crate) fn longest(template: &str, is_variable: impl Fn(&str) -> bool) -> Res
     Ok(length)
 }
 
+/// The template with its places filled in; `value` knows what is there, if anything. What is no template stays as it is.
+pub(crate) fn fill(template: &str, value: impl Fn(&str) -> Option<String>) -> String {
+    let Ok(parts) = parts(template) else { return template.to_owned() };
+    parts
+        .into_iter()
+        .map(|part| match part {
+            Part::Words(words) => words.to_owned(),
+            Part::Place { name, otherwise } => value(name).unwrap_or_else(|| otherwise.to_owned()),
+        })
+        .collect()
+}
+
 fn parts(template: &str) -> Result<Vec<Part<'_>>, String> {
     let (mut parts, mut rest) = (Vec::new(), template);
     while let Some(at) = rest.find(['{', '}']) {

@@ -1,25 +1,18 @@
 //! What a Plivo request is about, and what makes it the same request when it comes again.
 //!
-//! Source: Plivo docs, "Voice request parameters", "Message status callbacks".
+//! Source: Plivo docs, "Voice request parameters", "Record: parameters sent to the transcription URL", "Message status
+//! callbacks".
 
 use super::signature;
 use crate::provider::{Endpoint, Envelope, Identity, Params, Provider, Received, key};
 
 /// What tells two requests about one call apart, besides its position: each is there only where it means something.
-const CALL_PARTS: [&str; 8] = [
-    "Event",
-    "CallStatus",
-    "RecordingID",
-    "TranscriptionID",
-    "DialAction",
-    "DialBLegUUID",
-    "DialBLegStatus",
-    "StreamID",
-];
+const CALL_PARTS: [&str; 7] =
+    ["Event", "CallStatus", "RecordingID", "DialAction", "DialBLegUUID", "DialBLegStatus", "StreamID"];
 
 /// Names the event.
 pub(super) fn envelope(received: &Received, params: &Params) -> Envelope {
-    let call = params.first_of(&["CallUUID"]);
+    let call = params.first_of(&["CallUUID", "call_uuid"]); // the latter of a transcription
     let message = params.first_of(&["MessageUUID"]);
     let (kind, identity) = match (received.endpoint, call, message) {
         (Endpoint::PlivoSms, _, Some(id)) if is_delivery_report(params) => {
@@ -60,6 +53,11 @@ fn report(params: &Params, message: &str) -> Option<Identity> {
 }
 
 fn inform(received: &Received, params: &Params, call: &str) -> (&'static str, Option<Identity>) {
+    let position = received.token().unwrap_or_default();
+    if let (Some(recording), Some(_)) = (params.first_of(&["recording_id"]), params.get("transcription")) {
+        let kind = "plivo.transcription";
+        return (kind, Identity::plain(Provider::Plivo, &[call, kind, recording, &position]));
+    }
     let told: Vec<String> = CALL_PARTS
         .iter()
         .filter_map(|name| params.first_of(&[name]).map(|value| format!("{name}={value}")))
@@ -68,7 +66,6 @@ fn inform(received: &Received, params: &Params, call: &str) -> (&'static str, Op
     if told.is_empty() {
         return (kind, None);
     }
-    let position = received.token().unwrap_or_default();
     let mut parts = vec![call, kind];
     parts.extend(told.iter().map(String::as_str));
     parts.push(&position);

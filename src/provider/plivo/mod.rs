@@ -1,6 +1,7 @@
 //! Plivo: signed forms about calls and texts, answered with Plivo XML.
 
 mod callback;
+pub(crate) mod grammar;
 mod signature;
 #[cfg(test)]
 mod tests;

@@ -1,6 +1,7 @@
 //! Twilio: signed forms about calls and texts, answered with TwiML.
 
 mod callback;
+pub(crate) mod grammar;
 mod signature;
 #[cfg(test)]
 mod tests;

@@ -2,74 +2,21 @@
 
 use proptest::prelude::*;
 
-use super::*;
+use super::{
+    grammar::{Grammar, Kind, check},
+    *,
+};
 use crate::{
     domain::{
         phone::Phone,
-        verb::{Link, Purpose, Record, Text, Verb},
+        verb::{Ask, Language, Link, Purpose, Record, Refusal, Relay, Ring, Speech, Stream, Text, Verb},
     },
     provider::{plivo, twilio},
 };
 
-/// The elements that may stand in a response, each with the attributes that it may have.
-type Grammar = [(&'static str, &'static [&'static str])];
-
-/// Source: Twilio's official libraries and the TwiML reference.
-const TWIML: &Grammar = &[
-    ("Say", &["voice", "language", "loop"]),
-    (
-        "Record",
-        &[
-            "action",
-            "method",
-            "timeout",
-            "finishOnKey",
-            "maxLength",
-            "playBeep",
-            "trim",
-            "recordingStatusCallback",
-            "recordingStatusCallbackMethod",
-            "recordingStatusCallbackEvent",
-            "transcribe",
-            "transcribeCallback",
-        ],
-    ),
-    ("Redirect", &["method"]),
-    ("Hangup", &[]),
-    ("Message", &["to", "from", "action", "method", "statusCallback"]),
-];
-
-/// Source: Plivo's official libraries.
-const PLIVO_XML: &Grammar = &[
-    ("Speak", &["voice", "language", "loop"]),
-    (
-        "Record",
-        &[
-            "action",
-            "method",
-            "fileFormat",
-            "redirect",
-            "timeout",
-            "maxLength",
-            "playBeep",
-            "finishOnKey",
-            "recordSession",
-            "startOnDialAnswer",
-            "transcriptionType",
-            "transcriptionUrl",
-            "transcriptionMethod",
-            "callbackUrl",
-            "callbackMethod",
-            "recordChannelType",
-        ],
-    ),
-    ("Redirect", &["method"]),
-    ("Hangup", &["reason", "schedule"]),
-    ("Message", &["src", "dst", "type", "callbackUrl", "callbackMethod"]),
-];
-
 type Render = fn(&[Verb], &str) -> Result<String, TooLong>;
-const PROVIDERS: [(&Grammar, Render); 2] = [(TWIML, twilio::twiml::render), (PLIVO_XML, plivo::xml::render)];
+const PROVIDERS: [(&Grammar, Render); 2] =
+    [(&twilio::grammar::GRAMMAR, twilio::twiml::render), (&plivo::grammar::GRAMMAR, plivo::xml::render)];
 
 /// Whether XML 1.0 can hold the character (production 2, `Char`).
 fn holds(c: char) -> bool {
@@ -112,107 +59,210 @@ fn hostile() -> impl Strategy<Value = String> {
     prop::collection::vec(prop_oneof![bait, any_characters], 0..6).prop_map(|parts| parts.concat())
 }
 
-/// A verb without its texts.
+/// A verb without its texts, and what can be chosen in it.
 #[derive(Clone, Copy, Debug)]
 enum Shape {
     Say,
-    Record,
+    Sound,
+    Pause,
+    Ask { keys: bool, speech: bool },
+    Ring { others: u8, screened: bool, recorded: bool },
+    Record { transcribed: bool },
+    Stream,
+    Relay,
     Redirect,
     Hangup,
+    Refuse(Refusal),
     Text,
 }
 
 /// What is filled into a verb, as far as it has room.
-type Filling = [String; 4];
+#[derive(Clone, Debug)]
+struct Filling {
+    words: String,
+    token: String,
+    address: String,
+    from: String,
+    to: String,
+}
 
-fn fill(shape: Shape, [words, token, from, to]: &Filling) -> Verb {
-    let link = |purpose, token: &String| Link { purpose, token: token.clone() };
+impl Filling {
+    /// What nobody could object to, the same as a carrier would take it.
+    fn harmless() -> Self {
+        let [words, token, from, to] = ["WORDS", "TOKEN", "+14155550199", "+14155550100"].map(str::to_owned);
+        Self { words, token, address: "wss://agent.example/ADDRESS".to_owned(), from, to }
+    }
+}
+
+fn fill(shape: Shape, filling: &Filling) -> Verb {
+    let Filling { words, token, address, from, to } = filling;
+    let link = |purpose| Link { purpose, token: token.clone() };
+    let speech = Speech::english(words.as_str());
     match shape {
-        Shape::Say => Verb::Say(words.clone()),
-        Shape::Record => Verb::Record(Record {
-            max_seconds: 120,
-            next: link(Purpose::Continue, words),
-            ready: link(Purpose::Inform, token),
+        Shape::Say => Verb::Say(speech),
+        Shape::Sound => Verb::Say(Speech::Sound(address.replace("wss:", "https:"))),
+        Shape::Pause => Verb::Pause(60),
+        Shape::Ask { keys, speech: listens } => Verb::Ask(Ask {
+            prompt: vec![speech.clone(), speech],
+            digits: keys.then_some(1),
+            speech: listens.then(|| vec![words.clone(), words.clone()]),
+            seconds: 8,
+            language: Language::read("de-DE").unwrap(),
+            next: link(Purpose::Continue),
         }),
-        Shape::Redirect => Verb::Redirect(link(Purpose::Continue, token)),
+        Shape::Ring { others, screened, recorded } => Verb::Ring(Ring {
+            to: (0..others).map(|_| Phone::read(to)).collect(),
+            seconds: 20,
+            limit: 3600,
+            shown: Phone::read(from),
+            screen: screened.then(|| link(Purpose::Continue)),
+            record: recorded.then(|| link(Purpose::Inform)),
+            next: link(Purpose::Continue),
+        }),
+        Shape::Record { transcribed } => Verb::Record(Record {
+            max_seconds: 120,
+            transcribe: transcribed,
+            next: link(Purpose::Continue),
+            ready: link(Purpose::Inform),
+        }),
+        Shape::Stream => Verb::Stream(Stream {
+            url: address.clone(),
+            told: vec![("call", token.clone()), ("line", token.clone())],
+            limit: 900,
+            state: link(Purpose::Inform),
+        }),
+        Shape::Relay => Verb::Relay(Relay {
+            url: address.clone(),
+            greeting: Some(words.clone()),
+            language: Language::ENGLISH,
+            told: vec![("call", words.clone())],
+            next: link(Purpose::Continue),
+        }),
+        Shape::Redirect => Verb::Redirect(link(Purpose::Continue)),
         Shape::Hangup => Verb::Hangup,
+        Shape::Refuse(refusal) => Verb::Refuse(refusal),
         Shape::Text => Verb::Text(Text {
             body: words.clone(),
             from: Phone::read(from),
             to: Phone::read(to),
-            delivery: link(Purpose::Delivery, token),
+            delivery: link(Purpose::Delivery),
         }),
     }
 }
 
-fn verbs() -> impl Strategy<Value = Vec<(Shape, Filling)>> {
-    let shapes = vec![Shape::Say, Shape::Record, Shape::Redirect, Shape::Hangup, Shape::Text];
-    let verb = (prop::sample::select(shapes), [hostile(), hostile(), hostile(), hostile()]);
-    prop::collection::vec(verb, 0..8)
+/// What may stand in the middle of a call's document.
+fn passing() -> impl Strategy<Value = Shape> {
+    prop_oneof![
+        Just(Shape::Say),
+        Just(Shape::Sound),
+        Just(Shape::Pause),
+        Just(Shape::Stream),
+        any::<(bool, bool)>().prop_map(|(keys, speech)| Shape::Ask { keys: keys || !speech, speech }),
+    ]
 }
 
-/// Every element's name and its attributes' names, in order; fails where the grammar does not know them.
-fn structure(document: &roxmltree::Document<'_>, grammar: &Grammar) -> Vec<String> {
-    let root = document.root_element();
-    assert_eq!((root.tag_name().name(), root.attributes().len()), ("Response", 0));
-    assert!(document.root().children().eq([root]), "nothing stands beside the root");
-    root.children()
-        .map(|node| {
-            let name = node.tag_name().name();
-            let known = grammar.iter().find(|(element, _)| *element == name);
-            let (_, allowed) = known.unwrap_or_else(|| panic!("no element {name}"));
-            let attributes: Vec<&str> = node.attributes().map(|attribute| attribute.name()).collect();
-            for attribute in &attributes {
-                assert!(allowed.contains(attribute), "{name} has no attribute {attribute}");
-            }
-            assert!(node.children().all(|inner| inner.is_text()), "{name} holds text alone");
-            format!("{name} {}", attributes.join(" "))
-        })
-        .collect()
+/// What may stand at its end.
+fn leaving() -> impl Strategy<Value = Shape> {
+    prop_oneof![
+        (1..=10_u8, any::<(bool, bool)>()).prop_map(|(others, (screened, recorded))| Shape::Ring {
+            others,
+            screened,
+            recorded
+        }),
+        any::<bool>().prop_map(|transcribed| Shape::Record { transcribed }),
+        Just(Shape::Relay),
+        Just(Shape::Redirect),
+        Just(Shape::Hangup),
+    ]
 }
 
-/// An element's attribute values and its text.
-fn values(node: roxmltree::Node<'_, '_>) -> Vec<String> {
-    let text = node.text().unwrap_or_default();
-    node.attributes().map(|attribute| attribute.value()).chain([text]).map(str::to_owned).collect()
+/// The verbs of a whole document, and what it answers.
+fn shapes() -> impl Strategy<Value = (Kind, Vec<Shape>)> {
+    let call = (prop::collection::vec(passing(), 0..6), leaving()).prop_map(|(mut verbs, last)| {
+        verbs.push(last);
+        (Kind::Call, verbs)
+    });
+    let refusal = prop::sample::select(vec![Refusal::Busy, Refusal::Rejected])
+        .prop_map(|refusal| (Kind::Call, vec![Shape::Refuse(refusal)]));
+    let leg = prop::collection::vec(prop_oneof![Just(Shape::Say), Just(Shape::Pause)], 0..3)
+        .prop_map(|verbs| (Kind::Leg, verbs));
+    let reply = (0..3_usize).prop_map(|texts| (Kind::Reply, vec![Shape::Text; texts]));
+    prop_oneof![8 => call, 1 => refusal, 1 => leg, 1 => reply]
 }
 
-const HARMLESS_ORIGIN: &str = "https://line.example";
-const HARMLESS: [&str; 4] = ["WORDS", "TOKEN", "+14155550199", "+14155550100"];
+/// Words that are heard, whatever else is in them: of others no element is made.
+fn heard() -> impl Strategy<Value = String> {
+    hostile().prop_map(|text| format!("a{text}"))
+}
+
+fn filling() -> impl Strategy<Value = Filling> {
+    (heard(), hostile(), hostile(), hostile(), hostile())
+        .prop_map(|(words, token, address, from, to)| Filling { words, token, address, from, to })
+}
+
+/// Every element's name and its attributes' names, in order; and all that is said in attributes and texts.
+fn read(node: roxmltree::Node<'_, '_>) -> (Vec<String>, Vec<String>) {
+    let (mut names, mut values) = (Vec::new(), Vec::new());
+    for node in node.descendants().filter(|node| !node.is_root()) {
+        if let Some(text) = node.text().filter(|_| node.is_text()) {
+            values.push(text.to_owned());
+        } else {
+            assert!(node.is_element(), "neither comment nor instruction");
+            names.push(node.tag_name().name().to_owned());
+            names.extend(node.attributes().map(|attribute| format!("@{}", attribute.name())));
+            values.extend(node.attributes().map(|attribute| attribute.value().to_owned()));
+        }
+    }
+    (names, values)
+}
+
+const ORIGIN: &str = "https://line.example";
 
 /// What a parser should read where it reads `harmless` in the document with harmless texts.
-fn expected(harmless: &str, origin: &str, [words, token, from, to]: &Filling) -> String {
-    let digits = |number: &str| Phone::read(number).without_plus().to_owned();
+fn expected(harmless: &str, origin: &str, filling: &Filling) -> String {
+    let digits = |number: &str| kept(Phone::read(number).without_plus());
     match harmless {
-        "14155550199" => kept(&digits(from)),
-        "14155550100" => kept(&digits(to)),
+        "14155550199" => digits(&filling.from),
+        "14155550100" => digits(&filling.to),
+        "+14155550199" => kept(Phone::read(&filling.from).as_str()),
+        "+14155550100" => kept(Phone::read(&filling.to).as_str()),
+        "wss://agent.example/ADDRESS" => kept(&filling.address),
+        "https://agent.example/ADDRESS" => kept(&filling.address.replace("wss:", "https:")),
         other => other
-            .replace(HARMLESS_ORIGIN, &kept(origin))
-            .replace("WORDS", &kept(words))
-            .replace("TOKEN", &kept(token)),
+            .replace(ORIGIN, &kept(origin))
+            .replace("WORDS", &kept(&filling.words))
+            .replace("TOKEN", &kept(&filling.token)),
     }
 }
 
 proptest! {
     #[test]
-    fn hostile_texts_change_nothing_but_texts(filled in verbs(), origin in hostile()) {
-        let hostile: Vec<Verb> = filled.iter().map(|(shape, filling)| fill(*shape, filling)).collect();
-        let harmless = HARMLESS.map(str::to_owned);
-        let harmless: Vec<Verb> = filled.iter().map(|(shape, _)| fill(*shape, &harmless)).collect();
-        for (grammar, render) in PROVIDERS {
-            let written = render(&hostile, &origin).unwrap();
+    fn hostile_texts_change_nothing_but_texts((_, shapes) in shapes(), filling in filling(), origin in hostile()) {
+        let verbs = |filling: &Filling| shapes.iter().map(|shape| fill(*shape, filling)).collect::<Vec<_>>();
+        for (_, render) in PROVIDERS {
+            let Ok(written) = render(&verbs(&filling), &origin) else { continue }; // too long, which is told
             prop_assert!(written.len() <= 65_536 && written.chars().all(holds));
             prop_assert!(!written.contains(['\t', '\r', '\n']), "no white space is added");
-            let document = roxmltree::Document::parse(&written).unwrap();
-            let model = render(&harmless, HARMLESS_ORIGIN).unwrap();
+            let model = render(&verbs(&Filling::harmless()), ORIGIN).unwrap();
             let model = roxmltree::Document::parse(&model).unwrap();
-            prop_assert_eq!(structure(&document, grammar), structure(&model, grammar));
-            let pairs = document.root_element().children().zip(model.root_element().children());
-            for ((node, twin), (_, filling)) in pairs.zip(&filled) {
-                let wanted: Vec<String> =
-                    values(twin).iter().map(|value| expected(value, &origin, filling)).collect();
-                prop_assert_eq!(values(node), wanted);
-            }
+            let (names, values) = read(model.root());
+            let values: Vec<_> = values.iter().map(|value| expected(value, &origin, &filling)).collect();
+            let document = roxmltree::Document::parse(&written).unwrap();
+            let (read_names, mut read_values) = read(document.root());
+            prop_assert_eq!(read_names, names);
+            let is_text = |value: &String| !value.is_empty();
+            read_values.retain(is_text);
+            prop_assert_eq!(read_values, values.into_iter().filter(is_text).collect::<Vec<_>>());
+        }
+    }
+
+    #[test]
+    fn whatever_is_said_the_carriers_take_it((kind, shapes) in shapes(), words in hostile()) {
+        let filling = Filling { words, ..Filling::harmless() };
+        let verbs: Vec<Verb> = shapes.iter().map(|shape| fill(*shape, &filling)).collect();
+        for (grammar, render) in PROVIDERS {
+            let written = render(&verbs, ORIGIN).unwrap();
+            prop_assert_eq!(check(grammar, kind, &written), Ok(()), "{}", written);
         }
     }
 
@@ -248,10 +298,35 @@ fn the_largest_document() {
 
 #[test]
 fn too_many_words_are_too_long_on_both() {
-    let say = Verb::Say("&".repeat(4096)); // five bytes each when escaped
+    let say = Verb::Say(Speech::english("&".repeat(4096))); // five bytes each when escaped
     for (_, render) in PROVIDERS {
         assert!(render(&vec![say.clone(); 3], "https://line.example").is_ok());
         assert!(render(&vec![say.clone(); 4], "https://line.example").is_err());
+    }
+}
+
+#[test]
+fn of_words_that_nobody_hears_no_element_is_made() {
+    for silence in ["", " ", "\t\r\n", "\0\u{1}", "\u{FFFE}", "\u{7F}\u{A0}\u{2028}"] {
+        let filling = Filling { words: silence.to_owned(), ..Filling::harmless() };
+        for (shape, elements) in [
+            (Shape::Say, vec!["Response"]),
+            (Shape::Text, vec!["Response"]),
+            (Shape::Ask { keys: true, speech: true }, vec!["Response", "Gather GetInput"]),
+        ] {
+            for (_, render) in PROVIDERS {
+                let written = render(&[fill(shape, &filling)], ORIGIN).unwrap();
+                let document = roxmltree::Document::parse(&written).unwrap();
+                let names: Vec<_> = document.descendants().filter(roxmltree::Node::is_element).collect();
+                let expected = names
+                    .iter()
+                    .zip(&elements)
+                    .all(|(node, either)| either.split(' ').any(|name| node.has_tag_name(name)));
+                assert!(expected && names.len() == elements.len(), "{silence:?}: {written}");
+            }
+        }
+        let relay = twilio::twiml::render(&[fill(Shape::Relay, &filling)], ORIGIN).unwrap();
+        assert!(!relay.contains("welcomeGreeting"), "{relay}");
     }
 }
 
@@ -263,8 +338,8 @@ fn texts_are_cut_to_what_is_spoken_or_sent() {
         Verb::Text(Text { body, from, to, delivery: link.clone() })
     };
     for (case, verb, expected) in [
-        ("spoken, at the limit", Verb::Say("é".repeat(4096)), "é".repeat(4096)),
-        ("spoken, one more", Verb::Say("é".repeat(4097)), "é".repeat(4096)),
+        ("spoken, at the limit", Verb::Say(Speech::english("é".repeat(4096))), "é".repeat(4096)),
+        ("spoken, one more", Verb::Say(Speech::english("é".repeat(4097))), "é".repeat(4096)),
         ("sent, at the limit", text("é".repeat(1600)), "é".repeat(1600)),
         ("sent, one more", text("é".repeat(1601)), "é".repeat(1600)),
         ("an emoji is two", text("😀".repeat(801)), "😀".repeat(800)),

@@ -1,7 +1,7 @@
 //! What no webhook brought is asked of the providers, and taken in once.
 
 mod command;
-mod providers;
+pub(crate) mod providers;
 mod rows;
 
 use std::time::Duration;

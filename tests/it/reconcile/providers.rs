@@ -98,7 +98,7 @@ impl Providers {
 }
 
 /// HTTP/1.1 for as many connections as come.
-async fn axum_serve(listener: TcpListener, router: Router) {
+pub(crate) async fn axum_serve(listener: TcpListener, router: Router) {
     let mut connections = JoinSet::new();
     loop {
         let (stream, _) = listener.accept().await.unwrap();

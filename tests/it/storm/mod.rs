@@ -23,7 +23,7 @@ mod line;
 mod load;
 mod postgres;
 pub(crate) mod proxy;
-mod random;
+pub(crate) mod random;
 mod report;
 
 mod server;

@@ -29,19 +29,21 @@ pub(super) fn schemas() -> Value {
     ] {
         schemas.insert(name.to_owned(), schema);
     }
+    schemas.extend(super::lines::schemas());
+    schemas.extend(super::conversations::schemas());
     schemas.into()
 }
 
-fn text() -> Value {
+pub(super) fn text() -> Value {
     json!({ "type": "string" })
 }
 
-fn perhaps(schema: &Value) -> Value {
+pub(super) fn perhaps(schema: &Value) -> Value {
     json!({ "anyOf": [schema, { "type": "null" }] })
 }
 
 /// An object with these members and no doubt about any.
-fn whole(object: &str, members: &[(&str, Value)]) -> Value {
+pub(super) fn whole(object: &str, members: &[(&str, Value)]) -> Value {
     let mut properties = Map::from_iter([("object".to_owned(), json!({ "const": object }))]);
     properties.extend(members.iter().map(|(name, schema)| ((*name).to_owned(), schema.clone())));
     let required: Vec<&String> = properties.keys().collect();
@@ -183,6 +185,10 @@ fn problem() -> Value {
             "parameter": { "type": "string", "description": "which one is not understood" },
             "reason": { "type": "string", "description": "what is wrong with it" },
             "scope": { "type": "string", "description": "which one the key lacks" },
+            "fields": {
+                "type": "array", "description": "everything that is wrong with what was sent",
+                "items": { "type": "object", "required": ["place", "problem"], "properties": { "place": text(), "problem": text() } },
+            },
         },
     })
 }

@@ -21,6 +21,7 @@ use crate::{
         state::{Door, Keys, Limits, Shared},
     },
     inbox::{Intake, live::Live, rejections::Rejections},
+    lines::{cache::Lines, decision::Decision, desk::Desk, turns::Patience},
     metrics::Metrics,
     provider::{Endpoint, Received, Unsigned, twilio::Twilio, verify},
 };
@@ -53,6 +54,14 @@ fn state() -> State {
         origins: ["https://line.example".to_owned()].into(),
         providers: Providers::default(),
         token_keys: Keys { twilio: keys(), plivo: keys() },
+        lines: Lines::default(),
+        desk: Arc::new(Desk::new(
+            Lines::default(),
+            db.clone(),
+            Presence::default(),
+            Arc::clone(&clock),
+            Patience::default(),
+        )),
         door: Door::Dev,
         proxy: Proxy::None,
         allow: AllowLists::default(),
@@ -83,10 +92,10 @@ fn call() -> Verified<Twilio> {
 }
 
 /// The answer to a call whose flow does `decide`, the cause in its log line, and how many panics were counted.
-async fn answered(decide: impl FnOnce() -> Decision) -> (StatusCode, String, String, String) {
+async fn answered(decide: impl Future<Output = Decided>) -> (StatusCode, String, String, String) {
     let state = state();
     let safe = || Answer::xml("<Response><Say>Sorry.</Say></Response>");
-    let response = answer(&state, &call(), decide, safe).await.unwrap();
+    let response = answer(&state, &call(), decide, |_| {}, safe).await.unwrap();
     let outcome = response.extensions().get::<Outcome>().unwrap();
     assert_eq!(outcome.label, "safe_document");
     let cause = outcome.cause.clone().unwrap();
@@ -99,7 +108,7 @@ async fn answered(decide: impl FnOnce() -> Decision) -> (StatusCode, String, Str
 
 #[tokio::test]
 async fn a_flow_that_panics_leaves_the_caller_the_safe_document() {
-    let (status, body, cause, panics) = answered(|| panic!("a bug in a flow")).await;
+    let (status, body, cause, panics) = answered(async { panic!("a bug in a flow") }).await;
     assert_eq!((status, cause.as_str()), (StatusCode::OK, "panic: a bug in a flow"));
     assert_eq!(panics, "1");
     assert_eq!(body, "<Response><Say>Sorry.</Say></Response>");
@@ -112,13 +121,14 @@ async fn a_document_that_is_too_long_is_not_sent() {
         vec![Verb::Redirect(link)]
     };
     assert_eq!(Twilio::render(&text(), "https://line.example"), None);
-    let (status, body, _, panics) = answered(|| Decision { verbs: text(), cause: None }).await;
+    let (status, body, _, panics) =
+        answered(async { Decided { verbs: text(), decision: Decision::default(), cause: None } }).await;
     assert_eq!((status, panics.as_str()), (StatusCode::OK, "0"));
     assert_eq!(body, "<Response><Say>Sorry.</Say></Response>");
 }
 
 #[test]
 fn even_without_anything_there_is_a_goodbye() {
-    let goodbye = Twilio::render(&flow::goodbye(), "").unwrap();
+    let goodbye = Twilio::render(&safe::goodbye(), "").unwrap();
     assert!(goodbye.ends_with("<Hangup/></Response>"), "{goodbye}");
 }

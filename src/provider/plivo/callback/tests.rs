@@ -29,6 +29,12 @@ fn kinds_subjects_and_names() {
             "plivo.recording",
             "CALL:plivo.recording:RecordingID=r1:",
         ),
+        (
+            Endpoint::PlivoHangup,
+            "call_uuid=CALL&recording_id=r1&transcription=hello&duration=4",
+            "plivo.transcription",
+            "CALL:plivo.transcription:r1:",
+        ),
         (Endpoint::PlivoSms, "MessageUUID=CALL&Text=hi", "plivo.sms", "CALL:sms"),
         (Endpoint::PlivoSms, "MessageUUID=CALL&Status=", "plivo.sms", "CALL:sms"),
         (

@@ -1,0 +1,68 @@
+//! Contacts, managed by the API.
+
+use axum::{
+    Json,
+    body::Bytes,
+    extract::{RawQuery, State as Extract},
+    response::IntoResponse,
+};
+use serde_json::{Value, json};
+
+use super::{
+    body::{bad, members},
+    caller::Reader,
+    lines::asked,
+    list,
+};
+use crate::{
+    access::Scope,
+    domain::id,
+    http::{error::Error, state::State},
+    lines::{manage, table::ContactChange},
+};
+
+/// `GET /api/v1/contacts`: the list of the table, at a path that takes a POST as well.
+pub(super) async fn list(
+    Extract(state): Extract<State>,
+    RawQuery(query): RawQuery,
+    reader: Reader,
+) -> Result<impl IntoResponse, Error> {
+    list::page(&state, "contacts", query.as_deref(), &reader).await
+}
+
+/// `POST /api/v1/contacts`: `{"line": "+1…", "number": "+1…", "blocked": true, "tags": ["vip"], "name": "Ada"}`.
+pub(super) async fn set(
+    Extract(state): Extract<State>,
+    reader: Reader,
+    body: Bytes,
+) -> Result<impl IntoResponse, Error> {
+    reader.needs(Scope::LinesWrite)?;
+    let (mut line, mut number, mut change) = (None, None, ContactChange::default());
+    for (name, value) in members(&body)? {
+        match (name.as_str(), value) {
+            ("line", Value::String(text)) => line = Some(text),
+            ("number", Value::String(text)) => number = Some(text),
+            ("blocked", Value::Bool(blocked)) => change.blocked = Some(blocked),
+            ("name", Value::String(text)) => change.name = Some(Some(text)),
+            ("name", Value::Null) => change.name = Some(None),
+            ("tags", Value::Array(tags)) => {
+                let tags = tags.iter().map(|tag| tag.as_str().map(str::to_owned)).collect::<Option<_>>();
+                change.tags = Some(tags.ok_or_else(|| bad("tags", "they are no texts"))?);
+            }
+            (name @ ("line" | "number" | "blocked" | "name" | "tags"), _) => {
+                return Err(bad(name, "it is of another type"));
+            }
+            (name, _) => return Err(bad(name, "a contact has no such member")),
+        }
+    }
+    let line = line.ok_or_else(|| bad("line", "it is missing"))?;
+    let number = number.ok_or_else(|| bad("number", "it is missing"))?;
+    let mut db = state.db.acquire().await?;
+    let (id, contact) = manage::set_contact(&mut db, &line, &number, &change, asked(&reader, &state)).await?;
+    let name =
+        if reader.sees_people() { json!(contact.name) } else { json!(contact.name.map(|_| "(masked)")) };
+    Ok(Json(json!({
+        "object": "contact", "id": id::shown("contact_", id), "name": name, "tags": contact.tags,
+        "blocked": contact.blocked,
+    })))
+}

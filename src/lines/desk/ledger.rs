@@ -1,0 +1,146 @@
+//! What is looked up in the database on the way to an answer: never waited for long, and never needed for a caller to hear
+//! something.
+
+use chrono::{DateTime, NaiveTime, TimeDelta, TimeZone as _, Utc};
+use serde_json::Value;
+use sqlx::types::Json;
+use uuid::Uuid;
+
+use super::{Desk, LOOK};
+use crate::{
+    domain::{id::EventId, phone::Phone},
+    lines::{Call, decision::Decision, engine::Caller, line::Line, running::Going},
+};
+
+/// A call's decisions, oldest first, and whether its stream has begun. Found by the index on the subject.
+const FOLD_SQL: &str = "
+SELECT id, decision,
+       (kind = 'twilio.stream' AND position('stream-started'::bytea IN body) > 0)
+           OR (kind = 'plivo.hangup' AND position('StartStream'::bytea IN body) > 0) AS streams
+FROM events WHERE subject = $1 AND id >= uuid_floor($2) ORDER BY id LIMIT 600";
+
+/// Calls of a contact to a line: of today, and so many of the last months as may matter. Found by the index on the caller.
+const HISTORY_SQL: &str = "
+SELECT count(*), count(*) FILTER (WHERE id >= uuid_floor($3)) FROM (
+    SELECT id FROM calls WHERE from_number = $1 AND line = $2 AND key <> $4 ORDER BY id DESC LIMIT 100
+) call";
+
+/// What the ledger says of a contact: opted out, or perhaps; automated texts of the last hour; the same words within it;
+/// which of the keys were answered.
+const LEDGER_SQL: &str = "
+SELECT
+    EXISTS (SELECT 1 FROM opt_outs WHERE contact = $1 AND line = ANY ($2) AND opted_out) AS opted_out,
+    EXISTS (SELECT 1 FROM opt_outs WHERE contact = $1 AND line = ANY ($2) AND suspected) AS suspected,
+    (SELECT count(*) FROM (SELECT 1 FROM replies WHERE contact = $1 AND line = $3 AND at > $4 LIMIT 10) reply) AS replies,
+    (SELECT count(*) FROM (
+        SELECT 1 FROM messages
+        WHERE contact = $1 AND line = $3 AND direction = 'inbound' AND body = $5 AND id >= uuid_floor($4) LIMIT 10
+    ) message) AS same,
+    ARRAY (SELECT key FROM replies WHERE key = ANY ($6)) AS answered";
+
+const WISH_SQL: &str = "SELECT target FROM directives WHERE call = $1 ORDER BY at DESC LIMIT 1";
+
+/// What is known of a contact before a text is answered.
+#[derive(Debug, sqlx::FromRow)]
+pub(super) struct Known {
+    pub(super) opted_out: bool,
+    pub(super) suspected: bool,
+    pub(super) replies: i64,
+    pub(super) same: i64,
+    pub(super) answered: Vec<String>,
+}
+
+impl Desk {
+    /// A call as its own events tell; none where they cannot be read now.
+    pub(super) async fn fold(&self, key: &str, id: &str) -> Option<Going> {
+        let since = self.clock.now() - TimeDelta::hours(12);
+        let rows = async {
+            let rows: Vec<(Uuid, Option<Json<Value>>, bool)> =
+                sqlx::query_as(FOLD_SQL).bind(stored(id)).bind(since).fetch_all(&self.db).await?;
+            let wish: Option<String> =
+                sqlx::query_scalar(WISH_SQL).bind(stored(key)).fetch_optional(&self.db).await?;
+            Ok::<_, sqlx::Error>((rows, wish))
+        };
+        let (rows, wish) = match tokio::time::timeout(LOOK, rows).await {
+            Ok(Ok(found)) => found,
+            Ok(Err(error)) => {
+                tracing::warn!(%error, "what a call said before could not be read; it goes on without");
+                return None;
+            }
+            Err(_) => return None,
+        };
+        let mut going = self.running.call(key).unwrap_or_else(Going::unknown);
+        for (event, decision, streams) in rows {
+            if let Some(decision) = decision.and_then(|json| Decision::read(&json.0)) {
+                if decision.turn == 0 {
+                    let at = EventId::from(event).time();
+                    going.began = Some(going.began.map_or(at, |known| known.min(at)));
+                }
+                going = going.after(&decision);
+            }
+            going.streamed |= streams;
+        }
+        going.wished = wish.or(going.wished);
+        Some(going)
+    }
+
+    /// How often the caller was here before.
+    pub(super) async fn look_up(
+        &self,
+        line: Option<&Line>,
+        call: &Call,
+        caller: &mut Caller,
+        now: DateTime<Utc>,
+    ) {
+        let Some(number) = caller.number.as_ref().filter(|_| self.is_there()) else { return };
+        let zone = line.map_or(chrono_tz::Tz::UTC, |line| line.zone);
+        let midnight = now.with_timezone(&zone).date_naive().and_time(NaiveTime::MIN);
+        let midnight = zone.from_local_datetime(&midnight).earliest().map_or(now, |at| at.to_utc());
+        let counts = sqlx::query_as(HISTORY_SQL)
+            .bind(stored(number.as_str()))
+            .bind(stored(call.line().as_str()))
+            .bind(midnight)
+            .bind(stored(&call.key()))
+            .fetch_one(&self.db);
+        if let Ok(Ok((seen, today))) = tokio::time::timeout(LOOK, counts).await {
+            let count = |count: i64| u32::try_from(count).unwrap_or(u32::MAX);
+            (caller.seen, caller.calls_today) = (Some(count(seen)), Some(count(today)));
+        }
+    }
+
+    /// What is known of a contact; none where that cannot be read now, and then no text is answered.
+    pub(super) async fn ledger(
+        &self,
+        lines: &[String],
+        line: &Phone,
+        contact: &Phone,
+        body: &str,
+        keys: &[String],
+        now: DateTime<Utc>,
+    ) -> Option<Known> {
+        if !self.is_there() {
+            return None;
+        }
+        let known = sqlx::query_as(LEDGER_SQL)
+            .bind(stored(contact.as_str()))
+            .bind(lines.iter().map(|line| stored(line)).collect::<Vec<_>>())
+            .bind(stored(line.as_str()))
+            .bind(now - TimeDelta::hours(1))
+            .bind(stored(body))
+            .bind(keys.iter().map(|key| stored(key)).collect::<Vec<_>>())
+            .fetch_one(&self.db);
+        match tokio::time::timeout(LOOK, known).await {
+            Ok(Ok(known)) => Some(known),
+            Ok(Err(error)) => {
+                tracing::warn!(%error, "the ledger of opt-outs could not be read; the text is answered later");
+                None
+            }
+            Err(_) => None,
+        }
+    }
+}
+
+/// As the tables have it: PostgreSQL takes no NUL.
+fn stored(text: &str) -> String {
+    text.replace('\0', "\u{fffd}")
+}
