@@ -40,7 +40,7 @@ CREATE INDEX lines_account ON lines (account);
 
 -- Which version a line had when. The row without an end says what lines.flow_version says.
 CREATE TABLE publications (
-    id           uuid        PRIMARY KEY,
+    id           bigint      GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     line         uuid        NOT NULL REFERENCES lines,
     flow_version bigint      REFERENCES flow_versions,
     at           timestamptz NOT NULL,

@@ -49,6 +49,14 @@ pub(crate) enum Known {
     Done(u16, Vec<u8>),
 }
 
+/// What lies in the table.
+#[derive(sqlx::FromRow)]
+struct Row {
+    digest: Vec<u8>,
+    status: Option<i16>,
+    body: Option<Vec<u8>>,
+}
+
 impl Once {
     /// Claims the request, or tells what became of it.
     ///
@@ -68,15 +76,14 @@ impl Once {
             return Ok(Known::New);
         }
         let known = sqlx::query_as(KNOWN_SQL).bind(&self.owner).bind(&self.key);
-        let known: Option<(Vec<u8>, Option<i16>, Option<Vec<u8>>)> = known.fetch_optional(db).await?;
+        let known: Option<Row> = known.fetch_optional(db).await?;
         Ok(match known {
-            // Given up in between: to the sender as good as under way, so that it tries again.
-            None => Known::UnderWay,
-            Some((digest, ..)) if digest != self.digest => Known::Another,
-            Some((_, None, _)) => Known::UnderWay,
-            Some((_, Some(status), body)) => {
+            Some(row) if row.digest != self.digest => Known::Another,
+            Some(Row { status: Some(status), body, .. }) => {
                 Known::Done(u16::try_from(status).unwrap_or(200), body.unwrap_or_default())
             }
+            // Or given up in between: to the sender as good as under way, so that it tries again.
+            Some(_) | None => Known::UnderWay,
         })
     }
 

@@ -12,7 +12,8 @@ use sqlx::{PgExecutor, types::Json};
 use crate::domain::id::EventId;
 
 const AUDIT_SQL: &str =
-    "INSERT INTO audit (id, at, actor, action, subject, detail) VALUES ($1, $2, $3, $4, $5, $6)";
+    "INSERT INTO audit (id, at, actor, action, subject, detail) VALUES ($1, $2, $3, $4, $5, $6)
+ON CONFLICT (id) DO NOTHING";
 
 macro_rules! scopes {
     ($($(#[$doc:meta])* $variant:ident $name:literal)*) => {
@@ -81,6 +82,22 @@ impl Caller {
     pub(crate) fn may(&self, scope: Scope) -> bool {
         self.scopes.iter().any(|own| *own == scope || *own == Scope::Admin)
     }
+}
+
+/// Writes down what a line did by itself. `id` names the event that it follows from, so that it is written down once.
+///
+/// # Errors
+/// What the database raises.
+pub(crate) async fn audit_of_line(
+    db: impl PgExecutor<'_>,
+    id: EventId,
+    now: DateTime<Utc>,
+    action: &str,
+    subject: &str,
+    detail: Value,
+) -> sqlx::Result<()> {
+    let query = sqlx::query(AUDIT_SQL).bind(id.uuid()).bind(now).bind("line");
+    query.bind(action).bind(subject).bind(Json(detail)).execute(db).await.map(drop)
 }
 
 /// Writes down who did what.

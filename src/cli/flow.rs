@@ -13,7 +13,7 @@ use sqlx::PgConnection;
 use super::{
     database,
     error::{Error, note, print},
-    line::{published, refused},
+    line::{listed, published, refused},
 };
 use crate::{
     domain::clock::Clock,
@@ -152,10 +152,7 @@ fn format(file: &Path, write: bool, check: bool) -> Result<ExitCode, Error> {
 
 /// The flow in a file.
 fn flow_in(file: &Path, text: &str) -> Result<Flow, Error> {
-    read(text).map_err(|faults| {
-        let lines: String = faults.iter().map(|fault| format!("\n  {fault}")).collect();
-        Error::Failed(format!("{}:{lines}", file.display()))
-    })
+    read(text).map_err(|faults| Error::Failed(format!("{}:\n{}", file.display(), listed(&faults))))
 }
 
 async fn with_database(

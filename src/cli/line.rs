@@ -12,6 +12,7 @@ use super::{
 use crate::{
     domain::clock::Clock,
     lines::{
+        document::read::Fault,
         line::{Asked, Line, Settings},
         manage::{self, Published, Refused, Target},
         table::ContactChange,
@@ -49,10 +50,10 @@ enum Command {
         /// What callers hear it called
         #[arg(long)]
         name: String,
-        /// Where its owner is, such as America/New_York
+        /// Where its owner is, such as `America/New_York`
         #[arg(long)]
         zone: String,
-        /// Who pays: the key of an account, such as live::cus_1
+        /// Who pays: the key of an account, such as `live::cus_1`
         #[arg(long)]
         account: Option<String>,
         /// More of what `line set` takes
@@ -150,12 +151,16 @@ pub(super) async fn run(args: Args, clock: &dyn Clock) -> Result<ExitCode, Error
     Ok(ExitCode::SUCCESS)
 }
 
+/// Faults, each on a line of its own.
+pub(super) fn listed(faults: &[Fault]) -> String {
+    faults.iter().map(|fault| format!("  {fault}")).collect::<Vec<_>>().join("\n")
+}
+
 /// As a command tells it.
 pub(super) fn refused(refused: Refused) -> Error {
     match refused {
         Refused::Faults(faults) if faults.len() > 1 => {
-            let lines: String = faults.iter().map(|fault| format!("\n  {fault}")).collect();
-            Error::Failed(format!("{} faults:{lines}", faults.len()))
+            Error::Failed(format!("{} faults:\n{}", faults.len(), listed(&faults)))
         }
         other => Error::because(other),
     }
@@ -174,11 +179,12 @@ fn changes(pairs: &[String]) -> Result<Map<String, Value>, Error> {
         if let Some(person) = name.strip_prefix("people.") {
             people.insert(person.to_owned(), text_of());
         } else if let Some(usual) = known.get(name) {
+            let parts = || text.split(',').map(|part| Value::from(part.trim())).collect();
+            let typed = serde_json::from_str(text).ok().filter(|value| Settings::takes(name, value));
             let value = match usual {
                 _ if text.is_empty() => Value::Null,
-                Value::Array(_) => text.split(',').map(|part| Value::from(part.trim())).collect(),
-                Value::String(_) | Value::Null if text.parse::<u32>().is_err() => text.into(),
-                _ => serde_json::from_str(text).unwrap_or_else(|_| text.into()),
+                Value::Array(_) => parts(),
+                _ => typed.unwrap_or_else(|| text.into()),
             };
             settings.insert(name.to_owned(), value);
         } else {
@@ -233,14 +239,14 @@ async fn show(db: &mut PgConnection, line: &Line, json: bool) -> Result<(), Erro
             .collect();
         return print(&value.to_string());
     }
-    let mut text = row(line, &flow_of(db, line).await?);
+    let mut lines = vec![row(line, &flow_of(db, line).await?)];
     for (name, value) in [
         ("account", line.account.clone().unwrap_or_default()),
         ("zone", line.zone.name().to_owned()),
         ("country", line.country.clone()),
         ("language", line.language.clone()),
     ] {
-        text.push_str(&format!("\n  {name}={value}"));
+        lines.push(format!("  {name}={value}"));
     }
     for (name, value) in line.settings.shown() {
         let value = match value {
@@ -249,26 +255,20 @@ async fn show(db: &mut PgConnection, line: &Line, json: bool) -> Result<(), Erro
             Value::Array(list) => list.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(","),
             other => other.to_string(),
         };
-        text.push_str(&format!("\n  {name}={value}"));
+        lines.push(format!("  {name}={value}"));
     }
     for publication in publications {
         let flow = publication.flow.as_deref().unwrap_or("built-in");
         let number = publication.number.map(|number| format!(" {number}")).unwrap_or_default();
-        text.push_str(&format!(
-            "\n  {}  {flow}{number}  by {}",
-            publication.at.format("%F %R"),
-            publication.actor
-        ));
+        let at = publication.at.format("%F %R");
+        lines.push(format!("  {at}  {flow}{number}  by {}", publication.actor));
     }
     for (_, number, contact) in contacts {
         let blocked = if contact.blocked { "  blocked" } else { "" };
-        text.push_str(&format!(
-            "\n  {number}{blocked}  {}  {}",
-            contact.tags.join(","),
-            contact.name.unwrap_or_default()
-        ));
+        let (tags, name) = (contact.tags.join(","), contact.name.unwrap_or_default());
+        lines.push(format!("  {number}{blocked}  {tags}  {name}"));
     }
-    print(&text)
+    print(&lines.join("\n"))
 }
 
 /// What a line is pointed at now.
@@ -286,23 +286,21 @@ pub(super) fn published(published: &Published, json: bool) -> Result<(), Error> 
         || "what is built in".to_owned(),
         |version| format!("{} {}", version.flow, version.number),
     );
-    let mut text = format!("{} does {what}", published.line.number.as_str());
+    let mut lines = vec![format!("{} does {what}", published.line.number.as_str())];
     for warning in &published.warnings {
-        text.push_str(&format!("\n  warning: {warning}"));
+        lines.push(format!("  warning: {warning}"));
     }
     for (name, hours) in published.hours.as_object().into_iter().flatten() {
         let told = |value: &Value| value.as_str().unwrap_or("not within a year").to_owned();
         let now = if hours["open_now"] == true { "now".to_owned() } else { told(&hours["opens"]) };
-        text.push_str(&format!(
-            "\n  hours {name}: open {now} ({})",
-            hours["zone"].as_str().unwrap_or_default()
-        ));
+        let zone = hours["zone"].as_str().unwrap_or_default();
+        lines.push(format!("  hours {name}: open {now} ({zone})"));
         for after in hours["after"].as_array().into_iter().flatten() {
             let (clock, opens) = (told(&after["clock_changes"]), told(&after["opens"]));
-            text.push_str(&format!("\n    after the clock changes {clock}: open {opens}"));
+            lines.push(format!("    after the clock changes {clock}: open {opens}"));
         }
     }
-    print(&text)
+    print(&lines.join("\n"))
 }
 
 async fn block(

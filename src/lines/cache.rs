@@ -136,8 +136,12 @@ impl Lines {
         }
     }
 
-    /// Returns once the lines have been read for the first time, or after `most`.
+    /// Returns once the lines have been read for the first time, or after `most`: who calls a service that has just been
+    /// started is to hear the line's own words.
     pub(crate) async fn loaded(&self, most: Duration) {
+        if self.as_of().is_some() {
+            return;
+        }
         let mut news = self.0.snapshot.subscribe();
         let reading = news.wait_for(|snapshot| snapshot.revision.is_some());
         let _ = tokio::time::timeout(most, reading).await;

@@ -51,6 +51,9 @@ pub(crate) struct Decision {
     /// What is owed outside.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) owed: Vec<Owed>,
+    /// Steps that handed the caller to a machine without saying so, as their author wanted.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) undisclosed: Vec<String>,
     /// A text was answered in the same breath: the keys that count it.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) replied: Vec<String>,

@@ -301,8 +301,7 @@ impl Settings {
         // One value that a later release writes otherwise must not cost the line its other settings.
         let mut known = Self::default().as_map();
         for (name, value) in value.as_object().into_iter().flatten() {
-            let alone = json!({ name: value });
-            if known.contains_key(name) && Self::deserialize(&alone).is_ok() {
+            if known.contains_key(name) && Self::takes(name, value) {
                 known.insert(name.clone(), value.clone());
             }
         }
@@ -322,6 +321,11 @@ impl Settings {
             map.insert("agent_secret".to_owned(), "(set)".into());
         }
         map
+    }
+
+    /// Whether a setting can be of this kind.
+    pub(crate) fn takes(name: &str, value: &Value) -> bool {
+        Self::deserialize(json!({ name: value })).is_ok()
     }
 
     fn as_map(&self) -> Map<String, Value> {

@@ -385,7 +385,7 @@ pub(crate) async fn set_contact(
     if change.tags.as_ref().is_some_and(|tags| tags.len() > 20) {
         faults.push(Fault::new("tags", "are more than 20"));
     }
-    if let Some(Some(name)) = &change.name
+    if let Some(name) = change.name.as_ref().filter(|name| !name.is_empty())
         && let Err(why) = super::line::words(name, 80)
     {
         faults.push(Fault::new("name", why));

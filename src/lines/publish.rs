@@ -34,6 +34,12 @@ impl Line {
         number.map(String::as_str)
     }
 
+    /// The countries whose numbers the line may have dialled: its own, where none are set.
+    pub(crate) fn countries(&self) -> Vec<String> {
+        let set = &self.settings.countries;
+        if set.is_empty() { vec![self.country.clone()] } else { set.clone() }
+    }
+
     /// Whether the line may have a number dialled.
     ///
     /// # Errors
@@ -44,9 +50,7 @@ impl Line {
             return Err(Refused("is the line's own number"));
         }
         let region = phone.region().unwrap_or_default();
-        let countries = &self.settings.countries;
-        let own = countries.is_empty() && region == self.country;
-        if own || countries.iter().any(|country| country == region) {
+        if self.countries().iter().any(|country| country == region) {
             Ok(phone)
         } else {
             Err(Refused("is in a country that the line may not dial: see its setting `countries`"))

@@ -38,6 +38,8 @@ pub(crate) struct Going {
     pub(crate) wished: Option<String>,
     /// Whether somebody is being rung, or spoken to.
     pub(crate) ringing: bool,
+    /// Since when.
+    pub(crate) rang_at: Option<DateTime<Utc>>,
     /// Whether it is known from its beginning.
     pub(crate) whole: bool,
 }
@@ -56,6 +58,7 @@ impl Going {
             streamed: false,
             wished: None,
             ringing: false,
+            rang_at: None,
             whole: false,
         }
     }

@@ -61,14 +61,13 @@ const POINT_SQL: &str = "UPDATE lines SET flow_version = $2, changed_at = $3 WHE
 
 const END_SQL: &str = "UPDATE publications SET ended_at = $2 WHERE line = $1 AND ended_at IS NULL";
 
-const PUBLISH_SQL: &str =
-    "INSERT INTO publications (id, line, flow_version, at, actor) VALUES ($1, $2, $3, $4, $5)";
+const PUBLISH_SQL: &str = "INSERT INTO publications (line, flow_version, at, actor) VALUES ($1, $2, $3, $4)";
 
 const PUBLICATIONS_SQL: &str = "
 SELECT publication.flow_version, flow.name, version.number, publication.at, publication.ended_at, publication.actor
 FROM publications publication
 LEFT JOIN flow_versions version ON version.id = publication.flow_version LEFT JOIN flows flow ON flow.id = version.flow
-WHERE publication.line = $1 ORDER BY publication.at DESC, publication.id DESC LIMIT 100";
+WHERE publication.line = $1 ORDER BY publication.id DESC LIMIT 100";
 
 const FLOW_SQL: &str = "SELECT id, name FROM flows WHERE name = $1 OR id = $2";
 
@@ -100,10 +99,10 @@ SELECT DISTINCT version.id, version.doc FROM flow_versions version JOIN lines ON
 
 const PUT_CONTACT_SQL: &str = "
 INSERT INTO contacts (id, owner, number, name, tags, blocked, created_at, changed_at)
-VALUES ($1, $2, $3, $4, coalesce($5, '{}'), coalesce($6, false), $7, $7)
+VALUES ($1, $2, $3, $4, coalesce($5::text[], '{}'), coalesce($6::boolean, false), $7, $7)
 ON CONFLICT (owner, number) DO UPDATE SET
-    name = CASE WHEN $8 THEN $4 ELSE contacts.name END, tags = coalesce($5, contacts.tags),
-    blocked = coalesce($6, contacts.blocked), changed_at = $7
+    name = CASE WHEN $8::boolean THEN excluded.name ELSE contacts.name END,
+    tags = coalesce($5::text[], contacts.tags), blocked = coalesce($6::boolean, contacts.blocked), changed_at = $7
 RETURNING id, name, tags, blocked";
 
 /// What is known of the same number under both goes to the new owner.
@@ -305,8 +304,7 @@ pub(super) async fn point(
     let version = version.and_then(|version| i64::try_from(version).ok());
     sqlx::query(POINT_SQL).bind(line.uuid()).bind(version).bind(asked.at).execute(&mut *db).await?;
     sqlx::query(END_SQL).bind(line.uuid()).bind(asked.at).execute(&mut *db).await?;
-    let publication = EventId::new(asked.at).uuid();
-    let query = sqlx::query(PUBLISH_SQL).bind(publication).bind(line.uuid()).bind(version);
+    let query = sqlx::query(PUBLISH_SQL).bind(line.uuid()).bind(version);
     query.bind(asked.at).bind(asked.by).execute(db).await.map(drop)
 }
 
@@ -375,12 +373,11 @@ pub(super) async fn add_version(
     sqlx::query(HOLD_FLOW_SQL).bind(flow).execute(&mut *db).await?;
     let known: Option<(i64, i32)> =
         sqlx::query_as(SAME_VERSION_SQL).bind(flow).bind(&digest).fetch_optional(&mut *db).await?;
-    let (id, number) = match known {
-        Some(known) => known,
-        None => {
-            let query = sqlx::query_as(ADD_VERSION_SQL).bind(flow).bind(doc).bind(digest);
-            query.bind(asked.at).bind(asked.by).fetch_one(db).await?
-        }
+    let (id, number) = if let Some(known) = known {
+        known
+    } else {
+        let query = sqlx::query_as(ADD_VERSION_SQL).bind(flow).bind(doc).bind(digest);
+        query.bind(asked.at).bind(asked.by).fetch_one(db).await?
     };
     Ok((u64::try_from(id).unwrap_or_default(), number, known.is_none()))
 }
@@ -448,8 +445,8 @@ pub(super) async fn docs(db: &mut PgConnection) -> sqlx::Result<Vec<(u64, String
 /// What is to be changed of a contact; what is none stays.
 #[derive(Clone, Default)]
 pub(crate) struct ContactChange {
-    /// `Some(None)` takes the name away.
-    pub(crate) name: Option<Option<String>>,
+    /// An empty one takes the name away.
+    pub(crate) name: Option<String>,
     pub(crate) tags: Option<Vec<String>>,
     pub(crate) blocked: Option<bool>,
 }
@@ -466,7 +463,10 @@ pub(super) async fn put_contact(
     now: DateTime<Utc>,
 ) -> sqlx::Result<(Uuid, Contact)> {
     let query = sqlx::query(PUT_CONTACT_SQL).bind(EventId::new(now).uuid()).bind(owner).bind(number.as_str());
-    let query = query.bind(change.name.clone().flatten()).bind(change.tags.clone()).bind(change.blocked);
+    let query = query
+        .bind(change.name.clone().filter(|name| !name.is_empty()))
+        .bind(change.tags.clone())
+        .bind(change.blocked);
     let row = query.bind(now).bind(change.name.is_some()).fetch_one(db).await?;
     let contact =
         Contact { name: row.try_get("name")?, tags: row.try_get("tags")?, blocked: row.try_get("blocked")? };

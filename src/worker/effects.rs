@@ -2,10 +2,11 @@
 //! makes the tables. The keys see to it that a replay owes nothing again, and a rebuild does not come here at all.
 
 use chrono::{DateTime, TimeDelta, Utc};
+use serde_json::json;
 use sqlx::PgConnection;
 
 use crate::{
-    calls,
+    access, calls,
     domain::phone::Phone,
     inbox::kept::Kept,
     lines::{decision::Decision, desk::Desk},
@@ -46,6 +47,9 @@ pub(super) async fn owe(
                 decision = desk.answer_later(event, now).await?;
             }
             replies.add(event, &decision.replied);
+            if !decision.undisclosed.is_empty() {
+                undisclosed(db, event, &decision, now).await?;
+            }
             owed.extend(decision.owed);
         }
         owed.extend(fetches(desk, event));
@@ -59,6 +63,18 @@ pub(super) async fn owe(
         count += after_calls(db, desk, events, now).await?;
     }
     Ok(count)
+}
+
+/// That a caller was handed to a machine and not told so stands where its owner's doings stand.
+async fn undisclosed(
+    db: &mut PgConnection,
+    event: &Kept,
+    decision: &Decision,
+    now: DateTime<Utc>,
+) -> sqlx::Result<()> {
+    let Some(call) = call_of(event) else { return Ok(()) };
+    let detail = json!({ "steps": decision.undisclosed, "flow_version": decision.version });
+    access::audit_of_line(db, event.id, now, "agent.undisclosed", &call, detail).await
 }
 
 /// Whether an event may have effects: nobody vouches for what is unsigned, and what was recovered is past.

@@ -45,7 +45,7 @@ impl Stream {
     }
 
     async fn read(&mut self) {
-        let mut buffer = [0; 16 * 1024];
+        let mut buffer = vec![0; 16 * 1024];
         let read = tokio::time::timeout(PATIENCE, self.socket.read(&mut buffer)).await;
         let read = read.expect("something comes").unwrap();
         assert!(read > 0, "the connection breaks off");
@@ -165,12 +165,14 @@ async fn who_comes_back_misses_nothing_and_gets_nothing_twice() {
     let mut came = again.next(3).await;
     call_later(&house, "CA5").await;
     came.extend(again.next(1).await);
-    assert_eq!((came[0].as_str(), came[3].as_str()), ("CA3", "CA5"), "{came:?}");
+    assert_eq!(came[3], "CA5", "{came:?}");
     came.sort();
     assert_eq!(came, ["CA3", "CA4", "CA5", "CA_late"]);
     // By the address as well, and from a time on.
     let mut by_query = Stream::open(&house, ADMIN, &format!("?last_event_id={last}"), &[]).await;
-    assert_eq!(by_query.next(1).await, ["CA3"]);
+    let mut came = by_query.next(4).await;
+    came.sort();
+    assert_eq!(came, ["CA3", "CA4", "CA5", "CA_late"]);
     let mut since = Stream::open(&house, ADMIN, "?created%5Bgte%5D=2026-11-15T11:59:00Z", &[]).await;
     assert_eq!(since.next(6).await, ["CA_late", "CA1", "CA2", "CA3", "CA4", "CA5"]);
     call_later(&house, "CA6").await;
@@ -186,9 +188,9 @@ async fn after_a_restart_the_last_seconds_come_once_more() {
         house.clock.advance(Duration::from_secs(wait));
         call(&house, id).await;
     }
-    let list = get(&house, ADMIN, "events").await.json();
-    let last = list["data"][1]["id"].as_str().unwrap(); // CA3: this process has told it to nobody
-    let mut stream = Stream::open(&house, ADMIN, "", &[("Last-Event-ID", last)]).await;
+    let listed = get(&house, ADMIN, "events").await.json();
+    let seen = listed["data"][1]["id"].as_str().unwrap(); // CA3: this process has told it to nobody
+    let mut stream = Stream::open(&house, ADMIN, "", &[("Last-Event-ID", seen)]).await;
     assert_eq!(stream.next(3).await, ["CA2", "CA3", "CA4"]);
     drop(stream);
     house.close().await;

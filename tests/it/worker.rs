@@ -229,6 +229,6 @@ async fn a_silent_call_is_closed_and_its_late_end_counts_after_all() {
     let end = [("CallSid", "CA1"), ("AccountSid", crate::house::TWILIO_ACCOUNT), ("CallStatus", "completed")];
     house.ask(&Ask::post("/webhooks/twilio/status").form(&end).by_twilio()).await;
     house.app.work_once().await.unwrap();
-    assert_eq!(outcome().await, (Some("missed".to_owned()), false));
+    assert_eq!(outcome().await, (Some("abandoned".to_owned()), false));
     house.close().await;
 }

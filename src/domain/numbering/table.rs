@@ -1,7 +1,7 @@
 //! Numbering plans. Written by `script/numbering` from the metadata of libphonenumber 9.0.35 (Apache License 2.0).
 
 /// Beginnings of numbers, the region, and the lengths that its numbers may have, as bits.
-pub(super) const PLANS: [(&str, &str, u32); 662] = [
+pub(super) static PLANS: [(&str, &str, u32); 662] = [
     ("20", "EG", 0x1c00),
     ("211", "SS", 0x1000),
     ("212", "MA", 0x1000),
@@ -667,7 +667,7 @@ pub(super) const PLANS: [(&str, &str, u32); 662] = [
 ];
 
 /// Area codes of the North American plan, by region.
-pub(super) const AREAS: [(&str, &str); 25] = [
+pub(super) static AREAS: [(&str, &str); 25] = [
     ("AG", "268"),
     ("AI", "264"),
     ("AS", "684"),
@@ -702,7 +702,7 @@ pub(super) const AREAS: [(&str, &str); 25] = [
 ];
 
 /// Beginnings of premium, shared-cost and personal numbers.
-pub(super) const COSTLY: [&str; 704] = [
+pub(super) static COSTLY: [&str; 704] = [
     "124697", "134597", "15", "162", "1633", "19", "2090", "21289", "213801", "213802", "213803", "213804",
     "213805", "213806", "213808", "213809", "216811", "21682", "21688", "22181", "22188", "22709", "23030",
     "231332", "2368", "2409", "2428", "24885", "2509", "2549", "25584", "25586", "2559", "2569", "26281",

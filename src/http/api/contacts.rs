@@ -43,8 +43,8 @@ pub(super) async fn set(
             ("line", Value::String(text)) => line = Some(text),
             ("number", Value::String(text)) => number = Some(text),
             ("blocked", Value::Bool(blocked)) => change.blocked = Some(blocked),
-            ("name", Value::String(text)) => change.name = Some(Some(text)),
-            ("name", Value::Null) => change.name = Some(None),
+            ("name", Value::String(text)) => change.name = Some(text),
+            ("name", Value::Null) => change.name = Some(String::new()),
             ("tags", Value::Array(tags)) => {
                 let tags = tags.iter().map(|tag| tag.as_str().map(str::to_owned)).collect::<Option<_>>();
                 change.tags = Some(tags.ok_or_else(|| bad("tags", "they are no texts"))?);

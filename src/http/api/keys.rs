@@ -96,7 +96,7 @@ impl NewKey {
             match (name.as_str(), value) {
                 ("name", Value::String(text)) => new.name = text,
                 ("scopes", Value::Array(scopes)) => {
-                    new.scopes = scopes.iter().map(scope).collect::<Result<_, _>>()?
+                    new.scopes = scopes.iter().map(scope).collect::<Result<_, _>>()?;
                 }
                 ("days", Value::Null) => {}
                 ("days", Value::Number(days)) => {

@@ -63,7 +63,25 @@ pub(super) async fn count(
     RawQuery(query): RawQuery,
     reader: Reader,
 ) -> Result<impl IntoResponse, Error> {
-    let wanted = wanted(&name, query.as_deref(), &reader)?;
+    counted(&state, &name, query.as_deref(), &reader).await
+}
+
+/// `GET /api/v1/lines/count`: beside a path of lines that would take it for an id.
+pub(super) async fn count_lines(
+    Extract(state): Extract<State>,
+    RawQuery(query): RawQuery,
+    reader: Reader,
+) -> Result<impl IntoResponse, Error> {
+    counted(&state, "lines", query.as_deref(), &reader).await
+}
+
+async fn counted(
+    state: &State,
+    name: &str,
+    query: Option<&str>,
+    reader: &Reader,
+) -> Result<Json<Value>, Error> {
+    let wanted = wanted(name, query, reader)?;
     let count = wanted.count(COUNTED + 1).fetch_one(&state.db).await?;
     let mut or_more = count > COUNTED;
     if !or_more && wanted.looks() {

@@ -49,6 +49,7 @@ pub(super) fn router(state: &State) -> Router<State> {
         .route("/api/v1/keys", get(keys::list).post(keys::create).fallback(method_not_allowed))
         .route("/api/v1/keys/{id}/revoke", post(keys::revoke).fallback(method_not_allowed))
         .route("/api/v1/lines", get(lines::list).post(lines::add).fallback(method_not_allowed))
+        .route("/api/v1/lines/count", get(list::count_lines))
         .route("/api/v1/lines/serving", get(lines::serving))
         .route("/api/v1/lines/{id}", get(lines::detail).post(lines::change).fallback(method_not_allowed))
         .route("/api/v1/lines/{id}/publish", post(lines::publish).fallback(method_not_allowed))

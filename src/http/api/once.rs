@@ -67,13 +67,11 @@ fn key(headers: &HeaderMap) -> Result<Option<String>, Error> {
     let Some(value) = values.next() else { return Ok(None) };
     let plain = |text: &&str| text.bytes().all(|byte| byte.is_ascii_graphic());
     let text = value.to_str().ok().filter(|text| (1..=LONGEST).contains(&text.len()) && plain(text));
-    match (text, values.next()) {
-        (Some(text), None) => Ok(Some(text.to_owned())),
-        _ => {
-            let why = format!("it is not one word of 1 to {LONGEST} ASCII characters");
-            Err(Error::Parameter("Idempotency-Key".to_owned(), why))
-        }
+    if let (Some(text), None) = (text, values.next()) {
+        return Ok(Some(text.to_owned()));
     }
+    let why = format!("it is not one word of 1 to {LONGEST} ASCII characters");
+    Err(Error::Parameter("Idempotency-Key".to_owned(), why))
 }
 
 /// The answer of the first time.

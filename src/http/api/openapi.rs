@@ -42,6 +42,9 @@ pub(crate) fn openapi() -> Value {
         add(known.path, known.method, of_table(known));
     }
     add("/calls/{id}/directive", "post", conversations::directive());
+    let mut schemas = schemas();
+    schemas.extend(lines::schemas());
+    schemas.extend(conversations::schemas());
     json!({
         "openapi": "3.1.0",
         "info": {
@@ -57,7 +60,7 @@ pub(crate) fn openapi() -> Value {
                 "key": { "type": "http", "scheme": "bearer", "description": "smartline keys create" },
                 "capability": { "type": "http", "scheme": "bearer", "description": "at the end of an agent's address" },
             },
-            "schemas": schemas(),
+            "schemas": schemas,
         },
     })
 }
@@ -203,8 +206,8 @@ fn schema(filter: &Filter) -> Value {
     }
 }
 
-fn query(name: &str, about: &str, schema: Value) -> Value {
-    json!({ "name": name, "in": "query", "description": about, "schema": schema })
+fn query(name: &str, about: &str, schema: impl Into<Value>) -> Value {
+    json!({ "name": name, "in": "query", "description": about, "schema": schema.into() })
 }
 
 fn id_schema(resource: &Resource) -> Value {

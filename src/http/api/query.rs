@@ -197,14 +197,14 @@ impl Wanted {
 
     /// Those among `ids` that are wanted, oldest first; each is JSON.
     pub(super) fn among(&self, ids: &[Uuid]) -> Statement<JsonColumn<Value>> {
-        let text = format!(
+        let statement = format!(
             "SELECT {} FROM {} t WHERE t.id = ANY ($1) AND ($2::uuid, $3::jsonb) IS NOT NULL{} ORDER BY t.id",
             shown(self.resource),
             self.resource.from,
             self.clauses(|_| true),
         );
         let filters = JsonColumn(Value::Object(self.filters.clone()));
-        let query = sqlx::query_scalar(AssertSqlSafe(text)).persistent(false).bind(ids.to_vec());
+        let query = sqlx::query_scalar(AssertSqlSafe(statement)).persistent(false).bind(ids.to_vec());
         query.bind(Uuid::nil()).bind(filters)
     }
 
@@ -255,7 +255,7 @@ impl Wanted {
     }
 
     /// Each time with a plan for its own values: a plan for any values would not begin at the cursor.
-    fn bind<T>(&self, text: String, limit: i64) -> Statement<T>
+    fn bind<T>(&self, statement: String, limit: i64) -> Statement<T>
     where
         (T,): for<'r> sqlx::FromRow<'r, sqlx::postgres::PgRow>,
     {
@@ -263,7 +263,7 @@ impl Wanted {
         let from_on = self.since.map(|since| Uuid::from_u128(since.as_u128().saturating_sub(1)));
         let above = [self.after, from_on].into_iter().flatten().max().unwrap_or_default();
         let filters = JsonColumn(Value::Object(self.filters.clone()));
-        sqlx::query_scalar(AssertSqlSafe(text))
+        sqlx::query_scalar(AssertSqlSafe(statement))
             .persistent(false)
             .bind(below)
             .bind(above)

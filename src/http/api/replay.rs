@@ -114,7 +114,7 @@ fn wanted(name: &str, body: &Bytes) -> Result<(Wanted, bool), Error> {
             }
             (name, Value::Bool(flag)) if is_flag(name) => wanted.set(name, &flag.to_string(), COUNTED)?,
             (name, Value::String(text)) if name != "limit" && !is_flag(name) => {
-                wanted.set(name, &text, COUNTED)?
+                wanted.set(name, &text, COUNTED)?;
             }
             (name, _) => return Err(bad(name, "it is of another type, or there is no such parameter")),
         }

@@ -9,8 +9,8 @@ use crate::{
         Call, Decided,
         decision::Decision,
         engine::{
-            self, AgentTurn, Caller, Edge, Event, Facts, Links, Profile, Start, Turn, asked, screening,
-            step_at,
+            self, AgentTurn, Caller, Edge, Effect, Event, Facts, Links, Profile, Start, Turn, asked,
+            screening, step_at,
         },
         guard::{self, OfCall, Policy, Verdict},
         is_withheld,
@@ -228,6 +228,7 @@ impl Desk {
             day: day_of(line, now),
             now,
         };
+        decision.undisclosed = turn.effects.iter().filter_map(Effect::undisclosed).collect();
         decision.owed = owing.of(turn.effects);
         decision.path = turn.path;
         decision.tests = turn.tests;

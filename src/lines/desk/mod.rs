@@ -118,7 +118,7 @@ impl Desk {
             return;
         }
         let key = call.key();
-        if let Some(seconds) = call.dial_seconds {
+        if let Some(seconds) = self.connected(call, &key, now) {
             let line = self.lines.line(call.provider, call.line());
             self.running.add(call.line(), day_of(line.as_deref(), now), "seconds", seconds);
         }
@@ -136,9 +136,18 @@ impl Desk {
             going.line.get_or_insert_with(|| call.line().clone());
             going.caller.get_or_insert_with(|| call.contact().clone());
             going.ringing = decided.verbs.iter().any(|verb| matches!(verb, Verb::Ring(_)));
+            going.rang_at = Some(now).filter(|_| going.ringing);
             going.wished = None;
             going.streamed = false;
         });
+    }
+
+    /// How long a call was just connected onward, in seconds; none where it was not. Plivo does not say: then what passed
+    /// since others were rung counts, which is a little more.
+    fn connected(&self, call: &Call, key: &str, now: DateTime<Utc>) -> Option<u32> {
+        let rang_at = || self.running.call(key)?.rang_at;
+        let passed = || u32::try_from((now - rang_at()?).num_seconds()).ok();
+        (call.taken == Some(true)).then(|| call.dial_seconds.or_else(passed))?
     }
 
     /// Remembers a text, once it is kept.
@@ -243,6 +252,7 @@ pub(crate) fn profile(line: Option<&Line>, number: &Phone) -> Profile {
         number: line.number.clone(),
         language: Language::read(&line.language).unwrap_or(Language::ENGLISH),
         people,
+        countries: line.countries(),
         agent_url: settings.agent_url.clone(),
         agent_mode: settings.agent_url.as_ref().map(|_| settings.agent_mode),
         records: settings.record_calls,
@@ -302,7 +312,7 @@ impl Owing<'_> {
                 call: self.call?.to_owned(),
                 at: self.now + chrono::TimeDelta::seconds(i64::from(seconds)),
             })),
-            Effect::Undisclosed { .. } => None, // it stands in the decision's path, and the flow's version says it
+            Effect::Undisclosed { .. } => None, // nothing is owed to the outside, see `Decision::undisclosed`
         }
     }
 }

@@ -168,8 +168,8 @@ fn line(text: &mut String, field: &str, value: &Value) {
             Ok(())
         }
         Value::Array(list) if list.iter().any(Value::is_object) => {
-            let ways: String = list.iter().map(|way| format!("  {},\n", inline(way))).collect();
-            writeln!(text, "{field} = [\n{ways}]")
+            let ways: Vec<String> = list.iter().map(|way| format!("  {},", inline(way))).collect();
+            writeln!(text, "{field} = [\n{}\n]", ways.join("\n"))
         }
         value => writeln!(text, "{field} = {}", inline(value)),
     };

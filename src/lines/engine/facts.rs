@@ -19,6 +19,8 @@ pub(crate) struct Profile {
     pub(crate) language: Language,
     /// Who may be rung, by name, beside those that the flow names; `owner` is where calls are forwarded to.
     pub(crate) people: BTreeMap<String, Phone>,
+    /// The countries whose numbers may be rung, ISO 3166-1 alpha-2; none is any, for a flow that is tried without a line.
+    pub(crate) countries: Vec<String>,
     /// Where its agent is; none has no agent.
     pub(crate) agent_url: Option<String>,
     /// How its agent is spoken to; none goes by the address.
@@ -39,6 +41,7 @@ impl Profile {
             number,
             language: Language::ENGLISH,
             people: BTreeMap::new(),
+            countries: Vec::new(),
             agent_url: None,
             agent_mode: None,
             records: false,

@@ -120,6 +120,16 @@ pub(crate) enum Effect {
     Undisclosed { step: String },
 }
 
+impl Effect {
+    /// The step that was silent about a machine.
+    pub(crate) fn undisclosed(&self) -> Option<String> {
+        match self {
+            Self::Undisclosed { step } => Some(step.clone()),
+            Self::Text { .. } | Self::EndCall { .. } => None,
+        }
+    }
+}
+
 /// What was decided.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Turn {

@@ -106,10 +106,13 @@ impl<'a> Walk<'a> {
         of_line.or_else(|| self.flow.people.get(name).map(|number| Phone::read(number)))
     }
 
-    /// Never an emergency or costly number, the line itself or the caller; and nobody for a call that the line itself
-    /// has forwarded here, which would go round in a circle.
+    /// Never an emergency or costly number, one of a country that the line may not dial, the line itself or the caller; and
+    /// nobody for a call that the line itself has forwarded here, which would go round in a circle.
     fn may_be_rung(&self, number: &Phone) -> bool {
+        let countries = &self.facts.line.countries;
+        let allowed = |region| countries.iter().any(|country| country == region);
         Phone::may_be_dialled(number.as_str()).is_ok()
+            && (countries.is_empty() || number.region().is_some_and(allowed))
             && *number != self.facts.line.number
             && self.facts.caller.number.as_ref() != Some(number)
             && !self.facts.caller.forwarded_by_line

@@ -5,7 +5,8 @@ fn asked() -> Asked<'static> {
 }
 
 fn map(value: Value) -> Map<String, Value> {
-    value.as_object().unwrap().clone()
+    let Value::Object(map) = value else { panic!("no object") };
+    map
 }
 
 fn given() -> Map<String, Value> {

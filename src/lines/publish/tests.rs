@@ -10,7 +10,7 @@ fn at(text: &str) -> DateTime<Utc> {
     text.parse().unwrap()
 }
 
-fn line(provider: &str, number: &str, name: &str, settings: Value) -> Line {
+fn line(provider: &str, number: &str, name: &str, settings: &Value) -> Line {
     let given = json!({
         "provider": provider, "number": number, "name": name, "zone": "America/New_York", "settings": settings,
     });
@@ -33,8 +33,8 @@ fn faults(findings: &Findings) -> Vec<String> {
 
 #[test]
 fn f15_f16_where_a_line_may_dial() {
-    let own = line("twilio", "+14155550190", "Own", json!({}));
-    let wide = line("twilio", "+14155550190", "Wide", json!({ "countries": ["US", "GB", "DO"] }));
+    let own = line("twilio", "+14155550190", "Own", &json!({}));
+    let wide = line("twilio", "+14155550190", "Wide", &json!({ "countries": ["US", "GB", "DO"] }));
     for (number, own_may, wide_may) in [
         ("+14155550142", true, true),
         ("+18095550142", false, true),
@@ -63,7 +63,7 @@ fn f15_f16_where_a_line_may_dial() {
 fn names_are_the_lines_first_and_the_flows_then() {
     let settings = json!({ "forward": "+14155550140", "people": { "ada": "+14155550141" } });
     let (bare, set) =
-        (line("twilio", "+14155550190", "A", json!({})), line("twilio", "+14155550190", "A", settings));
+        (line("twilio", "+14155550190", "A", &json!({})), line("twilio", "+14155550190", "A", &settings));
     let flow = rings("\"ada\", \"owner\"");
     assert_eq!((bare.number_of(&flow, "ada"), bare.number_of(&flow, "owner")), (Some("+14155550142"), None));
     assert_eq!(
@@ -76,9 +76,9 @@ fn names_are_the_lines_first_and_the_flows_then() {
 
 #[test]
 fn a_circle_of_forwards_is_found_however_long() {
-    let first = line("twilio", "+14155550190", "First", json!({}));
-    let second = line("plivo", "+14155550191", "Second", json!({ "forward": "+14155550192" }));
-    let third = line("twilio", "+14155550192", "Third", json!({}));
+    let first = line("twilio", "+14155550190", "First", &json!({}));
+    let second = line("plivo", "+14155550191", "Second", &json!({ "forward": "+14155550192" }));
+    let third = line("twilio", "+14155550192", "Third", &json!({}));
     let to_second = rings("\"+14155550191\"");
     let circle = [(second.clone(), None), (third.clone(), Some(rings("\"+14155550190\"")))];
     let told = faults(&look(&first, &to_second, &circle));
@@ -104,7 +104,7 @@ fn what_a_provider_does_not_have_is_refused_on_its_lines() {
         ("plivo", &usual, json!({ "agent_mode": "relay", "agent_url": "wss://agent.example/s" }), 1, 0),
         ("twilio", &usual, json!({ "agent_mode": "relay", "agent_url": "wss://agent.example/s" }), 0, 0),
     ] {
-        let found = look(&line(provider, "+14155550190", "A", settings.clone()), flow, &[]);
+        let found = look(&line(provider, "+14155550190", "A", &settings), flow, &[]);
         assert_eq!(
             (found.faults.len(), found.warnings.len()),
             (faults_of, warnings),

@@ -138,7 +138,7 @@ fn tests() -> impl Strategy<Value = Tests> {
         prop_oneof![words().prop_map(Words::One), prop::collection::vec(words(), 0..3).prop_map(Words::Any)];
     let texts = (option::of(name()), option::of(words()), option::of(words()));
     (texts, option::of(says), btree_map(words(), words(), 0..3)).prop_map(
-        |((open, caller, seen), says, var)| Tests { open, caller, seen, says, var, ..Tests::default() },
+        |((open, caller, seen), says, var)| Tests { open, caller, says, var, seen, ..Tests::default() },
     )
 }
 
