@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use secrecy::SecretString;
 use sqlx::{PgPool, migrate::MigrateError, postgres::PgConnectOptions};
-use tokio::net::TcpListener;
+use tokio::{net::TcpListener, sync::oneshot};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
@@ -15,6 +15,7 @@ use crate::{
     http::{
         self,
         console::shared::Console,
+        crowd::Crowd,
         limiter::{FailureLimiter, KeyLimiter},
         state::{Door, Keys, Limits, Shared, State},
     },
@@ -158,6 +159,7 @@ impl App {
             rejections,
             limits,
             metrics: Metrics::new(),
+            crowd: Crowd::default(),
             api_key: config.api_key,
             https,
             console: Console::new(Arc::clone(&clock), config.set),
@@ -363,7 +365,7 @@ impl App {
         let Self { state, database, limits, spool, .. } = self;
         let workers = inbox::workers(&state.intake, database, limits.commit, spool.clone(), &state.metrics);
         let (writer, drain) = workers.await;
-        self.tasks.spawn(writer.run(end));
+        on_its_own_thread(&self.tasks, writer.run(end));
         if let Some(poll) = self.limits.work {
             self.tasks.spawn(self.worker().run(poll, self.stop.clone()));
             self.tasks.spawn(self.sender.clone().run(poll, self.stop.clone()));
@@ -470,4 +472,25 @@ impl App {
         };
         self.tasks.spawn(async move { stop.run_until_cancelled(rounds).await });
     }
+}
+
+/// Runs `work` on a thread with a runtime of its own. In an overload thousands of requests stand in the line of the shared
+/// one, and whoever writes for all of them must not stand behind each.
+fn on_its_own_thread(tasks: &TaskTracker, work: impl Future<Output = ()> + Send + 'static) {
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            tracing::warn!(%error, "no thread for the writer: it shares those of the requests");
+            tasks.spawn(work);
+            return;
+        }
+    };
+    let (done, ended) = oneshot::channel::<()>();
+    std::thread::spawn(move || {
+        runtime.block_on(work);
+        drop(done);
+    });
+    tasks.spawn(async {
+        let _ = ended.await; // an error: the thread has ended
+    });
 }

@@ -2,6 +2,7 @@
 
 pub(crate) mod api;
 pub(crate) mod console;
+pub(crate) mod crowd;
 mod docs;
 mod error;
 mod health;

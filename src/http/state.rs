@@ -7,6 +7,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     console::shared::Console,
+    crowd::Crowd,
     limiter::{FailureLimiter, KeyLimiter},
     problem::Code,
 };
@@ -48,6 +49,8 @@ pub(crate) struct Shared {
     pub(crate) rejections: Rejections,
     pub(crate) limits: Limits,
     pub(crate) metrics: Metrics,
+    /// Which of the log lines about an overload are written.
+    pub(crate) crowd: Crowd,
     /// What opens `/metrics` to other machines.
     pub(crate) api_key: Option<ApiKey>,
     /// Done when the service is asked to stop: what would go on for ever must end.
@@ -152,6 +155,8 @@ pub(crate) struct Outcome {
     pub(crate) signed_by: Option<SignedBy>,
     /// What its owner should know.
     pub(crate) flags: Vec<&'static str>,
+    /// Whether it is not kept because too many wait.
+    pub(crate) crowded: bool,
     /// How long keeping it took.
     pub(crate) store: Option<Duration>,
 }
@@ -159,6 +164,7 @@ pub(crate) struct Outcome {
 impl Outcome {
     /// The outcome of a refusal.
     pub(crate) fn refused(code: Code, cause: String) -> Self {
-        Self { label: "refused", code: Some(code), cause: Some(cause), ..Self::default() }
+        let crowded = code == Code::Overloaded;
+        Self { label: "refused", code: Some(code), cause: Some(cause), crowded, ..Self::default() }
     }
 }

@@ -110,10 +110,7 @@ impl Entry {
 
     /// Whether somebody on the phone, or waiting for a text, waits for the answer.
     pub(super) fn is_call_control(&self) -> bool {
-        matches!(
-            self.endpoint,
-            Endpoint::TwilioVoice | Endpoint::TwilioSms | Endpoint::PlivoAnswer | Endpoint::PlivoSms
-        )
+        is_call_control(self.endpoint)
     }
 
     /// Whether it may wait on the disk for the database. Stripe sends again for days, and a nonce can be claimed in the
@@ -183,6 +180,14 @@ impl Entry {
             columns: head.columns,
         })
     }
+}
+
+/// Whether somebody waits for the answers of an endpoint.
+pub(super) fn is_call_control(endpoint: Endpoint) -> bool {
+    matches!(
+        endpoint,
+        Endpoint::TwilioVoice | Endpoint::TwilioSms | Endpoint::PlivoAnswer | Endpoint::PlivoSms
+    )
 }
 
 #[cfg(test)]

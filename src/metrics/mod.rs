@@ -83,6 +83,7 @@ impl Metrics {
     /// None that is known: the encoder's type has one.
     pub(crate) fn text(&self, now: DateTime<Utc>) -> Result<String, fmt::Error> {
         self.database.measure_runway(now);
+        self.worker.measure_lag(now);
         let mut text = String::new();
         text::encode(&mut text, &self.registry)?;
         Ok(text)

@@ -17,6 +17,7 @@ use crate::{
     domain::{clock::Clock, verb},
     http::{
         console::shared::Console,
+        crowd::Crowd,
         limiter::{FailureLimiter, KeyLimiter},
         state::{Door, Keys, Limits, Shared},
     },
@@ -70,6 +71,7 @@ fn state() -> State {
         rejections: Rejections::new(db, Secrets::default(), CancellationToken::new()).0,
         limits: Limits::default(),
         metrics: Metrics::new(),
+        crowd: Crowd::default(),
         api_key: None,
         https: true,
         console: Console::new(Arc::clone(&clock), Vec::new()),
