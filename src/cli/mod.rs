@@ -6,6 +6,7 @@
 
 mod client;
 mod consoles;
+mod contact;
 mod database;
 mod dev;
 mod docs;
@@ -88,6 +89,7 @@ enum Command {
     Outbox(outbox::Args),
     Keys(keys::Args),
     Line(line::Args),
+    Contact(contact::Args),
     Flow(flow::Args),
     #[command(visible_alias = "phone")]
     Simulate(simulate::Args),
@@ -135,6 +137,7 @@ impl Command {
             Self::Simulate(args) => simulate::run(args, &SystemClock).await,
             Self::Why(args) => why::run(args).await.map(done),
             Self::Line(args) => line::run(args, &SystemClock).await,
+            Self::Contact(args) => contact::run(args, &SystemClock).await.map(done),
             Self::Flow(args) => flow::run(args, &SystemClock).await,
             Self::Rebuild(args) => rebuild::run(args).await.map(done),
             Self::Reconcile(args) => reconcile::run(args, &SystemClock).await,
