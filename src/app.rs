@@ -157,6 +157,7 @@ impl App {
             limits,
             metrics: Metrics::new(),
             api_key: config.api_key,
+            media_dir: config.media_dir.clone(),
             https,
         });
         let spool = SpoolPlan {

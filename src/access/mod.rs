@@ -16,7 +16,8 @@ const ERASE_AUDIT_SQL: &str = "
 UPDATE audit SET subject = replace(subject, $1, $2), detail = replace(detail::text, $1, $2)::jsonb
 WHERE position($1 IN subject) > 0 OR position($1 IN detail::text) > 0";
 
-const ERASE_ANSWERS_SQL: &str = "DELETE FROM idempotency_keys WHERE position(convert_to($1, 'UTF8') IN body) > 0";
+const ERASE_ANSWERS_SQL: &str =
+    "DELETE FROM idempotency_keys WHERE position(convert_to($1, 'UTF8') IN body) > 0";
 
 const AUDIT_SQL: &str =
     "INSERT INTO audit (id, at, actor, action, subject, detail) VALUES ($1, $2, $3, $4, $5, $6)

@@ -76,7 +76,8 @@ pub(super) async fn run(args: Args, clock: &dyn Clock) -> Result<(), Error> {
             let scope = scope(&mut db, line, account).await?;
             let told = person.export(&mut db, scope.as_ref(), ACTOR, clock.now()).await;
             let told = told.map_err(Error::because)?;
-            let text = if args.json { serde_json::to_string(&told) } else { serde_json::to_string_pretty(&told) };
+            let text =
+                if args.json { serde_json::to_string(&told) } else { serde_json::to_string_pretty(&told) };
             print(&text.map_err(Error::because)?)?;
             if told["has_more"] == true {
                 note("a list is longer than 10000 entries: only its first are there");
@@ -113,12 +114,7 @@ async fn scope(
     Ok(Some(Scope::of(own.into_iter())))
 }
 
-async fn erase(
-    db: &mut PgConnection,
-    number: &str,
-    apply: bool,
-    clock: &dyn Clock,
-) -> Result<Found, Error> {
+async fn erase(db: &mut PgConnection, number: &str, apply: bool, clock: &dyn Clock) -> Result<Found, Error> {
     let person = person(db, number).await?;
     let folder = media_dir()?;
     let mut found = person.count(db).await.map_err(Error::because)?;

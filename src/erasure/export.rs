@@ -13,6 +13,9 @@ use crate::{calls, inbox::erase, lines::line::Line, lines::table, messages, outb
 /// Most entries of each list.
 const MOST: i64 = 10_000;
 
+/// The same, as a length.
+const FULL: usize = 10_000;
+
 /// Of which lines it is told.
 pub(crate) struct Scope {
     numbers: Vec<String>,
@@ -46,15 +49,13 @@ impl Person {
     ) -> Result<Value, Failed> {
         let lines = scope.map(|scope| scope.numbers.as_slice());
         let owners = scope.map(|scope| scope.owners.as_slice());
-        let is_in = |line: Option<&String>| {
-            lines.is_none_or(|lines| line.is_some_and(|line| lines.contains(line)))
-        };
+        let is_in =
+            |line: Option<&String>| lines.is_none_or(|lines| line.is_some_and(|line| lines.contains(line)));
         let calls = self.calls.iter().filter(|call| is_in(call.line.as_ref()));
         let calls: Vec<String> = calls.map(|call| call.key.clone()).collect();
         let messages = self.messages.iter().filter(|message| is_in(message.line.as_ref()));
         let messages: Vec<String> = messages.map(|message| message.key.clone()).collect();
-        let mut events: BTreeSet<Uuid> =
-            calls::erase::events(db, &calls, MOST).await?.into_iter().collect();
+        let mut events: BTreeSet<Uuid> = calls::erase::events(db, &calls, MOST).await?.into_iter().collect();
         events.extend(messages::erase::events(db, &messages, MOST).await?);
         let events: Vec<Uuid> = events.into_iter().collect();
         let keys = [calls.as_slice(), &messages].concat();
@@ -73,7 +74,7 @@ impl Person {
             "events_kept_since": oldest,
             "hashed_opt_outs": messages::erase::held(db, &self.number).await?,
         });
-        let is_full = |list: &Value| list.as_array().is_some_and(|list| list.len() as i64 >= MOST);
+        let is_full = |list: &Value| list.as_array().is_some_and(|list| list.len() >= FULL);
         let full = told.as_object().is_some_and(|members| members.values().any(is_full));
         told["has_more"] = full.into();
         self.audit(db, "contacts.export", json!({ "has_more": full }), actor, now).await?;

@@ -43,7 +43,9 @@ pub(crate) enum Failed {
     #[error(transparent)]
     Events(#[from] erase::Failed),
     /// A file stayed.
-    #[error("{0} recordings or pictures could not be deleted here: SMARTLINE_MEDIA_DIR must be the service's own, and writable")]
+    #[error(
+        "{0} recordings or pictures could not be deleted here: SMARTLINE_MEDIA_DIR must be the service's own, and writable"
+    )]
     Files(u64),
     /// The database.
     #[error("the database: {0}")]
@@ -185,8 +187,7 @@ impl Person {
         let (mut after, mut total) = (Uuid::nil(), 0);
         loop {
             let mut transaction = db.begin().await?;
-            let (count, next) =
-                outbox::erase::window(&mut transaction, whose, after, dry_run, now).await?;
+            let (count, next) = outbox::erase::window(&mut transaction, whose, after, dry_run, now).await?;
             transaction.commit().await?;
             total += count;
             let Some(next) = next else { return Ok(total) };
@@ -229,7 +230,13 @@ impl Person {
         messages::erase::hash_words(&mut transaction, &self.number).await?;
         table::forget(&mut transaction, &self.number).await?;
         access::erase(&mut transaction, &self.number).await?;
-        self.audit(&mut transaction, "contacts.erase", json!(found), actor, now).await?;
+        // Of the events, whoever did it in several requests counted them.
+        let Found { contacts, calls, messages, opt_outs, outbox, files, .. } = found;
+        let detail = json!({
+            "contacts": contacts, "calls": calls, "messages": messages, "opt_outs": opt_outs, "outbox": outbox,
+            "files": files,
+        });
+        self.audit(&mut transaction, "contacts.erase", detail, actor, now).await?;
         Ok(transaction.commit().await?)
     }
 

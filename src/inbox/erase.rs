@@ -279,7 +279,9 @@ fn kept(params: &Params, number: &Phone) -> Vec<(String, String)> {
     let one = |(name, value): (&str, &str)| {
         let value = if ENDS.contains(&name) {
             if Phone::read(value) == *number { Phone::ERASED } else { value }
-        } else if FIELDS.contains(&name) && is_plain(value) && !mentions(value.as_bytes(), number.without_plus())
+        } else if FIELDS.contains(&name)
+            && is_plain(value)
+            && !mentions(value.as_bytes(), number.without_plus())
         {
             value
         } else {
@@ -298,8 +300,7 @@ fn is_plain(value: &str) -> bool {
 /// What may stay of a decision; none where there was none.
 fn decided(decision: &Value) -> Option<String> {
     let members = decision.as_object()?.iter().filter(|(name, _)| DECIDED.contains(&name.as_str()));
-    let members: Map<String, Value> =
-        members.map(|(name, value)| (name.clone(), value.clone())).collect();
+    let members: Map<String, Value> = members.map(|(name, value)| (name.clone(), value.clone())).collect();
     Some(Value::Object(members).to_string())
 }
 
@@ -339,7 +340,8 @@ mod tests {
             ("NewField", "anything"),
         ];
         let mut event = form(Endpoint::TwilioVoice, 1, 0, &fields);
-        event.decision = serde_json::json!({"version": 3, "turn": 1, "captured": {"name": "Ada"}, "owed": [{}]});
+        event.decision =
+            serde_json::json!({"version": 3, "turn": 1, "captured": {"name": "Ada"}, "owed": [{}]});
         let mut new = New::default();
         new.add(&event, &number);
         let body = String::from_utf8(new.bodies.remove(0)).unwrap();

@@ -48,7 +48,8 @@ const FORGET_SQL: &str = "DELETE FROM opt_outs WHERE contact = $1";
 
 const ERASED_SQL: &str = "SELECT encode(erased_hash($1), 'hex')";
 
-const HELD_SQL: &str = "SELECT count(*) FROM erased_opt_outs WHERE hash = erased_hash($1) AND (opted_out OR suspected)";
+const HELD_SQL: &str =
+    "SELECT count(*) FROM erased_opt_outs WHERE hash = erased_hash($1) AND (opted_out OR suspected)";
 
 /// A text of somebody.
 #[derive(Clone, Debug, sqlx::FromRow)]

@@ -70,6 +70,7 @@ fn state() -> State {
         limits: Limits::default(),
         metrics: Metrics::new(),
         api_key: None,
+        media_dir: None,
         https: true,
     })
 }
