@@ -74,7 +74,7 @@ async fn lived(carriers: &Carriers, house: &House) {
     for ask in [
         first_call("ringing"),
         twilio(
-            "recording",
+            "status",
             &[
                 ("CallSid", "CA1"),
                 ("RecordingSid", "RE1"),
@@ -84,7 +84,7 @@ async fn lived(carriers: &Carriers, house: &House) {
             ],
         ),
         twilio(
-            "transcription",
+            "status",
             &[("CallSid", "CA1"), ("RecordingSid", "RE1"), ("TranscriptionText", "my spoken message")],
         ),
         first_call("completed"),
