@@ -161,6 +161,7 @@ impl App {
             metrics: Metrics::new(),
             crowd: Crowd::default(),
             api_key: config.api_key,
+            media_dir: config.media_dir.clone(),
             https,
             console: Console::new(Arc::clone(&clock), config.set),
         });

@@ -47,6 +47,14 @@ pub(crate) struct Rows<R> {
 const LOCK_SQL: &str = "
 SELECT pg_advisory_xact_lock(key) FROM (SELECT DISTINCT hashtextextended(current_schema() || '.' || name, 3) AS key FROM unnest($1::text[]) AS name ORDER BY 1) AS keys";
 
+/// Holds the rows with these keys until the transaction ends.
+///
+/// # Errors
+/// What the database raises.
+pub(crate) async fn hold(db: &mut PgConnection, keys: &[String]) -> sqlx::Result<()> {
+    sqlx::query(LOCK_SQL).bind(keys).execute(db).await.map(drop)
+}
+
 impl<R: Row> Rows<R> {
     /// Loads the rows with these keys, and holds them until the transaction ends.
     ///
@@ -55,7 +63,7 @@ impl<R: Row> Rows<R> {
     pub(crate) async fn load(db: &mut PgConnection, keys: &[String]) -> sqlx::Result<Self> {
         let mut rows = BTreeMap::new();
         if !keys.is_empty() {
-            sqlx::query(LOCK_SQL).bind(keys).execute(&mut *db).await?;
+            hold(db, keys).await?;
             let found: Vec<Json<R>> = sqlx::query_scalar(R::LOAD_SQL).bind(keys).fetch_all(db).await?;
             rows.extend(found.into_iter().map(|Json(row)| (row.key().to_owned(), row)));
         }

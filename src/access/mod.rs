@@ -8,9 +8,17 @@ use std::{fmt, str::FromStr};
 
 use chrono::{DateTime, Utc};
 use serde_json::Value;
-use sqlx::{PgExecutor, types::Json};
+use sqlx::{PgConnection, PgExecutor, types::Json};
 
-use crate::domain::id::EventId;
+use crate::domain::{id::EventId, phone::Phone};
+
+/// Numbers stand in filters of replays, and in answers that are kept for a day.
+const ERASE_AUDIT_SQL: &str = "
+UPDATE audit SET subject = replace(subject, $1, $2), detail = replace(detail::text, $1, $2)::jsonb
+WHERE position($1 IN subject) > 0 OR position($1 IN detail::text) > 0";
+
+const ERASE_ANSWERS_SQL: &str =
+    "DELETE FROM idempotency_keys WHERE position(convert_to($1, 'UTF8') IN body) > 0";
 
 const AUDIT_SQL: &str =
     "INSERT INTO audit (id, at, actor, action, subject, detail) VALUES ($1, $2, $3, $4, $5, $6)
@@ -115,4 +123,14 @@ pub(crate) async fn audit(
 ) -> sqlx::Result<()> {
     let query = sqlx::query(AUDIT_SQL).bind(EventId::new(now).uuid()).bind(now);
     query.bind(actor).bind(action).bind(subject).bind(Json(detail)).execute(db).await.map(drop)
+}
+
+/// Takes a number out of the record of what was done and of kept answers.
+///
+/// # Errors
+/// What the database raises.
+pub(crate) async fn erase(db: &mut PgConnection, number: &Phone) -> sqlx::Result<()> {
+    let digits = number.without_plus();
+    sqlx::query(ERASE_AUDIT_SQL).bind(digits).bind(Phone::ERASED).execute(&mut *db).await?;
+    sqlx::query(ERASE_ANSWERS_SQL).bind(digits).execute(db).await.map(drop)
 }

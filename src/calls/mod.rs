@@ -1,5 +1,6 @@
 //! Calls: one row for each, whichever of its callbacks came and in whichever order.
 
+pub(crate) mod erase;
 mod outcome;
 pub(crate) mod row;
 #[cfg(test)]

@@ -6,6 +6,7 @@
 
 mod client;
 mod consoles;
+mod contact;
 mod database;
 mod dev;
 mod docs;
@@ -90,6 +91,7 @@ enum Command {
     Keys(keys::Args),
     Line(line::Args),
     LoginLink(login_link::Args),
+    Contact(contact::Args),
     Flow(flow::Args),
     #[command(visible_alias = "phone")]
     Simulate(simulate::Args),
@@ -138,6 +140,7 @@ impl Command {
             Self::Why(args) => why::run(args).await.map(done),
             Self::LoginLink(args) => login_link::run(args, &SystemClock).await.map(done),
             Self::Line(args) => line::run(args, &SystemClock).await,
+            Self::Contact(args) => contact::run(args, &SystemClock).await.map(done),
             Self::Flow(args) => flow::run(args, &SystemClock).await,
             Self::Rebuild(args) => rebuild::run(args).await.map(done),
             Self::Reconcile(args) => reconcile::run(args, &SystemClock).await,

@@ -10,6 +10,9 @@ use super::numbering;
 pub(crate) struct Phone(String);
 
 impl Phone {
+    /// What stands in place of the number of somebody who was erased. No number, so nothing is ever sent there.
+    pub(crate) const ERASED: &str = "erased";
+
     /// Reads a provider's spelling. Never fails: an odd number is taken as it is.
     ///
     /// Twilio writes a leading `+`, Plivo writes digits alone, and a `+` that was not escaped in a form arrives as a

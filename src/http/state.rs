@@ -1,6 +1,6 @@
 //! What a handler may ask for.
 
-use std::{ops::Deref, sync::Arc, time::Duration};
+use std::{ops::Deref, path::PathBuf, sync::Arc, time::Duration};
 
 use sqlx::PgPool;
 use tokio_util::sync::CancellationToken;
@@ -53,6 +53,8 @@ pub(crate) struct Shared {
     pub(crate) crowd: Crowd,
     /// What opens `/metrics` to other machines.
     pub(crate) api_key: Option<ApiKey>,
+    /// Where recordings and pictures lie.
+    pub(crate) media_dir: Option<PathBuf>,
     /// Done when the service is asked to stop: what would go on for ever must end.
     pub(crate) stop: CancellationToken,
     /// Whether browsers may be told to come by https alone.

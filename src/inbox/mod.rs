@@ -6,6 +6,7 @@
 
 mod drain;
 pub(crate) mod entry;
+pub(crate) mod erase;
 mod generations;
 mod intake;
 pub(crate) mod kept;

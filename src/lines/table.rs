@@ -473,6 +473,44 @@ pub(super) async fn put_contact(
     Ok((row.try_get("id")?, contact))
 }
 
+const FORGET_SQL: &str = "
+WITH reply AS (DELETE FROM replies WHERE contact = $1 OR position($1 IN key) > 0)
+DELETE FROM contacts WHERE number = $1";
+
+const KNOWN_SQL: &str = "
+SELECT to_jsonb(t) FROM contacts t WHERE number = $1 AND ($2::text[] IS NULL OR owner = ANY ($2)) ORDER BY id LIMIT $3";
+
+const OWN_SQL: &str = "SELECT EXISTS (SELECT FROM lines WHERE number = $1)";
+
+/// What all owners, or these, know of a number, as JSON; `most` at most.
+///
+/// # Errors
+/// What the database raises.
+pub(crate) async fn known(
+    db: &mut PgConnection,
+    number: &Phone,
+    owners: Option<&[String]>,
+    most: i64,
+) -> sqlx::Result<Vec<Value>> {
+    sqlx::query_scalar(KNOWN_SQL).bind(number.as_str()).bind(owners).bind(most).fetch_all(db).await
+}
+
+/// Forgets a number on all lines, with what was answered to it. Tells how many knew it.
+///
+/// # Errors
+/// What the database raises.
+pub(crate) async fn forget(db: &mut PgConnection, number: &Phone) -> sqlx::Result<u64> {
+    Ok(sqlx::query(FORGET_SQL).bind(number.as_str()).execute(db).await?.rows_affected())
+}
+
+/// Whether a number is a line's.
+///
+/// # Errors
+/// What the database raises.
+pub(crate) async fn is_own(db: &mut PgConnection, number: &Phone) -> sqlx::Result<bool> {
+    sqlx::query_scalar(OWN_SQL).bind(number.as_str()).fetch_one(db).await
+}
+
 /// Gives one owner's contacts to another.
 ///
 /// # Errors

@@ -1,5 +1,6 @@
 //! Messages: texts in and out, what became of them, and who wants none.
 
+pub(crate) mod erase;
 mod opt_out;
 mod row;
 #[cfg(test)]

@@ -12,6 +12,7 @@ use super::{
     words::{Wish, wish},
 };
 use crate::{
+    domain::phone::Phone,
     inbox::kept::Kept,
     projection::{Row, Sources, Stamp, Stamps, is_news},
     provider::Provider,
@@ -50,7 +51,11 @@ ON CONFLICT (key) DO UPDATE SET (id, opted_out, suspected, reason, changed_at, s
 }
 
 const WORDS_SQL: &str = "
-SELECT line, opted_out, suspected, changed_at FROM opt_outs WHERE contact = $1 AND ($2::text[] IS NULL OR line = ANY ($2))";
+SELECT line, opted_out, suspected, changed_at, NOT opted_out AND reason <> 'words' AS lifted FROM opt_outs
+WHERE contact = $1 AND ($2::text[] IS NULL OR line = ANY ($2))
+UNION ALL
+SELECT line, opted_out, suspected, changed_at, false FROM erased_opt_outs
+WHERE hash = erased_hash($1) AND ($2::text[] IS NULL OR line = ANY ($2))";
 
 /// What somebody wants, as far as the ledger knows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -68,9 +73,12 @@ struct Word {
     opted_out: bool,
     suspected: bool,
     changed_at: DateTime<Utc>,
+    /// Whether it was a clear word that texts are welcome.
+    lifted: bool,
 }
 
-/// What `contact` wants of `line`. A word to any of `lines` counts, or to any at all where there is no such list.
+/// What `contact` wants of `line`. A word to any of `lines` counts, or to any at all where there is no such list; so does
+/// one that was said before the contact was erased.
 ///
 /// # Errors
 /// What the database raises.
@@ -87,8 +95,8 @@ pub(crate) async fn consent(
 impl Consent {
     /// An opt-out counts until it is lifted at the same line, or a later word to this line says otherwise.
     fn of(line: &str, words: &[Word]) -> Self {
-        let own = words.iter().find(|word| word.line == line);
-        let lifted = own.filter(|own| !own.opted_out).map(|own| own.changed_at);
+        let own = words.iter().filter(|word| word.line == line && word.lifted);
+        let lifted = own.map(|own| own.changed_at).max();
         let opted_out =
             words.iter().filter(|word| word.opted_out && lifted.is_none_or(|at| at < word.changed_at));
         let opted_out = opted_out.map(|word| word.changed_at).max();
@@ -125,7 +133,8 @@ impl OptOut {
     pub(super) fn key_of(told: &Told) -> Option<String> {
         let (provider, _) = told.key.split_once(':')?;
         let (line, contact) = told.sides();
-        Some(format!("{provider}:{}:{}", line?, contact?))
+        let contact = contact.filter(|contact| contact != Phone::ERASED)?; // a report on a text to nobody any more
+        Some(format!("{provider}:{}:{contact}", line?))
     }
 
     /// The row after an event; `None` where the event says nothing of it.
@@ -173,6 +182,7 @@ mod tests {
             opted_out,
             suspected,
             changed_at: at(second),
+            lifted: !opted_out && !suspected,
         };
         for (case, words, opted_out, suspected) in [
             ("nothing was said", vec![], None, false),

@@ -27,6 +27,12 @@ const DUE_SQL: &str = "
 SELECT key, id, kind, provider, external_id, url, file FROM media
 WHERE delete_at <= $1 AND state <> 'deleted' ORDER BY delete_at LIMIT $2 FOR UPDATE SKIP LOCKED";
 
+const ABOUT_SQL: &str = "
+SELECT key, id, kind, provider, external_id, url, file FROM media
+WHERE about = ANY ($1) AND state <> 'deleted' ORDER BY id FOR UPDATE";
+
+const COUNT_SQL: &str = "SELECT count(*) FROM media WHERE about = ANY ($1) AND state <> 'deleted'";
+
 const DELETED_SQL: &str =
     "UPDATE media SET state = 'deleted', deleted_at = $2, url = '', file = NULL WHERE id = ANY ($1)";
 
@@ -157,6 +163,33 @@ pub(crate) async fn retire(db: &PgPool, folder: Option<&Path>, now: DateTime<Utc
             return Ok(total);
         }
     }
+}
+
+/// How many files there are about these calls and texts.
+///
+/// # Errors
+/// What the database raises.
+pub(crate) async fn count(db: &mut PgConnection, about: &[String]) -> sqlx::Result<u64> {
+    let count: i64 = sqlx::query_scalar(COUNT_SQL).bind(about).fetch_one(db).await?;
+    Ok(count.unsigned_abs())
+}
+
+/// Deletes what is about these calls and texts, as [`retire`] does what is old enough. Tells how much is gone, and how much
+/// could not be deleted. To be called in a transaction.
+///
+/// # Errors
+/// What the database raises.
+pub(crate) async fn erase(
+    db: &mut PgConnection,
+    folder: Option<&Path>,
+    about: &[String],
+    now: DateTime<Utc>,
+) -> sqlx::Result<(u64, u64)> {
+    let found: Vec<Due> = sqlx::query_as(ABOUT_SQL).bind(about).fetch_all(&mut *db).await?;
+    let all = found.len();
+    let gone: Vec<Due> = found.into_iter().filter(|due| remove(folder, due)).collect();
+    retire_rows(db, &gone, now).await?;
+    Ok((gone.len() as u64, (all - gone.len()) as u64))
 }
 
 async fn retire_rows(db: &mut PgConnection, gone: &[Due], now: DateTime<Utc>) -> sqlx::Result<()> {

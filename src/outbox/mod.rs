@@ -4,6 +4,7 @@
 //! on, and a replay, whose keys are known, owes nothing.
 
 pub(crate) mod api;
+pub(crate) mod erase;
 pub(crate) mod fetch;
 mod hosts;
 pub(crate) mod http;

@@ -13,7 +13,7 @@ use std::path::Path;
 use imports::{Imports, ModulePath};
 
 /// Every room and its floor. `lib` is `src/lib.rs`, `main` is `src/main.rs`.
-const FLOORS: [(&str, u8); 26] = [
+const FLOORS: [(&str, u8); 27] = [
     ("domain", 0),
     ("provider", 1),
     ("config", 1),
@@ -31,6 +31,7 @@ const FLOORS: [(&str, u8); 26] = [
     ("forwarding", 3),
     ("alerts", 3),
     ("reconcile", 3),
+    ("erasure", 4),
     ("http", 4),
     ("worker", 4),
     ("sender", 4),

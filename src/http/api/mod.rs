@@ -9,6 +9,7 @@ mod caller;
 mod contacts;
 mod conversations;
 pub(super) mod detail;
+mod erasure;
 mod flows;
 mod keys;
 mod lines;
@@ -62,6 +63,8 @@ pub(super) fn router(state: &State) -> Router<State> {
         )
         .route("/api/v1/flows/{id}/versions/{number}", get(flows::version))
         .route("/api/v1/contacts", get(contacts::list).post(contacts::set).fallback(method_not_allowed))
+        .route("/api/v1/contacts/{id}/export", get(erasure::show))
+        .route("/api/v1/contacts/{id}/erase", post(erasure::erase).fallback(method_not_allowed))
         .route_layer(from_fn_with_state(state.clone(), once::once))
         .route_layer(from_fn_with_state(state.clone(), caller::guard))
         // Its bearer is no key but a capability of the call.

@@ -127,6 +127,11 @@ fn of_table(known: &Operation) -> Value {
             "name": "Last-Event-ID", "in": "header", "description": "the same; comes before the parameter", "schema": last,
         }));
     }
+    if known.takes == Takes::Lines {
+        let text = json!({ "type": "string" });
+        parameters.push(query("line", "only of this line: line_… or its number", text.clone()));
+        parameters.push(query("account", "only of the lines of this account: its key", text));
+    }
     if known.method == "post" {
         parameters.push(json!({
             "name": "Idempotency-Key", "in": "header",
@@ -159,7 +164,7 @@ fn of_table(known: &Operation) -> Value {
         Takes::NewKey => Some(new_key()),
         Takes::Body("Simulate") => Some(conversations::simulate()),
         Takes::Body(name) => Some(lines::body(name)),
-        Takes::Nothing | Takes::Filters(_) => None,
+        Takes::Nothing | Takes::Filters(_) | Takes::Lines => None,
     };
     if let Some(schema) = body {
         operation["requestBody"] =

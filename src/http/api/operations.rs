@@ -28,6 +28,8 @@ pub(super) enum Takes {
     Filters(&'static str),
     /// A body with the parameters of this resource's list.
     Selection(&'static str),
+    /// Of which lines it is told.
+    Lines,
     /// A body that tells what a new key is to be.
     NewKey,
     /// A body of this kind, as `schemas` has it.
@@ -257,6 +259,29 @@ pub(super) const OPERATIONS: &[Operation] = &[
         takes: Takes::Body("ContactChange"),
         status: "200",
         answer: "Contact",
+    },
+    Operation {
+        method: "get",
+        path: "/contacts/{id}/export",
+        name: "exportContact",
+        about: "Everything that is kept of a contact: calls, texts, what they want, files and the requests that told of it",
+        scope: Scope::PiiRead,
+        id: Some("their number, such as +14155550142"),
+        takes: Takes::Lines,
+        status: "200",
+        answer: "Export",
+    },
+    Operation {
+        method: "post",
+        path: "/contacts/{id}/erase",
+        name: "eraseContact",
+        about: "Counts what is kept of a contact, or takes it out of events and tables; an opt-out holds as a hash. A \
+                request looks at some ten thousand events: go on with `next` as `after` while there is more",
+        scope: Scope::Admin,
+        id: Some("their number, such as +14155550142"),
+        takes: Takes::Body("Erase"),
+        status: "200",
+        answer: "Erasure",
     },
     Operation {
         method: "post",

@@ -25,18 +25,27 @@ SELECT count(*), count(*) FILTER (WHERE id >= uuid_floor($3)) FROM (
     SELECT id FROM calls WHERE from_number = $1 AND line = $2 AND key <> $4 ORDER BY id DESC LIMIT 100
 ) call";
 
-/// What the ledger says of a contact: opted out, or perhaps; automated texts of the last hour; the same words within it;
+/// What the ledger says of a contact: opted out, or perhaps, also where that was before they were erased; automated texts of the last hour; the same words within it;
 /// which of the keys were answered.
 const LEDGER_SQL: &str = "
 SELECT
-    EXISTS (SELECT 1 FROM opt_outs WHERE contact = $1 AND line = ANY ($2) AND opted_out) AS opted_out,
-    EXISTS (SELECT 1 FROM opt_outs WHERE contact = $1 AND line = ANY ($2) AND suspected) AS suspected,
+    EXISTS (SELECT 1 FROM opt_outs WHERE contact = $1 AND line = ANY ($2) AND opted_out)
+        OR coalesce(erased.opted_out, false) AS opted_out,
+    EXISTS (SELECT 1 FROM opt_outs WHERE contact = $1 AND line = ANY ($2) AND suspected)
+        OR coalesce(erased.suspected, false) AS suspected,
     (SELECT count(*) FROM (SELECT 1 FROM replies WHERE contact = $1 AND line = $3 AND at > $4 LIMIT 10) reply) AS replies,
     (SELECT count(*) FROM (
         SELECT 1 FROM messages
         WHERE contact = $1 AND line = $3 AND direction = 'inbound' AND body = $5 AND id >= uuid_floor($4) LIMIT 10
     ) message) AS same,
-    ARRAY (SELECT key FROM replies WHERE key = ANY ($6)) AS answered";
+    ARRAY (SELECT key FROM replies WHERE key = ANY ($6)) AS answered
+FROM (
+    SELECT bool_or(opted_out) AS opted_out, bool_or(suspected) AS suspected FROM erased_opt_outs before
+    WHERE hash = erased_hash($1) AND line = ANY ($2) AND NOT EXISTS (
+        SELECT FROM opt_outs word
+        WHERE word.contact = $1 AND word.line = before.line AND NOT word.opted_out AND word.reason <> 'words'
+          AND word.changed_at > before.changed_at)
+) erased";
 
 const WISH_SQL: &str = "SELECT target FROM directives WHERE call = $1 ORDER BY at DESC LIMIT 1";
 

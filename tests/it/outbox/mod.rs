@@ -4,6 +4,7 @@
 mod carriers;
 mod commands;
 mod doubt;
+mod erasure;
 mod files;
 mod rules;
 

@@ -66,6 +66,13 @@ pub(super) fn body(name: &str) -> Value {
             object(&["provider", "number", "name", "zone"], properties)
         }
         "LineChange" => object(&[], line()),
+        "Erase" => object(
+            &[],
+            json!({
+                "dry_run": { "type": "boolean", "default": true },
+                "after": { "type": "string", "pattern": "^event_[0-7][0-9a-hjkmnp-tv-z]{25}$" },
+            }),
+        ),
         "Publish" => object(
             &[],
             json!({

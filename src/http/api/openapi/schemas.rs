@@ -25,11 +25,63 @@ pub(super) fn schemas() -> Map<String, Value> {
         ("BulkReplay", bulk_replay()),
         ("NewKey", made_key()),
         ("RevokedKey", whole("key", &[("id", text()), ("revoked_at", time_schema())])),
+        ("Export", export()),
+        ("Erasure", erasure()),
         ("Problem", problem()),
     ] {
         schemas.insert(name.to_owned(), schema);
     }
     schemas
+}
+
+fn export() -> Value {
+    let list = || json!({ "type": "array", "items": { "type": "object" } });
+    whole(
+        "export",
+        &[
+            ("number", text()),
+            ("at", time_schema()),
+            ("contacts", list()),
+            ("calls", list()),
+            ("messages", list()),
+            ("opt_outs", list()),
+            ("texts_sent", list()),
+            ("files", list()),
+            ("events", list()),
+            ("events_kept_since", perhaps(&time_schema())),
+            ("hashed_opt_outs", json!({ "type": "integer", "minimum": 0 })),
+            ("has_more", json!({ "type": "boolean", "description": "A list is cut off at 10,000 entries" })),
+        ],
+    )
+}
+
+fn erasure() -> Value {
+    let count = json!({ "type": "integer", "minimum": 0 });
+    let names = [
+        "contacts",
+        "calls",
+        "messages",
+        "opt_outs",
+        "outbox",
+        "files",
+        "events",
+        "past_retention",
+        "hashed_opt_outs",
+    ];
+    let found = Map::from_iter(names.map(|name| (name.to_owned(), count.clone())));
+    json!({
+        "type": "object", "required": ["object", "dry_run", "found", "has_more"],
+        "properties": {
+            "object": { "const": "erasure" },
+            "dry_run": { "type": "boolean" },
+            "found": {
+                "type": "object", "required": names, "properties": found,
+                "description": "Numbers of rows; `events` are those of this request",
+            },
+            "has_more": { "type": "boolean" },
+            "next": { "type": "string", "description": "The `after` of the next request" },
+        },
+    })
 }
 
 pub(super) fn text() -> Value {

@@ -73,6 +73,7 @@ fn state() -> State {
         metrics: Metrics::new(),
         crowd: Crowd::default(),
         api_key: None,
+        media_dir: None,
         https: true,
         console: Console::new(Arc::clone(&clock), Vec::new()),
     })
