@@ -2,17 +2,19 @@
 
 use std::{sync::Arc, time::Duration};
 
+use secrecy::SecretString;
 use sqlx::{PgPool, migrate::MigrateError, postgres::PgConnectOptions};
 use tokio::{net::TcpListener, sync::oneshot};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
-    access,
+    access::{self, Scope, sessions},
     config::{Apis, Config},
     db::{self, Presence},
     domain::clock::Clock,
     http::{
         self,
+        console::shared::Console,
         crowd::Crowd,
         limiter::{FailureLimiter, KeyLimiter},
         state::{Door, Keys, Limits, Shared, State},
@@ -122,7 +124,7 @@ impl App {
         let database = db::options(&config.database_url).map_err(|_| AppError::Url)?;
         let db = db::pool(database.clone());
         let (tasks, stop, drained) = <(TaskTracker, CancellationToken, CancellationToken)>::default();
-        let (rejections, writing) = Rejections::new(db.clone(), stop.clone());
+        let (rejections, writing) = Rejections::new(db.clone(), config.providers.secrets(), stop.clone());
         tasks.spawn(writing);
         let providers = &config.providers;
         let token_keys = Keys {
@@ -160,6 +162,7 @@ impl App {
             crowd: Crowd::default(),
             api_key: config.api_key,
             https,
+            console: Console::new(Arc::clone(&clock), config.set),
         });
         let spool = SpoolPlan {
             directory: config.spool_dir,
@@ -334,6 +337,14 @@ impl App {
         serde_json::to_value(report).map_err(|error| sqlx::Error::Encode(error.into()))
     }
 
+    /// Makes the token of a link that signs in to the console once.
+    ///
+    /// # Errors
+    /// What the database raises.
+    pub(crate) async fn login_link(&self) -> sqlx::Result<SecretString> {
+        sessions::link(&self.db, &[Scope::Admin], self.clock.now()).await
+    }
+
     fn worker(&self) -> Worker {
         let state = &self.state;
         let kept = Arc::clone(state.intake.kept());
@@ -405,6 +416,7 @@ impl App {
         self.every(SWEEP, SWEEP, move || {
             state.failures.sweep();
             state.calls_of_keys.sweep();
+            state.console.tries.sweep();
             std::future::ready(())
         });
         let upkeep = self.upkeep.clone();

@@ -13,12 +13,12 @@ use std::{
 
 use secrecy::{ExposeSecret as _, SecretString};
 use sqlx::{
-    AssertSqlSafe, ConnectOptions as _, Connection as _, PgConnection, PgPool,
+    AssertSqlSafe, ConnectOptions as _, Connection as _, PgConnection, PgExecutor, PgPool,
     migrate::{MigrateError, Migrator},
     postgres::{PgConnectOptions, PgListener, PgPoolOptions},
 };
 
-pub(crate) use durability::connect_durably;
+pub(crate) use durability::{connect_durably, settings_off};
 
 /// Every migration, embedded in the binary.
 const MIGRATOR: Migrator = sqlx::migrate!();
@@ -123,10 +123,18 @@ pub(crate) async fn migrate(pool: &PgPool) -> Result<(), MigrateError> {
 /// # Errors
 /// When the database is away or was never migrated.
 pub(crate) async fn is_migrated(pool: &PgPool) -> sqlx::Result<bool> {
+    Ok(lacking(pool).await? == 0)
+}
+
+/// How many migrations of this binary are not applied.
+///
+/// # Errors
+/// When the database is away or was never migrated.
+pub(crate) async fn lacking(db: impl PgExecutor<'_>) -> sqlx::Result<usize> {
     const APPLIED_SQL: &str = "SELECT count(*) FROM _sqlx_migrations WHERE success AND version = ANY($1)";
     let versions: Vec<i64> = MIGRATOR.iter().map(|migration| migration.version).collect();
-    let applied: i64 = sqlx::query_scalar(APPLIED_SQL).bind(&versions).fetch_one(pool).await?;
-    Ok(usize::try_from(applied) == Ok(versions.len()))
+    let applied: i64 = sqlx::query_scalar(APPLIED_SQL).bind(&versions).fetch_one(db).await?;
+    Ok(versions.len().saturating_sub(usize::try_from(applied).unwrap_or_default()))
 }
 
 /// Whether a migration failed because the database could not be reached, so that trying again may help.

@@ -2,7 +2,7 @@
 
 use std::{fs, path::Path};
 
-use crate::{config, http};
+use crate::{cli, config, http};
 
 #[test]
 #[expect(clippy::disallowed_methods, reason = "a test's own switch, not configuration")]
@@ -11,6 +11,7 @@ fn generated_files_are_up_to_date() {
     for (name, text) in [
         (".env.example", config::table::env_example()),
         ("docs/configuration.md", config::table::reference_page()),
+        ("docs/doctor.md", cli::doctor::reference_page()),
         ("docs/errors.md", http::problem::reference_page()),
         ("docs/openapi.json", http::api::openapi::text()),
     ] {

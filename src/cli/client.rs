@@ -96,6 +96,34 @@ impl Client {
         self.send(request, DEADLINE).await
     }
 
+    /// Asks for `path` as the holder of a key.
+    ///
+    /// # Errors
+    /// [`NoReply`] when no complete answer came by [`DEADLINE`].
+    pub(super) async fn get_as(&self, path: &str, key: &str) -> Result<Reply, NoReply> {
+        let request = self.inner.get(format!("{}{path}", self.origin)).bearer_auth(key);
+        self.send(request.timeout(DEADLINE), DEADLINE).await
+    }
+
+    /// Opens a stream that has no end.
+    ///
+    /// # Errors
+    /// [`NoReply`] when no head came by [`DEADLINE`].
+    pub(super) async fn open(
+        &self,
+        path: &str,
+        key: &str,
+        last: Option<&str>,
+    ) -> Result<reqwest::Response, NoReply> {
+        let mut request = self.inner.get(format!("{}{path}", self.origin)).bearer_auth(key);
+        if let Some(last) = last {
+            request = request.header("last-event-id", last);
+        }
+        let head = tokio::time::timeout(DEADLINE, request.send()).await;
+        let late = || NoReply(format!("{} did not answer within {} s", self.origin, DEADLINE.as_secs()));
+        head.map_err(|_| late())?.map_err(|cause| self.no_reply(&cause, DEADLINE))
+    }
+
     async fn send(&self, request: RequestBuilder, deadline: Duration) -> Result<Reply, NoReply> {
         let start = Instant::now();
         let response = request.send().await.map_err(|cause| self.no_reply(&cause, deadline))?;

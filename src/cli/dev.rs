@@ -6,15 +6,19 @@ use std::{
     sync::Arc,
 };
 
-use secrecy::SecretString;
+use secrecy::{ExposeSecret as _, SecretString};
 use sqlx::postgres::PgConnectOptions;
 use tokio::net::TcpListener;
 
 use super::{
+    client::Client,
     error::{Error, note, print},
-    known::DATA_DIR,
+    known::{DATA_DIR, Known},
+    login_link,
     serve::{run_beside, stop_signal},
     shell,
+    sign::fresh,
+    traffic::Traffic,
 };
 use crate::{
     app::App,
@@ -34,6 +38,9 @@ pub(super) struct Args {
     /// Port to listen on, on loopback [default: PORT, else 8080]
     #[arg(long)]
     port: Option<u16>,
+    /// Send made-up, really signed requests of all providers, every few seconds
+    #[arg(long, conflicts_with = "database_only")]
+    traffic: bool,
     /// Only run PostgreSQL, with a database of this name for `serve`, and print its URL
     #[arg(long, value_name = "NAME")]
     database_only: Option<String>,
@@ -72,7 +79,7 @@ pub(super) async fn run(args: Args) -> Result<(), Error> {
     };
     let own = private.as_ref().map(|private| private.url(DATABASE));
     let result = match DevSecrets::of(&args.data_dir, address, own.as_deref()) {
-        Ok(secrets) => serve(&args.data_dir, listener, url, &secrets, &database).await,
+        Ok(secrets) => serve(&args, listener, url, &secrets, &database).await,
         Err(error) => Err(Error::because(error)),
     };
     if let Some(private) = private {
@@ -143,30 +150,59 @@ async fn only_database(data_dir: &Path, environment: &Environment, name: &str) -
 }
 
 async fn serve(
-    data_dir: &Path,
+    args: &Args,
     listener: TcpListener,
     url: SecretString,
     secrets: &DevSecrets,
     database: &str,
 ) -> Result<(), Error> {
     let address = listener.local_addr().map_err(Error::because)?;
-    let config =
-        Config::dev(url, address, secrets.environment(), data_dir.join("spool")).map_err(Error::because)?;
+    let config = Config::dev(url, address, secrets.environment(), args.data_dir.join("spool"))
+        .map_err(Error::because)?;
     let options = crate::db::options(&config.database_url).map_err(Error::because)?;
     let app =
         App::with(config, Arc::new(SystemClock), Door::Dev, Limits::default()).map_err(Error::because)?;
+    let begun = tokio::sync::Notify::new();
     let ready = async {
         app.prepare(true).await?;
         sample_lines(&options).await;
-        welcome(
-            address,
-            data_dir,
-            database,
-            secrets.environment().get("SMARTLINE_API_KEY").unwrap_or_default(),
+        // Without the link the key still signs in.
+        let link = app.login_link().await.ok();
+        let origin = format!("http://{address}");
+        let console = link.map_or_else(
+            || format!("{origin}/console"),
+            |token| login_link::link(&origin, token.expose_secret()),
         );
+        let api_key = secrets.environment().get("SMARTLINE_API_KEY").unwrap_or_default();
+        welcome(address, &args.data_dir, database, &console, api_key);
+        begun.notify_one();
         Ok(())
     };
-    run_beside(&app, listener, ready).await
+    let traffic = async {
+        begun.notified().await;
+        if args.traffic {
+            send_traffic(address, secrets).await?;
+        }
+        std::future::pending().await
+    };
+    tokio::select! {
+        result = run_beside(&app, listener, ready) => result,
+        result = traffic => result,
+    }
+}
+
+/// Sends made-up requests to the service at `address` for ever.
+async fn send_traffic(address: SocketAddr, secrets: &DevSecrets) -> Result<(), Error> {
+    let origin = format!("http://{address}");
+    let traffic = Traffic {
+        client: Client::new(&origin)?,
+        origin,
+        known: Known::of(secrets.environment().clone()),
+        clock: &SystemClock,
+        run: fresh(&SystemClock).simple().to_string(),
+    };
+    traffic.run().await;
+    Ok(())
 }
 
 /// Adds the sample lines to a fresh database. Without them everything works as well.
@@ -181,7 +217,7 @@ async fn sample_lines(database: &PgConnectOptions) {
 }
 
 /// What a newcomer may do now. Printed once the port is bound and the database ready, so every command works.
-fn welcome(address: SocketAddr, data_dir: &Path, database: &str, api_key: &str) {
+fn welcome(address: SocketAddr, data_dir: &Path, database: &str, console: &str, api_key: &str) {
     let folder = if data_dir == Path::new(DATA_DIR) {
         String::new()
     } else {
@@ -190,6 +226,8 @@ fn welcome(address: SocketAddr, data_dir: &Path, database: &str, api_key: &str) 
     let text = format!(
         "SmartLine {version}, dev mode: {database}\n\
          Listening on http://{address}, for this machine alone. Unsigned requests are taken and labelled.\n\n\
+         Console (the link signs you in once, within ten minutes; `login-link` prints another):\n\n\
+         {console}\n\n\
          Call it, text it, pay it:\n\n\
          curl -X POST http://{address}/webhooks/twilio/voice -d \"From=+14155550142\" -d \"To=+14155550199\" -d \"CallSid=CA1\"\n\n\
          curl -X POST http://{address}/webhooks/plivo/sms -d \"From=14155550142\" -d \"To=14155550199\" -d \"MessageUUID=1\" -d \"Text=Hello\"\n\n\

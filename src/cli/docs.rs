@@ -1,6 +1,9 @@
 //! `smartline docs`: the reference pages that are written from the code, for this very version.
 
-use super::error::{Error, print};
+use super::{
+    doctor,
+    error::{Error, print},
+};
 use crate::{config, http};
 
 /// Print a reference page of this version
@@ -17,6 +20,8 @@ enum Page {
     Configuration,
     /// Every variable, as a `.env` file in which nothing is set
     EnvExample,
+    /// Every finding of `smartline doctor`
+    Doctor,
     /// Every error code and what to do about it
     Errors,
     /// The API, as a document in the form `OpenAPI` 3.1
@@ -28,8 +33,14 @@ pub(super) fn run(args: &Args) -> Result<(), Error> {
     let text = match args.page {
         Page::Configuration => config::table::reference_page(),
         Page::EnvExample => config::table::env_example(),
+        Page::Doctor => doctor::reference_page(),
         Page::Errors => http::problem::reference_page(),
         Page::Openapi => http::api::openapi::text(),
     };
     print(text.trim_end())
+}
+
+/// Prints the API's document.
+pub(super) fn openapi() -> Result<(), Error> {
+    print(http::api::openapi::text().trim_end())
 }

@@ -9,7 +9,11 @@ use std::{
 use secrecy::SecretString;
 
 use super::error::{Error, note};
-use crate::{config::Environment, dev::secrets, provider::Provider};
+use crate::{
+    config::Environment,
+    dev::secrets,
+    provider::{Provider, explain::secret_variable},
+};
 
 /// Where `dev` keeps its things, unless told otherwise.
 pub(super) const DATA_DIR: &str = ".smartline";
@@ -39,15 +43,6 @@ impl fmt::Debug for Known {
     }
 }
 
-/// The variable that holds what a provider signs with.
-pub(super) fn secret_variable(provider: Provider) -> &'static str {
-    match provider {
-        Provider::Stripe => "STRIPE_WEBHOOK_SECRET",
-        Provider::Twilio => "TWILIO_AUTH_TOKEN",
-        Provider::Plivo => "PLIVO_AUTH_TOKEN",
-    }
-}
-
 impl Known {
     /// Reads the environment, `.env` and `dev`'s file.
     ///
@@ -61,6 +56,12 @@ impl Known {
         let own = file(Environment::of_process(), Path::new(".env"))?;
         let dev = file(Environment::default(), &dev_file)?;
         Ok(Self { given: Environment::default(), own, dev, dev_file })
+    }
+
+    /// Knows these variables alone.
+    pub(super) fn of(own: Environment) -> Self {
+        let (given, dev) = Default::default();
+        Self { given, own, dev, dev_file: PathBuf::new() }
     }
 
     /// Puts these variables before all others.
@@ -158,8 +159,7 @@ fn read_stdin() -> Result<String, Error> {
 impl Known {
     /// Knows only these.
     pub(super) fn only<const N: usize>(own: [(&str, &str); N]) -> Self {
-        let (given, dev) = Default::default();
-        Self { given, own: own.into(), dev, dev_file: PathBuf::new() }
+        Self::of(own.into())
     }
 
     /// Knows these as well, from `dev`.

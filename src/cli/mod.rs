@@ -5,15 +5,21 @@
 //! never from an option, where the process list and the shell's history would show them.
 
 mod client;
+mod consoles;
 mod database;
 mod dev;
 mod docs;
+pub(crate) mod doctor;
 mod error;
+mod explain;
 mod flow;
+mod guide;
 mod healthcheck;
 mod keys;
 mod known;
 mod line;
+mod login_link;
+mod manual;
 mod migrate;
 mod near;
 mod outbox;
@@ -24,19 +30,23 @@ mod request;
 mod samples;
 mod send;
 mod serve;
+mod setup;
 mod shell;
 mod sign;
 mod simulate;
 mod smoke;
 #[cfg(test)]
 mod standin;
+mod status;
+mod tail;
 mod target;
+mod traffic;
 mod verdict;
 mod why;
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
 
 use crate::domain::clock::SystemClock;
 use error::Error;
@@ -68,6 +78,10 @@ enum Command {
     #[command(visible_alias = "trigger")]
     Send(send::Args),
     Smoke(smoke::Args),
+    #[command(visible_alias = "check")]
+    Doctor(doctor::Args),
+    Explain(explain::Args),
+    Setup(setup::Args),
     Replay(replay::Args),
     DeadLetters(replay::DeadArgs),
     Rebuild(rebuild::Args),
@@ -75,12 +89,21 @@ enum Command {
     Outbox(outbox::Args),
     Keys(keys::Args),
     Line(line::Args),
+    LoginLink(login_link::Args),
     Flow(flow::Args),
     #[command(visible_alias = "phone")]
     Simulate(simulate::Args),
     Why(why::Args),
     Healthcheck(healthcheck::Args),
     Docs(docs::Args),
+    Status(status::Args),
+    #[command(visible_alias = "listen")]
+    Tail(tail::Args),
+    Guide(guide::Args),
+    /// Print the API's document in the form `OpenAPI` 3.1
+    Openapi,
+    Completions(manual::CompletionsArgs),
+    Man(manual::ManArgs),
 }
 
 /// The exit code of a command that either fails or succeeds.
@@ -91,12 +114,21 @@ fn done((): ()) -> ExitCode {
 impl Command {
     async fn run(self) -> Result<ExitCode, Error> {
         match self {
-            Self::Dev(args) => dev::run(args).await.map(done),
+            Self::Dev(args) => Box::pin(dev::run(args)).await.map(done), // far larger than the others
             Self::Serve(args) => serve::run(args).await.map(done),
             Self::Migrate => migrate::run().await.map(done),
             Self::Docs(args) => docs::run(&args).map(done),
             Self::Sign(args) => sign::run(&args, &SystemClock),
             Self::Send(args) => send::run(args, &SystemClock).await,
+            Self::Setup(args) => setup::run(args, &SystemClock).await,
+            Self::Status(args) => status::run(args, &SystemClock).await.map(done),
+            Self::Tail(args) => tail::run(args, &SystemClock).await,
+            Self::Guide(args) => guide::run(args, &SystemClock).await.map(done),
+            Self::Openapi => docs::openapi().map(done),
+            Self::Completions(args) => manual::completions(&args, Cli::command()).map(done),
+            Self::Man(args) => manual::man(&args, Cli::command()).map(done),
+            Self::Doctor(args) => doctor::run(args, &SystemClock).await,
+            Self::Explain(args) => explain::run(args, &SystemClock).await,
             Self::Smoke(args) => smoke::run(args, &SystemClock).await,
             Self::Replay(args) => replay::run(args, &SystemClock).await.map(done),
             Self::DeadLetters(args) => replay::dead_letters(args).await.map(done),
@@ -104,6 +136,7 @@ impl Command {
             Self::Keys(args) => keys::run(args, &SystemClock).await.map(done),
             Self::Simulate(args) => simulate::run(args, &SystemClock).await,
             Self::Why(args) => why::run(args).await.map(done),
+            Self::LoginLink(args) => login_link::run(args, &SystemClock).await.map(done),
             Self::Line(args) => line::run(args, &SystemClock).await,
             Self::Flow(args) => flow::run(args, &SystemClock).await,
             Self::Rebuild(args) => rebuild::run(args).await.map(done),
@@ -132,8 +165,6 @@ pub fn run() -> ExitCode {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory as _;
-
     use super::*;
 
     #[test]

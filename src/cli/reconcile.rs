@@ -55,7 +55,7 @@ pub(super) struct Args {
 
 /// A moment, or how long ago it was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Since {
+pub(super) enum Since {
     Ago(TimeDelta),
     At(DateTime<Utc>),
 }
@@ -79,15 +79,20 @@ impl FromStr for Since {
 }
 
 impl Since {
+    /// Which moment that is, however long ago.
+    pub(super) fn at(self, now: DateTime<Utc>) -> DateTime<Utc> {
+        match self {
+            Self::Ago(span) => now - span,
+            Self::At(at) => at,
+        }
+    }
+
     /// Which moment that is.
     ///
     /// # Errors
     /// When it is too long ago, or still to come.
     fn moment(self, now: DateTime<Utc>) -> Result<DateTime<Utc>, Error> {
-        let at = match self {
-            Self::Ago(span) => now - span,
-            Self::At(at) => at,
-        };
+        let at = self.at(now);
         if at > now {
             return Err(Error::Usage("--since is still to come".to_owned()));
         }

@@ -30,14 +30,16 @@ use crate::{
 
 /// Call a line from the terminal: type keys or words, see what the caller hears
 ///
-/// Keys are typed as digits, words as they are, nothing (Enter) is silence. `answer` takes the call of whoever is rung,
-/// `message` leaves a message, `agent: WORDS` is what an agent says, `hangup` hangs up. The flow's engine and both renderers
-/// are the real ones; nothing is sent and nothing is kept.
+/// Keys are typed as digits, words as they are; Enter alone is silence.
+///
+/// `answer` takes the call of whoever is rung, `message` leaves a message, `hangup` hangs up.
+///
+/// `agent: WORDS` is what an agent says. Engine and renderers are the real ones; nothing is sent or kept.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   smartline simulate --flow examples/flows/office.toml
   smartline simulate --line +14155550199 --xml
-  printf '1\\n\\nmessage\\n' | smartline simulate --flow examples/flows/office.toml --at 2026-12-01T15:00:00Z")]
+  echo 1 | smartline simulate --flow examples/flows/office.toml --at 2026-12-01T15:00:00Z")]
 pub(super) struct Args {
     /// Our number: its published flow and settings, from the database
     #[arg(long, conflicts_with = "flow")]

@@ -45,6 +45,11 @@ impl Environment {
         self.variables.get(name).map(|value| value.trim()).filter(|value| !value.is_empty())
     }
 
+    /// The names of all that is set.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
+        self.variables.keys().map(String::as_str)
+    }
+
     /// Whether this process runs on Render.
     pub(crate) fn on_render(&self) -> bool {
         self.get("RENDER").is_some()

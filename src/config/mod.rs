@@ -22,7 +22,7 @@ use chrono::Days;
 use ipnet::IpNet;
 use secrecy::SecretString;
 
-use crate::provider::{Provider, plivo::Plivo, stripe::Stripe, twilio::Twilio};
+use crate::provider::{Provider, explain::Secrets, plivo::Plivo, stripe::Stripe, twilio::Twilio};
 
 pub(crate) use api_key::ApiKey;
 pub(crate) use apis::{Api, Apis};
@@ -32,7 +32,7 @@ pub use environment::Environment;
 const DEFAULT_PORT: u16 = 8080;
 
 /// Where the spool lies where nothing is set: in the folder that the service runs in.
-const DEFAULT_SPOOL_DIR: &str = "smartline-spool";
+pub(crate) const DEFAULT_SPOOL_DIR: &str = "smartline-spool";
 
 /// Everything that `serve` is told. Secrets do not print.
 #[derive(Debug)]
@@ -61,6 +61,8 @@ pub struct Config {
     pub(crate) reconcile: bool,
     /// From `SMARTLINE_MEDIA_DIR`: where recordings and pictures are put; none: they stay at the providers.
     pub(crate) media_dir: Option<PathBuf>,
+    /// The variables that are set, by name.
+    pub(crate) set: Vec<&'static str>,
 }
 
 /// The providers that can be verified; a missing one's endpoints answer 503.
@@ -82,6 +84,15 @@ impl Providers {
             Provider::Twilio if self.twilio.is_none() => &["TWILIO_AUTH_TOKEN", "PUBLIC_URL"],
             Provider::Plivo if self.plivo.is_none() => &["PLIVO_AUTH_TOKEN", "PUBLIC_URL"],
             _ => &[],
+        }
+    }
+
+    /// Every secret, for finding out why a signature did not match.
+    pub(crate) fn secrets(&self) -> Secrets {
+        Secrets {
+            stripe: self.stripe.as_ref().map(|stripe| stripe.secrets.clone()).unwrap_or_default(),
+            twilio: self.twilio.as_ref().map(|twilio| twilio.tokens.clone()).unwrap_or_default(),
+            plivo: self.plivo.as_ref().map(|plivo| plivo.tokens.clone()).unwrap_or_default(),
         }
     }
 }
@@ -190,6 +201,7 @@ impl Config {
             apis,
             reconcile,
             media_dir,
+            set: table::set(environment),
         })
     }
 
@@ -221,6 +233,7 @@ impl Config {
             apis: Apis::default(),
             reconcile: false,
             media_dir: None,
+            set: table::set(secrets),
         })
     }
 

@@ -3,6 +3,8 @@
 
 use std::fmt::Write as _;
 
+use super::Environment;
+
 /// One environment variable.
 pub(crate) struct Variable {
     /// Its name.
@@ -44,9 +46,10 @@ pub(crate) const VARIABLES: &[Variable] = &[
     },
     Variable {
         name: "STRIPE_API_KEY",
-        needed_for: "reconcile",
-        about: "A restricted key that may read events, and nothing else: Stripe Dashboard, Developers, API keys. Twilio and \
-                Plivo are asked with the account and token of their webhooks.",
+        needed_for: "reconcile, setup, doctor",
+        about: "A restricted key: Stripe Dashboard, Developers, API keys. It must be able to read events for reconcile, to read \
+                webhook endpoints for doctor and to write them for setup, and nothing else. Twilio and Plivo are asked with \
+                the account and token of their webhooks.",
         example: "rk_live_0123456789abcdef",
         default: "none: Stripe is left out",
     },
@@ -68,7 +71,7 @@ pub(crate) const VARIABLES: &[Variable] = &[
     },
     Variable {
         name: "TWILIO_APP_SID",
-        needed_for: "flagging other apps",
+        needed_for: "flagging other apps, setup",
         about: "Twilio Console, Voice, TwiML Apps, if you use one. A request of another app is kept and flagged.",
         example: "AP00000000000000000000000000000000",
         default: "none",
@@ -91,8 +94,8 @@ pub(crate) const VARIABLES: &[Variable] = &[
     },
     Variable {
         name: "PLIVO_APP_ID",
-        needed_for: "nothing in this version",
-        about: "Plivo Console, Voice, Applications: the application that your numbers use. Its form is checked; no \
+        needed_for: "setup",
+        about: "Plivo Console, Voice, Applications: the application that your numbers use, and that setup mends. No \
                 callback that Plivo documents names an application, so nothing can be flagged by it.",
         example: "12345678901234567",
         default: "none",
@@ -219,6 +222,11 @@ pub(crate) const VARIABLES: &[Variable] = &[
         default: "PATH and the usual places",
     },
 ];
+
+/// The names of the variables that have a value.
+pub(super) fn set(environment: &Environment) -> Vec<&'static str> {
+    VARIABLES.iter().map(|variable| variable.name).filter(|name| environment.get(name).is_some()).collect()
+}
 
 /// The text of `.env.example`: safe to copy as it is, since nothing is set in it.
 pub(crate) fn env_example() -> String {

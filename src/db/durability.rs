@@ -1,6 +1,6 @@
 //! Whether the server keeps what it has confirmed, and a connection whose commits are kept wherever it can be had.
 
-use sqlx::{ConnectOptions as _, PgConnection, PgPool, postgres::PgConnectOptions};
+use sqlx::{ConnectOptions as _, PgConnection, PgExecutor, PgPool, postgres::PgConnectOptions};
 
 /// The settings without which a server confirms what it may lose.
 const OFF_SQL: &str = "
@@ -11,9 +11,17 @@ WHERE name IN ('fsync', 'full_page_writes', 'synchronous_commit') AND setting = 
 const DURABLE_COMMIT_SQL: &str = "
 SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'";
 
+/// The settings that are off of those without which a server confirms what it may lose.
+///
+/// # Errors
+/// What the database raises.
+pub(crate) async fn settings_off(db: impl PgExecutor<'_>) -> sqlx::Result<Vec<String>> {
+    sqlx::query_scalar(OFF_SQL).fetch_all(db).await
+}
+
 /// Tells in the log of each setting by which the server may lose what it has confirmed.
 pub(super) async fn warn_of_settings(db: &PgPool) {
-    let looking = sqlx::query_scalar::<_, String>(OFF_SQL).fetch_all(db);
+    let looking = settings_off(db);
     let Ok(Ok(off)) = tokio::time::timeout(super::ACQUIRE, looking).await else {
         tracing::warn!("whether the database server keeps what it confirms could not be seen");
         return;

@@ -1,5 +1,6 @@
 //! Sample lines for a fresh database of `dev`, so that there is something to call.
 
+use chrono::TimeDelta;
 use sqlx::PgConnection;
 
 use crate::{
@@ -42,7 +43,9 @@ pub(crate) async fn fresh(db: &mut PgConnection, clock: &dyn Clock) -> Result<bo
         manage::add_flow(db, name, asked).await?;
         manage::push(db, name, &flow, asked).await?;
     }
-    for (provider, number, name, flow) in LINES {
+    for (place, (provider, number, name, flow)) in (1..).zip(LINES) {
+        // Ids carry their time, and lists go by it.
+        let asked = Asked { at: asked.at + TimeDelta::milliseconds(place), ..asked };
         let given = serde_json::json!({
             "provider": provider, "number": number, "name": name, "zone": "America/Los_Angeles",
         });

@@ -1,6 +1,6 @@
 //! The one way from a refusal to a response.
 
-use std::any::Any;
+use std::{any::Any, sync::Arc};
 
 use axum::{
     extract::Request,
@@ -18,15 +18,15 @@ use crate::{
     access::Scope,
     inbox::NotKept,
     lines::{document::read::Fault, manage},
-    provider::{Endpoint, Reject},
+    provider::{Endpoint, Received, Reject},
 };
 
 /// Why a request gets no answer of its own. `Display` is the exact cause, for the log alone.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
-    /// The signature check refused it; the endpoint decides on the hint.
+    /// The signature check refused it; the endpoint decides on the hint, and the request may tell why.
     #[error("{1}")]
-    Rejected(Endpoint, Reject),
+    Rejected(Endpoint, Reject, Option<Arc<Received>>),
     /// A check before the signature refused it.
     #[error("{1}")]
     Refused(Code, String),
@@ -94,7 +94,7 @@ impl Error {
     /// The public code.
     pub(crate) fn code(&self) -> Code {
         match self {
-            Self::Rejected(_, reject) => Code::named(reject.code()),
+            Self::Rejected(_, reject, _) => Code::named(reject.code()),
             Self::Refused(code, _) => *code,
             Self::RateLimited { .. } => Code::RateLimited,
             Self::KeyLimited { .. } => Code::KeyRateLimited,
@@ -117,7 +117,7 @@ impl IntoResponse for Error {
         let mut problem = Problem::from(self.code());
         let mut headers = HeaderMap::new();
         match &self {
-            Self::Rejected(endpoint, Reject::Missing | Reject::Outsider(_)) => {
+            Self::Rejected(endpoint, Reject::Missing | Reject::Outsider(_), _) => {
                 problem.more.insert("hint".to_owned(), hint(*endpoint).into());
             }
             Self::RateLimited { retry_after, .. } | Self::KeyLimited { retry_after } => {
@@ -151,7 +151,11 @@ impl IntoResponse for Error {
             // The rest of the body was not read and must not be taken for the next request.
             headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
-        respond(problem, headers, Outcome::refused(self.code(), self.to_string()))
+        let mut outcome = Outcome::refused(self.code(), self.to_string());
+        if let Self::Rejected(_, _, puzzle) = self {
+            outcome.puzzle = puzzle;
+        }
+        respond(problem, headers, outcome)
     }
 }
 

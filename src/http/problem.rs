@@ -91,7 +91,8 @@ catalogue! {
     } {
         "Compare PUBLIC_URL with the URL in the provider's console, letter by letter; then the secret: Stripe's is the \
          endpoint's own (or that of `stripe listen`), Twilio's and Plivo's the primary auth token of the account that \
-         owns the number. The log line of the request names the exact cause."
+         owns the number. `smartline explain req_…`, with the request_id of the answer, tries what may have been \
+         different and names the one change that would have matched."
     }
     TimestampOutOfTolerance "timestamp_out_of_tolerance" 401 "The signature is too old or from the future" {
         "The signed time is more than 300 seconds away from now."
@@ -150,6 +151,12 @@ catalogue! {
         "The path is right, but what it names is not here."
     } {
         "Compare the id. What retention has removed is gone."
+    }
+    FormRefused "form_refused" 403 "The form was not sent from a page of the console" {
+        "Nothing was changed. Open the page again, and press the button there."
+    } {
+        "It was sent by another site, or from a page that was open since before you signed in again. Behind a proxy, \
+         PUBLIC_URL must be the address in the browser."
     }
     KeyRateLimited "key_rate_limited" 429 "This key asks too much" {
         "A key may ask 50 times a second, and 100 times at once."
@@ -251,6 +258,11 @@ impl Code {
     pub(crate) fn named(name: &str) -> Self {
         Self::ALL.iter().copied().find(|code| code.entry().code == name).unwrap_or(Self::Internal)
     }
+}
+
+/// What an operator is to do about the code with this name.
+pub(crate) fn fix_of(code: &str) -> &'static str {
+    Code::named(code).entry().fix
 }
 
 /// The text of `docs/errors.md`.

@@ -6,6 +6,7 @@ use sqlx::PgPool;
 use tokio_util::sync::CancellationToken;
 
 use super::{
+    console::shared::Console,
     crowd::Crowd,
     limiter::{FailureLimiter, KeyLimiter},
     problem::Code,
@@ -17,7 +18,7 @@ use crate::{
     inbox::{Intake, live::Live, rejections::Rejections},
     lines::{cache::Lines, desk::Desk, token::TokenKeys, turns::Patience},
     metrics::Metrics,
-    provider::SignedBy,
+    provider::{Received, SignedBy},
 };
 
 /// The state of the service, shared by all handlers.
@@ -56,6 +57,7 @@ pub(crate) struct Shared {
     pub(crate) stop: CancellationToken,
     /// Whether browsers may be told to come by https alone.
     pub(crate) https: bool,
+    pub(crate) console: Console,
 }
 
 /// What signs position tokens, per provider; without tokens there are no keys.
@@ -143,6 +145,8 @@ pub(crate) struct Outcome {
     pub(crate) code: Option<Code>,
     /// The exact cause of a refusal or a safe document.
     pub(crate) cause: Option<String>,
+    /// The request whose signature did not match, for whoever finds out why; never for its sender.
+    pub(crate) puzzle: Option<Arc<Received>>,
     /// The event, where there is one.
     pub(crate) event: Option<EventId>,
     /// Its kind.

@@ -20,8 +20,8 @@ use super::{
 use crate::{
     inbox::NotKept,
     provider::{
-        Endpoint, Received, Reject, SignedBy, Unsigned, Verified, Webhook, plivo::Plivo, stripe::Stripe,
-        twilio::Twilio, verify,
+        Endpoint, Received, Reject, SignedBy, Unsigned, Verified, Webhook, explain::LARGEST_BODY,
+        plivo::Plivo, stripe::Stripe, twilio::Twilio, verify_or_return,
     },
 };
 
@@ -75,7 +75,7 @@ async fn admit<W: Configured>(parts: Parts, body: Body, state: &State) -> Result
         Door::Dev => is_local(&parts).map(|()| Unsigned::Labelled).map_err(Reject::Outsider),
         Door::Serve => Err(Reject::Missing),
     };
-    let unsigned = unsigned.map_err(|reject| Error::Rejected(endpoint, reject))?; // its body is not worth reading
+    let unsigned = unsigned.map_err(|reject| Error::Rejected(endpoint, reject, None))?; // its body is not worth reading
     if state.intake.turns_away(endpoint) {
         return Err(NotKept::Overloaded.into()); // whoever sent it: the sender may try again
     }
@@ -91,7 +91,13 @@ async fn admit<W: Configured>(parts: Parts, body: Body, state: &State) -> Result
         unsigned,
     };
     let at = received.at;
-    let delivery = verify(&*provider, received).map_err(|reject| Error::Rejected(endpoint, reject))?;
+    let delivery = verify_or_return(&*provider, received).map_err(|refused| {
+        let (reject, received) = *refused;
+        // Kept until somebody has found out what would have matched; nothing of it is stored.
+        let puzzle =
+            (reject.is_puzzling() && received.body.len() <= LARGEST_BODY).then(|| Arc::new(received));
+        Error::Rejected(endpoint, reject, puzzle)
+    })?;
     if delivery.signed_by() != SignedBy::Nobody {
         state.metrics.requests.verified(endpoint, at);
     }

@@ -68,14 +68,14 @@ impl Entry {
     pub(super) fn new<W: Webhook>(
         delivery: &Verified<W>,
         answer: Option<Bytes>,
-        decision: Option<String>,
+        decision: Option<&str>,
     ) -> Self {
         let flags: Vec<&str> = delivery.flags().iter().map(|flag| flag.name()).collect();
         let mut entry = Self::of(delivery.received(), delivery.envelope(), delivery.signed_by().to_string());
         entry.answer = answer;
         entry.nonce = delivery.nonce().cloned();
         entry.columns.flags = flags.join(",");
-        entry.columns.decision = decision.as_deref().map(stored::text);
+        entry.columns.decision = decision.map(stored::text);
         entry
     }
 

@@ -184,7 +184,7 @@ impl Intake {
         answer: Option<Bytes>,
         decision: Option<String>,
     ) -> Result<Appended, NotKept> {
-        let entry = Arc::new(Entry::new(delivery, answer, decision));
+        let entry = Arc::new(Entry::new(delivery, answer, decision.as_deref()));
         loop {
             match self.enter(&entry) {
                 Entered::Done(result) => return result,

@@ -11,6 +11,7 @@ mod intake;
 pub(crate) mod kept;
 mod ledger;
 pub(crate) mod live;
+pub(crate) mod overview;
 pub(crate) mod partitions;
 pub(crate) mod queue;
 mod recent;

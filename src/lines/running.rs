@@ -20,6 +20,7 @@ const HOUR: TimeDelta = TimeDelta::hours(1);
 
 /// What is known of a call that goes on.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is known or not by itself")]
 pub(crate) struct Going {
     /// Our number.
     pub(crate) line: Option<Phone>,
@@ -104,11 +105,14 @@ pub(crate) struct Lately {
     pub(crate) stopped: Option<bool>,
 }
 
+/// The texts of the hour between a line and a contact, and whether the contact asked for no more, or for texts again.
+type Talk = (Vec<Said>, Option<bool>);
+
 /// All of it.
 #[derive(Default)]
 pub(crate) struct Running {
     calls: Mutex<Bounded<String, Going>>,
-    texts: Mutex<Bounded<(Phone, Phone), (Vec<Said>, Option<bool>)>>,
+    texts: Mutex<Bounded<(Phone, Phone), Talk>>,
     /// Keys of replies that were given, so that a table that lags behind does not have one given twice.
     replied: Mutex<Bounded<String, ()>>,
     days: Mutex<Bounded<(Phone, NaiveDate, &'static str), u32>>,
@@ -139,15 +143,6 @@ impl Running {
         let ringing =
             calls.values().filter(|going| going.ringing && going.line.as_ref() == Some(line)).count();
         u32::try_from(ringing).unwrap_or(u32::MAX)
-    }
-
-    /// Counts one more of something a line had on a day, and tells how many those are.
-    pub(crate) fn count(&self, line: &Phone, day: NaiveDate, what: &'static str) -> u32 {
-        let mut days = lock(&self.days);
-        let key = (line.clone(), day, what);
-        let count = days.get(&key).copied().unwrap_or(0).saturating_add(1);
-        days.put(key, count);
-        count
     }
 
     /// Adds to something a line had on a day.

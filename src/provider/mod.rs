@@ -7,6 +7,7 @@
 mod answer;
 mod body;
 mod endpoint;
+pub(crate) mod explain;
 mod key;
 pub(crate) mod mac;
 mod params;
@@ -212,6 +213,15 @@ pub(crate) enum Reject {
 }
 
 impl Reject {
+    /// Whether it leaves open what was different, so that [`explain`] may find it out.
+    pub(crate) fn is_puzzling(&self) -> bool {
+        match self {
+            Self::Stale { .. } => true,
+            Self::Mismatch(cause) => cause.starts_with("no "), // no secret made it: of all others the cause is known
+            _ => false,
+        }
+    }
+
     /// The stable public code.
     pub(crate) fn code(&self) -> &'static str {
         match self {
@@ -240,8 +250,30 @@ pub(crate) struct Verified<W: Webhook> {
 /// # Errors
 /// The first reason to refuse it, so that no code tells a sender more than it knew.
 pub(crate) fn verify<W: Webhook>(provider: &W, received: Received) -> Result<Verified<W>, Reject> {
-    let proof = prove(provider, &received)?;
-    let message = W::read(&received);
+    verify_or_return(provider, received).map_err(|refused| refused.0)
+}
+
+/// The same, but a refused request comes back with the reason, for [`explain`].
+///
+/// # Errors
+/// As [`verify`].
+pub(crate) fn verify_or_return<W: Webhook>(
+    provider: &W,
+    received: Received,
+) -> Result<Verified<W>, Box<(Reject, Received)>> {
+    match judge(provider, &received) {
+        Ok((proof, message, flags)) => {
+            let envelope = W::envelope(&received, &message);
+            Ok(Verified { received, proof, flags, envelope, message })
+        }
+        Err(reject) => Err(Box::new((reject, received))),
+    }
+}
+
+/// Signature and age, then the account.
+fn judge<W: Webhook>(provider: &W, received: &Received) -> Result<(Proof, W::Message, Vec<Flag>), Reject> {
+    let proof = prove(provider, received)?;
+    let message = W::read(received);
     let mut flags = match proof.signed_by {
         SignedBy::Secret { .. } => provider.account(&message)?,
         SignedBy::Nobody => Vec::new(),
@@ -249,8 +281,7 @@ pub(crate) fn verify<W: Webhook>(provider: &W, received: Received) -> Result<Ver
     if received.method == Method::GET {
         flags.push(Flag::ByGet);
     }
-    let envelope = W::envelope(&received, &message);
-    Ok(Verified { received, proof, flags, envelope, message })
+    Ok((proof, message, flags))
 }
 
 /// The signature check, or `dev`'s leave to go without one.

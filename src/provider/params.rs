@@ -36,6 +36,11 @@ impl Params {
         names.iter().find_map(|name| self.get(name).filter(|value| !value.is_empty()))
     }
 
+    /// All of them, in the order in which they came.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().map(|(key, value)| (key.as_str(), value.as_str()))
+    }
+
     /// All of them, ordered by name and then by value, as bytes.
     pub(crate) fn sorted(&self) -> Vec<(&str, &str)> {
         let mut pairs: Vec<_> = self.0.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::Story;
 
-const API_VERSION: &str = "2025-03-31.basil";
+use crate::cli::consoles::stripe::API_VERSION;
 /// Price of a month, in cents.
 const AMOUNT: i64 = 4900;
 

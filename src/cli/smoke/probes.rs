@@ -11,13 +11,12 @@ use crate::{
     cli::{
         client::Reply,
         error::Error,
-        known::secret_variable,
         request::{Draft, Headers},
         samples::{Mark, Story},
         sign::fresh,
         verdict::Expected,
     },
-    provider::Endpoint,
+    provider::{Endpoint, explain::secret_variable},
 };
 
 /// A stranger's page: `dev` takes unsigned requests of this machine, but none that a web page elsewhere makes.

@@ -42,7 +42,7 @@ impl Watched {
 
     /// Notes a refusal; beyond the client's budget the answer becomes 429.
     pub(super) fn note(self, state: &State, request: RequestId, response: Response) -> Response {
-        let (true, Some(Outcome { code: Some(code), cause: Some(cause), .. })) =
+        let (true, Some(Outcome { code: Some(code), cause: Some(cause), puzzle, .. })) =
             (response.status().is_client_error(), response.extensions().get::<Outcome>())
         else {
             return response;
@@ -63,6 +63,7 @@ impl Watched {
             cause: cause.clone(),
             client: self.client,
             headers: inbox::masked(&self.headers),
+            puzzle: puzzle.clone(),
         });
         response
     }

@@ -60,7 +60,7 @@ pub(super) async fn keep<W: Webhook>(
         }
         Appended::NonceReused => {
             let cause = Reject::Mismatch("the nonce was seen with other content: V2 does not cover it");
-            Err(Error::Rejected(delivery.received().endpoint, cause))
+            Err(Error::Rejected(delivery.received().endpoint, cause, None))
         }
     }
 }

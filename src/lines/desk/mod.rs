@@ -1,7 +1,8 @@
 //! Where a call or a text is answered: looks up the line and what is known, asks the guards and the engine, and remembers.
 //!
-//! Nothing here writes: the decision is kept with its event by whoever asked. [`Desk::kept`] is told when it was, so that
-//! what was decided for a duplicate, whose first answer counts, is not remembered.
+//! Nothing here writes: the decision is kept with its event by whoever asked. [`Desk::kept_call`] and
+//! [`Desk::kept_text`] are told when it was, so that what was decided for a duplicate, whose first answer counts, is not
+//! remembered.
 
 mod after;
 mod call;
@@ -118,14 +119,23 @@ impl Desk {
             return;
         }
         let key = call.key();
+        let day = || day_of(self.lines.line(call.provider, call.line()).as_deref(), now);
+        let counted = match decided.decision.outcome.as_deref() {
+            Some("suspended") => Some("suspended"),
+            Some("rejected") => None, // who is turned away uses nothing up
+            _ => Some("calls"),
+        };
+        // Counted once it is kept, so that a request that comes again is not.
+        if let Some(what) = counted.filter(|_| call.token.is_none() && !call.fallback) {
+            self.running.add(call.line(), day(), what, 1);
+        }
         if let Some(seconds) = self.connected(call, &key, now) {
-            let line = self.lines.line(call.provider, call.line());
-            self.running.add(call.line(), day_of(line.as_deref(), now), "seconds", seconds);
+            self.running.add(call.line(), day(), "seconds", seconds);
         }
         if decided.verbs.last().is_some_and(|verb| matches!(verb, Verb::Hangup | Verb::Refuse(_))) {
             // A retry of it is answered from what was kept.
             self.running.change(&key, |going| {
-                *going = std::mem::replace(going, Going::unknown()).after(&decided.decision)
+                *going = std::mem::replace(going, Going::unknown()).after(&decided.decision);
             });
             self.running.change(&key, |going| going.ringing = false);
             return;

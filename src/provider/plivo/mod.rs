@@ -2,7 +2,7 @@
 
 mod callback;
 pub(crate) mod grammar;
-mod signature;
+pub(super) mod signature;
 #[cfg(test)]
 mod tests;
 pub(crate) mod xml;

@@ -21,17 +21,17 @@ use crate::provider::{
 
 /// V3 by the token of the account or subaccount.
 pub(crate) const V3: &str = "x-plivo-signature-v3";
-const MA_V3: &str = "x-plivo-signature-ma-v3";
+pub(in crate::provider) const MA_V3: &str = "x-plivo-signature-ma-v3";
 /// The nonce of both V3 headers.
 pub(crate) const V3_NONCE: &str = "x-plivo-signature-v3-nonce";
-const V2: &str = "x-plivo-signature-v2";
-const MA_V2: &str = "x-plivo-signature-ma-v2";
-const V2_NONCE: &str = "x-plivo-signature-v2-nonce";
+pub(in crate::provider) const V2: &str = "x-plivo-signature-v2";
+pub(in crate::provider) const MA_V2: &str = "x-plivo-signature-ma-v2";
+pub(in crate::provider) const V2_NONCE: &str = "x-plivo-signature-v2-nonce";
 /// Long withdrawn and never accepted, but whoever sends it does not count as unsigned.
 const V1: &str = "x-plivo-signature";
 
 /// Every header with a signature.
-pub(super) const ALL: [&str; 5] = [V3, MA_V3, V2, MA_V2, V1];
+pub(in crate::provider) const ALL: [&str; 5] = [V3, MA_V3, V2, MA_V2, V1];
 
 /// Checks the headers of the scheme that holds for the endpoint.
 ///
@@ -89,7 +89,7 @@ pub(crate) fn sign_v3(token: &SecretString, url: &str, params: &Params, nonce: &
 }
 
 /// What V3 covers besides origin and nonce.
-pub(super) fn covered(received: &Received) -> String {
+pub(in crate::provider) fn covered(received: &Received) -> String {
     let fields = body::kind(received).map(|kind| fields(received, kind)).unwrap_or_default();
     v3_text(&received.path_and_query, &fields, "")
 }

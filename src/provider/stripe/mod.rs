@@ -2,7 +2,7 @@
 
 mod event;
 pub(crate) mod object;
-mod signature;
+pub(super) mod signature;
 #[cfg(test)]
 mod tests;
 

@@ -18,7 +18,7 @@ static HEADER_NAME: HeaderName = HeaderName::from_static(HEADER);
 /// Largest accepted distance between signing time and now, either way, in seconds.
 ///
 /// Source: the default of the official libraries; only PHP's also looks ahead, as we do.
-const TOLERANCE: i64 = 300;
+pub(in crate::provider) const TOLERANCE: i64 = 300;
 
 /// Checks the header against every secret.
 ///

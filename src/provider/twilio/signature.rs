@@ -59,7 +59,7 @@ pub(crate) fn sign(token: &SecretString, url: &str, form: &Params) -> String {
 }
 
 /// What the signature covers besides the origin. Nothing in it tells where a name or a value ends.
-pub(super) fn covered(received: &Received) -> String {
+pub(in crate::provider) fn covered(received: &Received) -> String {
     let fields = match body::kind(received) {
         Ok(Kind::Form) => form_text(&Params::from_form(&received.body)),
         _ => String::new(),

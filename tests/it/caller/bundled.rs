@@ -1,8 +1,12 @@
 //! The flows of `examples/flows`, each followed on both carriers.
 
+use std::time::Duration;
+
 use serde_json::json;
+use smartline::Patience;
 
 use super::{Answer, Callee, Caller, Carrier, End, FakeAgent, Stage, Texter, stage::plain};
+use crate::house::Plan;
 
 const ADA: &str = "+14155550142";
 const BOB: &str = "+14155550143";
@@ -248,8 +252,8 @@ async fn an_agent_is_spoken_to_by_turns_and_may_have_its_owner_rung() {
         agent.answers([Answer::Fails(500), Answer::Fails(500)]);
         transcripts.push(caller.calls(&stage.house, carrier).await.transcript);
     }
-    let ring = rings(ADA, 20);
-    let fallback = [&*ring, "nobody answers", LEAVE, "records up to 120 s", "the caller speaks for 7 s"];
+    let owner = rings(ADA, 20);
+    let fallback = [&*owner, "nobody answers", LEAVE, "records up to 120 s", "the caller speaks for 7 s"];
     let expected = heard(&[&hello, &fallback, &THANKS]);
     assert_eq!(transcripts, [expected.clone(), expected]);
     stage.came_to("voicemail").await;
@@ -262,5 +266,28 @@ async fn an_agent_is_spoken_to_by_turns_and_may_have_its_owner_rung() {
     assert_eq!(replies, [["At nine."], ["At nine."]]);
     let replies = Texter::new().from("+14155550101").sends_both(&stage.house, "Hello?").await;
     assert_eq!(replies, ["Thanks, we got your message."], "an agent that fails");
+    stage.close().await;
+}
+
+#[tokio::test]
+async fn an_agent_that_is_slow_is_waited_for_with_a_sentence_and_not_for_ever() {
+    let agent = FakeAgent::open().await;
+    let patience = Patience {
+        look: Duration::from_millis(40),
+        whole: Duration::from_millis(100),
+        ..Patience::default()
+    };
+    let plan = Plan::new().limits(|limits| limits.patience = patience);
+    let flow = crate::project_file("examples/flows/agent.toml");
+    let stage = Stage::built(plan, Some(&flow), json!({ "agent_url": agent.url })).await;
+    for carrier in Carrier::ALL {
+        agent.answers([Answer::Silence, Answer::Silence]);
+        let told = Caller::new().says("Hello?").speaks(7).seed(3).calls(&stage.house, carrier).await;
+        let waits = told.transcript.iter().filter(|line| *line == "says: One moment, please.").count();
+        assert!((1..=2).contains(&waits), "{told:?}");
+        let end =
+            [&*rings(ADA, 20), "nobody answers", LEAVE, "records up to 120 s", "the caller speaks for 7 s"];
+        assert!(told.transcript.ends_with(&heard(&[&end, &THANKS])), "{told:?}");
+    }
     stage.close().await;
 }

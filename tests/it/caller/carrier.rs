@@ -309,7 +309,7 @@ impl Carrier {
     }
 
     /// The same request when the caller is gone already: Twilio asks all the same, and nobody hears the answer.
-    pub(super) fn gone(self, mut fields: Fields) -> Fields {
+    pub(super) fn gone(mut fields: Fields) -> Fields {
         for (_, status) in fields.iter_mut().filter(|(name, _)| *name == "CallStatus") {
             "completed".clone_into(status);
         }
@@ -367,7 +367,9 @@ impl Carrier {
                     }
                     super::End::Refused(_) => ("CALL_REJECTED", "Rejected", "3020", "Answer XML"),
                     super::End::ByCaller => ("NORMAL_CLEARING", "Normal Hangup", "4000", "Caller"),
-                    _ => ("NORMAL_CLEARING", "End Of XML Instructions", "4010", "Answer XML"),
+                    super::End::ByLine => {
+                        ("NORMAL_CLEARING", "End Of XML Instructions", "4010", "Answer XML")
+                    }
                 };
                 fields.extend([
                     ("Event", "Hangup".to_owned()),

@@ -71,8 +71,9 @@ fn written(steps: &[Seeds], missed: bool, door: u8) -> String {
 }
 
 fn step(index: usize, steps: usize, (kind, numbers, flags): &Seeds) -> String {
-    let [a, b, c, d, e, f] = numbers.map(usize::from);
-    let text = TEXTS[a % TEXTS.len()];
+    let numbers = numbers.map(usize::from);
+    let [pick, first, second, third, fourth, last] = numbers;
+    let text = TEXTS[pick % TEXTS.len()];
     let onward = |seed: usize| {
         let left = steps - index - 1;
         if left == 0 {
@@ -84,68 +85,71 @@ fn step(index: usize, steps: usize, (kind, numbers, flags): &Seeds) -> String {
     let anywhere = |seed: usize| format!("s{}", seed % steps);
     let maybe = |flag: bool, line: String| if flag { line } else { String::new() };
     match kind % 8 {
-        0 => format!("do = \"say\"\ntext = \"{text}\"\npause = {}\nnext = \"{}\"\n", b % 3, onward(c)),
+        0 => {
+            format!("do = \"say\"\ntext = \"{text}\"\npause = {}\nnext = \"{}\"\n", first % 3, onward(second))
+        }
         1 | 2 => {
             let speech = flags[0];
-            let word = maybe(speech, format!(", bookings = \"{}\"", anywhere(e)));
+            let word = maybe(speech, format!(", bookings = \"{}\"", anywhere(fourth)));
             format!(
                 "do = \"ask\"\ntext = \"{text}\"\nspeech = {speech}\ntries = {}\nwait = {}\nas = \"v\"\n\
                  choose = {{ 1 = \"{}\", \"{}\" = \"{}\"{word} }}\n{}{}",
-                1 + b % 3,
-                5 + c % 10,
-                anywhere(d),
-                ["2", "*", "#"][f % 3],
-                anywhere(f),
-                maybe(flags[1], format!("next = \"{}\"\n", anywhere(b + c))),
-                maybe(flags[2], format!("none = \"{}\"\n", onward(e))),
+                1 + first % 3,
+                5 + second % 10,
+                anywhere(third),
+                ["2", "*", "#"][last % 3],
+                anywhere(last),
+                maybe(flags[1], format!("next = \"{}\"\n", anywhere(first + second))),
+                maybe(flags[2], format!("none = \"{}\"\n", onward(fourth))),
             )
         }
         3 => {
-            let test = [
+            let conditions = [
                 "open = \"office\"",
                 "closed = \"office\"",
                 "caller = \"anonymous\"",
                 "says = [\"bookings\", \"1\"]",
                 "has = \"agent\"",
                 "attest = \"none\"",
-            ][b % 6];
+            ];
+            let condition = conditions[first % conditions.len()];
             format!(
-                "do = \"route\"\nwhen = [{{ if = {{ {test} }}, go = \"{}\" }}]\nelse = \"{}\"\n",
-                onward(c),
-                onward(d)
+                "do = \"route\"\nwhen = [{{ if = {{ {condition} }}, go = \"{}\" }}]\nelse = \"{}\"\n",
+                onward(second),
+                onward(third)
             )
         }
         4 => {
             let people: Vec<_> = PEOPLE.iter().map(|(name, _)| format!("\"{name}\"")).collect();
             format!(
                 "do = \"ring\"\nto = [{}]\norder = \"{}\"\nscreen = {}\nshow = \"{}\"\nseconds = {}\nlimit = {}\n{}{}",
-                people[b % 3..].join(", "),
+                people[first % 3..].join(", "),
                 if flags[0] { "all" } else { "each" },
                 flags[1],
                 if flags[2] { "line" } else { "caller" },
-                5 + c % 56,
-                60 + d,
-                maybe(flags[3], format!("answered = \"{}\"\n", anywhere(e))),
-                maybe(f % 4 > 0, format!("missed = \"{}\"\n", onward(f))),
+                5 + second % 56,
+                60 + third,
+                maybe(flags[3], format!("answered = \"{}\"\n", anywhere(fourth))),
+                maybe(last % 4 > 0, format!("missed = \"{}\"\n", onward(last))),
             )
         }
         5 => format!(
             "do = \"voicemail\"\ntext = \"{text}\"\nmax = {}\ntranscribe = {}\n{}",
-            10 + b % 250,
+            10 + first % 250,
             flags[0],
-            maybe(flags[1], format!("next = \"{}\"\n", onward(c))),
+            maybe(flags[1], format!("next = \"{}\"\n", onward(second))),
         ),
         6 => format!(
             "do = \"agent\"\nmode = \"stream\"\nurl = \"wss://agent.example/s/9f2c\"\ndisclose = {}\ngreet = \"{text}\"\nlimit = {}\nmay_ring = [\"ada\"]\n{}{}",
             flags[0],
-            30 + b,
-            maybe(flags[1], format!("done = \"{}\"\n", anywhere(c))),
-            maybe(flags[2], format!("failed = \"{}\"\n", onward(d))),
+            30 + first,
+            maybe(flags[1], format!("done = \"{}\"\n", anywhere(second))),
+            maybe(flags[2], format!("failed = \"{}\"\n", onward(third))),
         ),
         _ => format!(
             "do = \"text\"\nbody = \"{text}\"\nonce = \"{}\"\nnext = \"{}\"\n",
-            ["none", "call", "day"][b % 3],
-            onward(c)
+            ["none", "call", "day"][first % 3],
+            onward(second)
         ),
     }
 }
@@ -182,11 +186,10 @@ pub(super) fn caller() -> impl Strategy<Value = Caller> {
     )
         .prop_map(|(mut acts, hangs_up, callees, agent, from, seed)| {
             acts.extend(hangs_up.then_some(Act::HangsUp));
-            let caller = acts.into_iter().fold(Caller::new(), Caller::act);
-            let caller = PEOPLE
-                .iter()
-                .zip(callees)
-                .fold(caller, |caller, ((_, number), callee)| caller.callee(number, callee));
-            caller.from(from).agent(agent).seed(seed)
+            let mut someone = acts.into_iter().fold(Caller::new(), Caller::act);
+            for ((_, number), does) in PEOPLE.iter().zip(callees) {
+                someone = someone.callee(number, does);
+            }
+            someone.from(from).agent(agent).seed(seed)
         })
 }

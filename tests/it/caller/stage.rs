@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::Carrier;
-use crate::house::{House, NAME, NewLine};
+use crate::house::{House, NAME, NewLine, Plan};
 use crate::project_file;
 
 /// Our number at a carrier.
@@ -24,7 +24,12 @@ pub(crate) struct Stage {
 impl Stage {
     /// With this flow, or with none.
     pub(crate) async fn open(flow: Option<&str>, settings: Value) -> Self {
-        let stage = Self { house: House::open().await };
+        Self::built(Plan::new(), flow, settings).await
+    }
+
+    /// In a house of another kind.
+    pub(crate) async fn built(plan: Plan, flow: Option<&str>, settings: Value) -> Self {
+        let stage = Self { house: House::build(plan).await };
         stage.set_up(flow, settings).await;
         stage
     }

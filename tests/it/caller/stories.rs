@@ -20,7 +20,7 @@ async fn a_message_is_left_on_a_bare_line() {
         let told = Caller::new().speaks(8).seed(seed).calls_both(&house).await;
         told.was(
             &[GREETING, "records up to 120 s", "the caller speaks for 8 s", THANKS, "the line hangs up"],
-            End::ByLine,
+            &End::ByLine,
         );
     }
     let outcomes = outcomes(&house).await;
@@ -38,13 +38,13 @@ async fn silence_and_hang_ups_end_alike_on_a_bare_line() {
         let told = Caller::new().silent().seed(seed).calls_both(&house).await;
         told.was(
             &[GREETING, "records up to 120 s", "nothing is recorded", THANKS, "the line hangs up"],
-            End::ByLine,
+            &End::ByLine,
         );
         let told = Caller::new().hangs_up().seed(seed).calls_both(&house).await;
-        told.was(&[GREETING, "records up to 120 s", "the caller hangs up"], End::ByCaller);
+        told.was(&[GREETING, "records up to 120 s", "the caller hangs up"], &End::ByCaller);
         let told = Caller::new().speaks(4).hangs_up().seed(seed).calls_both(&house).await;
         let heard = [GREETING, "records up to 120 s", "the caller speaks for 4 s", "the caller hangs up"];
-        told.was(&heard, End::ByCaller);
+        told.was(&heard, &End::ByCaller);
         for act in [Act::Presses("5".to_owned()), Act::Says("hello".to_owned())] {
             let told = Caller::new().act(act).seed(seed).calls_both(&house).await;
             assert_eq!(told.end, End::ByLine);

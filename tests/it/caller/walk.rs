@@ -118,7 +118,9 @@ impl Walk<'_> {
             Step::Stream(stream) => self.stream(stream).await,
             Step::Relay { url, greeting, action } => {
                 self.note(format!("hands the words to {url}"));
-                greeting.into_iter().for_each(|greeting| self.note(format!("says: {greeting}")));
+                if let Some(greeting) = greeting {
+                    self.note(format!("says: {greeting}"));
+                }
                 Way::To(action, self.carrier.redirected(&self.leg))
             }
             Step::Redirect(url) => Way::To(url, self.carrier.redirected(&self.leg)),
@@ -132,6 +134,12 @@ impl Walk<'_> {
         let line =
             line.into().replace(&self.leg.to, "LINE").replace(self.leg.to.trim_start_matches('+'), "LINE");
         self.transcript.push(line);
+    }
+
+    /// Time goes by, in seconds.
+    fn pass(&mut self, seconds: u32) {
+        self.seconds += seconds;
+        self.clock.advance(Duration::from_secs(seconds.into()));
     }
 
     /// What the caller does now; beyond the script they are silent.
@@ -150,7 +158,7 @@ impl Walk<'_> {
             Act::Presses(keys) if ask.keys => {
                 let ends = |key: &char| Some(*key) == ask.finish;
                 let keys: String = keys.chars().take_while(|key| !ends(key)).take(ask.most).collect();
-                self.seconds += 2;
+                self.pass(2);
                 if keys.is_empty() {
                     // A key that only ends the input ends none.
                     self.note("the caller presses nothing that counts");
@@ -160,13 +168,13 @@ impl Walk<'_> {
                 Way::To(ask.action.clone(), self.carrier.pressed(&self.leg, &keys))
             }
             Act::Says(words) if ask.speech => {
-                self.seconds += 3;
+                self.pass(3);
                 self.note(format!("the caller says: {words}"));
                 Way::To(ask.action.clone(), self.carrier.said(&self.leg, &words))
             }
             Act::HangsUp => Way::Over(End::ByCaller),
             _ => {
-                self.seconds += ask.seconds;
+                self.pass(ask.seconds);
                 self.note("the caller is silent");
                 Way::Next
             }
@@ -185,7 +193,7 @@ impl Walk<'_> {
             Act::HangsUp => (0, "hangup"),
         };
         let gone = key == "hangup" || (seconds > 0 && self.acts.front() == Some(&Act::HangsUp));
-        self.seconds += seconds;
+        self.pass(seconds);
         let recording = self.carrier.id("RE");
         if seconds > 0 {
             self.note(format!("the caller speaks for {seconds} s"));
@@ -201,7 +209,7 @@ impl Walk<'_> {
         if gone {
             if self.random.chance(500) {
                 let told = self.carrier.recorded(&self.leg, &recording, seconds, "hangup");
-                let told = self.carrier.gone(told);
+                let told = Carrier::gone(told);
                 self.fetch(&record.action, &told, fuzzing::voice_document).await;
             }
             return Way::Over(End::ByCaller);
@@ -229,7 +237,7 @@ impl Walk<'_> {
             matches!(callee(number), Callee::Talks(_) | Callee::Declines | Callee::Mailbox)
         };
         let Some(number) = dial.numbers.iter().find(picks_up).cloned() else {
-            self.seconds += dial.seconds;
+            self.pass(dial.seconds);
             let all = |wanted| dial.numbers.iter().all(|number| callee(number) == wanted);
             let how = match () {
                 () if all(Callee::Busy) => Dialled::Busy,
@@ -247,7 +255,7 @@ impl Walk<'_> {
             to: number.clone(),
             more: Vec::new(),
         };
-        self.seconds += 5;
+        self.pass(5);
         self.note(format!("{number} picks up"));
         if let Some(screen) = &dial.screen
             && !self.screened(screen, dial.key.as_deref(), &other, callee).await
@@ -259,7 +267,7 @@ impl Walk<'_> {
             Callee::Talks(seconds) => seconds.min(dial.limit),
             _ => 20, // a mailbox, or somebody who was not asked
         };
-        self.seconds += seconds;
+        self.pass(seconds);
         self.note(format!("{number} is connected for {seconds} s"));
         if let Some(recorded) = &dial.recorded {
             self.note("the conversation is recorded");
@@ -277,9 +285,9 @@ impl Walk<'_> {
     /// The caller hangs up before anybody answers.
     async fn given_up(&mut self, dial: &Dial) -> Way {
         self.acts.pop_front();
-        self.seconds += 4;
+        self.pass(4);
         if self.random.chance(500) {
-            let told = self.carrier.gone(self.carrier.dialled(&self.leg, None, Dialled::GivenUp));
+            let told = Carrier::gone(self.carrier.dialled(&self.leg, None, Dialled::GivenUp));
             self.fetch(&dial.action, &told, fuzzing::voice_document).await;
         }
         Way::Over(End::ByCaller)
@@ -308,17 +316,13 @@ impl Walk<'_> {
                 other => panic!("not for who is rung: {other:?}"),
             }
         }
-        match key {
-            Some(key) => {
-                assert_eq!(key, "1", "the key that the prompt names");
-                presses
-            }
-            // The document is at its end: the leg is connected, whether a key was asked for or not.
-            None => {
-                assert!(asked, "a mailbox would be connected");
-                true
-            }
+        if let Some(key) = key {
+            assert_eq!(key, "1", "the key that the prompt names");
+            return presses;
         }
+        // The document is at its end: the leg is connected, whether a key was asked for or not.
+        assert!(asked, "a mailbox would be connected");
+        true
     }
 
     async fn stream(&mut self, stream: Stream) -> Way {
@@ -340,7 +344,7 @@ impl Walk<'_> {
             Some(seconds) => format!("the agent speaks for {seconds} s"),
             None => "the agent is away".to_owned(),
         });
-        self.seconds += seconds.unwrap_or(0);
+        self.pass(seconds.unwrap_or(0));
         // That it began is known long before it ends.
         let begins = if seconds.is_some() { Streams::Began } else { Streams::Failed };
         self.streams(&stream, &id, begins).await;
@@ -415,7 +419,7 @@ impl Walk<'_> {
 
     /// Sends a request, now and then twice.
     async fn send(&mut self, ask: &Ask) -> Reply {
-        self.clock.advance(Duration::from_secs(1)); // nothing happens at once
+        self.clock.advance(Duration::from_millis(1)); // nothing happens at once
         let reply = self.connection.ask(ask).await;
         assert_eq!(reply.status, 200, "{ask:?}: {reply:?}");
         if self.random.below(100) < TWICE {

@@ -16,6 +16,7 @@ use crate::{
     db::{self, Presence},
     domain::{clock::Clock, verb},
     http::{
+        console::shared::Console,
         crowd::Crowd,
         limiter::{FailureLimiter, KeyLimiter},
         state::{Door, Keys, Limits, Shared},
@@ -23,7 +24,7 @@ use crate::{
     inbox::{Intake, live::Live, rejections::Rejections},
     lines::{cache::Lines, decision::Decision, desk::Desk, turns::Patience},
     metrics::Metrics,
-    provider::{Endpoint, Received, Unsigned, twilio::Twilio, verify},
+    provider::{Endpoint, Received, Unsigned, explain::Secrets, twilio::Twilio, verify},
 };
 
 struct SetClock;
@@ -66,13 +67,14 @@ fn state() -> State {
         proxy: Proxy::None,
         allow: AllowLists::default(),
         failures: FailureLimiter::new(Arc::clone(&clock)),
-        calls_of_keys: KeyLimiter::new(clock),
-        rejections: Rejections::new(db, CancellationToken::new()).0,
+        calls_of_keys: KeyLimiter::new(Arc::clone(&clock)),
+        rejections: Rejections::new(db, Secrets::default(), CancellationToken::new()).0,
         limits: Limits::default(),
         metrics: Metrics::new(),
         crowd: Crowd::default(),
         api_key: None,
         https: true,
+        console: Console::new(Arc::clone(&clock), Vec::new()),
     })
 }
 

@@ -1,0 +1,58 @@
+//! `smartline status`, `guide`, `completions`, `man` and `openapi`, as somebody types them.
+
+use serde_json::{Value, json};
+
+use crate::house::{House, TWILIO_ACCOUNT};
+use crate::setup::{command, consoles::Consoles, text};
+use crate::wire::Ask;
+
+#[tokio::test]
+async fn status_and_guide_tell_what_came_and_what_is_set() {
+    let (consoles, house, folder) =
+        (Consoles::open().await, House::open().await, tempfile::tempdir().unwrap());
+    let voice = [("CallSid", "CA1"), ("AccountSid", TWILIO_ACCOUNT), ("CallStatus", "ringing")];
+    house.ask(&Ask::post("/webhooks/twilio/voice").form(&voice).by_twilio()).await;
+    let url = house.database.url().await;
+    let database = [("DATABASE_URL", url.as_str())];
+    let output = command(&consoles, folder.path(), &["status", "--json"], &database).await;
+    let status: Value =
+        serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{}", text(&output.stderr)));
+    assert_eq!((&status["pending"], &status["dead_letters"]), (&json!(1), &json!(0)), "{status}");
+    assert_eq!(status["endpoints"].as_array().unwrap().len(), 7);
+    let output = command(&consoles, folder.path(), &["status"], &database).await;
+    assert!(text(&output.stdout).contains("dead letters     0"), "{}", text(&output.stdout));
+
+    consoles.twilio_number("PN1", "+14155550142", json!({}));
+    let output = command(&consoles, folder.path(), &["guide"], &database).await;
+    let guide = text(&output.stdout);
+    for words in [
+        "`https://line.example.com/webhooks/stripe`",
+        "- [ ] number +14155550142: to be set are VoiceUrl",
+        "- [x] `TWILIO_AUTH_TOKEN`",
+    ] {
+        assert!(guide.contains(words), "{words}: {guide}");
+    }
+    let output = command(&consoles, folder.path(), &["guide", "--offline"], &[]).await;
+    assert!(text(&output.stdout).contains("was not asked"));
+    house.close().await;
+}
+
+#[tokio::test]
+async fn pages_and_completions_name_every_command() {
+    let (consoles, folder) = (Consoles::open().await, tempfile::tempdir().unwrap());
+    for (arguments, code, says) in [
+        (&["completions", "bash"][..], 0, "explain"),
+        (&["completions", "zsh"], 0, "#compdef smartline"),
+        (&["completions", "fish"], 0, "dead-letters"),
+        (&["completions", "csh"], 2, "bash, zsh, fish"),
+        (&["man"], 0, ".TH smartline"),
+        (&["man", "setup"], 0, "\\-\\-fallback\\-url"),
+        (&["man", "setop"], 2, "near it is 'setup'"),
+        (&["openapi"], 0, "\"openapi\": \"3.1"),
+    ] {
+        let output = command(&consoles, folder.path(), arguments, &[]).await;
+        let said = format!("{}{}", text(&output.stdout), text(&output.stderr));
+        assert_eq!(output.status.code(), Some(code), "{arguments:?}: {said}");
+        assert!(said.contains(says), "{arguments:?}: {said}");
+    }
+}
