@@ -56,8 +56,12 @@ SELECT (SELECT count(*) FROM event_work WHERE dead_at IS NOT NULL),
 /// Most rows that are counted of each lane: no table is counted whole.
 const COUNTED: i64 = 10_000;
 
-/// A look from the beginning may pass over millions of rows that are done, while somebody holds a snapshot.
-const PATIENTLY_SQL: &str = "SELECT set_config('statement_timeout', '60000', true)";
+/// For one transaction. Plans are kept, and made on whatever the tables hold at that moment: an empty queue that is full of
+/// rows that are done, or a table that is yet to grow, would be read whole. And a look from the beginning may pass over
+/// millions of rows that are done, while somebody holds a snapshot.
+const SETTINGS_SQL: &str = "
+SELECT set_config('enable_seqscan', 'off', true), set_config('enable_bitmapscan', 'off', true),
+       set_config('statement_timeout', CASE WHEN $1 THEN '60000' ELSE current_setting('statement_timeout') END, true)";
 
 const OLDEST_SQL: &str = "
 SELECT event_id FROM event_work WHERE due_at IS NULL AND dead_at IS NULL ORDER BY event_id LIMIT 1";
@@ -123,12 +127,12 @@ pub(crate) async fn oldest(db: impl PgExecutor<'_>) -> sqlx::Result<Option<DateT
     Ok(oldest.map(|oldest| EventId::from(oldest).time()))
 }
 
-/// Lets the statements of this transaction take up to a minute.
+/// Has the statements of this transaction go by indexes and, if `patiently`, take up to a minute.
 ///
 /// # Errors
 /// What the database raises.
-pub(crate) async fn patiently(db: &mut PgConnection) -> sqlx::Result<()> {
-    sqlx::query(PATIENTLY_SQL).execute(db).await.map(drop)
+pub(crate) async fn prepare(db: &mut PgConnection, patiently: bool) -> sqlx::Result<()> {
+    sqlx::query(SETTINGS_SQL).bind(patiently).execute(db).await.map(drop)
 }
 
 /// How many events were given up, and how many wait: of those that are due again and of those that are new, from the id

@@ -228,9 +228,7 @@ impl Worker {
         let now = self.clock.now();
         let mut transaction = self.db.begin().await?;
         let began = Instant::now();
-        if look == Look::Everything {
-            queue::patiently(&mut transaction).await?;
-        }
+        queue::prepare(&mut transaction, look == Look::Everything).await?;
         if looks.far_at <= began {
             let from = looks.from(Look::Far);
             let (dead, waiting) = queue::standing(&mut transaction, from, now).await?;

@@ -1,6 +1,9 @@
 //! One connection to the API.
 
-use std::{net::SocketAddr, time::Instant};
+use std::{
+    net::SocketAddr,
+    time::{Duration, Instant},
+};
 
 use anyhow::{Context as _, ensure};
 use serde::Deserialize;
@@ -27,6 +30,9 @@ pub(super) struct Row {
     pub(super) id: String,
 }
 
+/// Time before each request: a key may ask 50 times a second.
+const PACE: Duration = Duration::from_millis(21);
+
 /// A connection that is kept open.
 pub(super) struct Client(BufReader<TcpStream>);
 
@@ -37,8 +43,9 @@ impl Client {
         Ok(Self(BufReader::new(stream)))
     }
 
-    /// Asks for a page; tells how many microseconds it took until all of it was there.
+    /// Asks for a page, at the pace that a key may; tells how many microseconds it took until all of it was there.
     pub(super) async fn get(&mut self, path: &str) -> anyhow::Result<(List, u32)> {
+        tokio::time::sleep(PACE).await;
         let start = Instant::now();
         let request =
             format!("GET /api/v1/{path} HTTP/1.1\r\nHost: bench\r\nAuthorization: Bearer {API_KEY}\r\n\r\n");
