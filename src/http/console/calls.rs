@@ -26,6 +26,7 @@ use crate::{
         error::Error,
         state::State,
     },
+    lines::desk::why,
 };
 
 /// What was answered, where it was not the usual.
@@ -114,6 +115,8 @@ async fn page_of(state: &State, visitor: &Visitor, name: &str, revealed: bool) -
     let ids: Vec<Uuid> = moments.iter().map(|moment| moment.event_id).collect();
     let answers: Vec<(Uuid, Vec<u8>)> = sqlx::query_as(ANSWERS_SQL).bind(ids).fetch_all(&state.db).await?;
     let answers: HashMap<Uuid, Vec<u8>> = answers.into_iter().collect();
+    let mut db = state.db.acquire().await?;
+    let decisions = why::of_call(&mut db, row["external_id"].as_str().unwrap_or_default()).await?;
     let row = Row(resource.shown(row, revealed));
     let (tone, word) = words::outcome(&row);
     let from = row.some("from_number").unwrap_or("unknown");
@@ -136,7 +139,10 @@ async fn page_of(state: &State, visitor: &Visitor, name: &str, revealed: bool) -
                 div.card-head { h2 #timeline { "Timeline" } span.count { (moments.len()) } }
                 (timeline(visitor, &row, &moments, &answers, revealed))
             }
-            (facts(visitor, &row))
+            div {
+                (facts(visitor, &row))
+                (grounds(&decisions))
+            }
         }
     };
     Ok(page::page(visitor, Section::Calls, "Call", &body))
@@ -192,6 +198,32 @@ fn timeline(
                 }
             }
             @if !row.truth("ended") { li.open-end { span.dot.wait { (icons::wait()) } div { p { "Going on" } p.hint { "The end has not been told yet." } } } }
+        }
+    }
+}
+
+/// Why the call went as it did: each guard and test with what it saw.
+fn grounds(decisions: &[why::Decided]) -> Markup {
+    let checks = decisions.iter().flat_map(|decided| {
+        let guards = decided.decision.guards.iter().map(|guard| (guard.passed, &guard.guard, String::new(), &guard.saw));
+        let tests = decided.decision.tests.iter().map(|test| (test.holds, &test.step, format!(": {}", test.test), &test.saw));
+        guards.chain(tests).collect::<Vec<_>>()
+    });
+    let checks: Vec<_> = checks.collect();
+    html! {
+        @if !checks.is_empty() {
+            section.card aria-labelledby="why" {
+                div.card-head { h2 #why { "Why" } span.count { (checks.len()) } }
+                ul.checks {
+                    @for (held, name, test, saw) in &checks {
+                        @let tone = if *held { Tone::Good } else { Tone::Plain };
+                        li {
+                            span class={ "dot " (tone.class()) } { (tone.icon()) }
+                            div { (name) (test) p.hint { (saw) } }
+                        }
+                    }
+                }
+            }
         }
     }
 }

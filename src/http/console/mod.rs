@@ -13,6 +13,7 @@ mod event;
 mod events;
 mod flash;
 mod icons;
+mod lines;
 mod lists;
 mod manner;
 mod messages;
@@ -66,6 +67,8 @@ pub(super) fn router() -> Router<State> {
         .route("/console/messages/{id}", get(messages::show).post(messages::reveal))
         .route("/console/accounts", get(accounts::list))
         .route("/console/accounts/{id}", get(accounts::show).post(accounts::reveal))
+        .route("/console/lines", get(lines::list))
+        .route("/console/lines/{id}", get(lines::show))
         .route("/console/setup", get(setup::setup))
         .route("/console/settings", get(settings::settings))
         .route("/console/settings/keys", post(settings::make_key))

@@ -35,6 +35,7 @@ pub(super) enum Section {
     Calls,
     Messages,
     Accounts,
+    Lines,
     Setup,
     Settings,
     /// None of them.
@@ -60,6 +61,7 @@ const RAIL: [(&str, &[Entry]); 4] = [
             (Section::Calls, "Calls", "/console/calls", icons::calls),
             (Section::Messages, "Messages", "/console/messages", icons::messages),
             (Section::Accounts, "Accounts", "/console/accounts", icons::accounts),
+            (Section::Lines, "Lines", "/console/lines", icons::lines),
         ],
     ),
     (
