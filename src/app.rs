@@ -2,17 +2,20 @@
 
 use std::{sync::Arc, time::Duration};
 
+use secrecy::SecretString;
 use sqlx::{PgPool, migrate::MigrateError, postgres::PgConnectOptions};
-use tokio::net::TcpListener;
+use tokio::{net::TcpListener, sync::oneshot};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
-    access,
+    access::{self, Scope, sessions},
     config::{Apis, Config},
     db::{self, Presence},
     domain::clock::Clock,
     http::{
         self,
+        console::shared::Console,
+        crowd::Crowd,
         limiter::{FailureLimiter, KeyLimiter},
         state::{Door, Keys, Limits, Shared, State},
     },
@@ -156,9 +159,11 @@ impl App {
             rejections,
             limits,
             metrics: Metrics::new(),
+            crowd: Crowd::default(),
             api_key: config.api_key,
             media_dir: config.media_dir.clone(),
             https,
+            console: Console::new(Arc::clone(&clock), config.set),
         });
         let spool = SpoolPlan {
             directory: config.spool_dir,
@@ -333,6 +338,14 @@ impl App {
         serde_json::to_value(report).map_err(|error| sqlx::Error::Encode(error.into()))
     }
 
+    /// Makes the token of a link that signs in to the console once.
+    ///
+    /// # Errors
+    /// What the database raises.
+    pub(crate) async fn login_link(&self) -> sqlx::Result<SecretString> {
+        sessions::link(&self.db, &[Scope::Admin], self.clock.now()).await
+    }
+
     fn worker(&self) -> Worker {
         let state = &self.state;
         let kept = Arc::clone(state.intake.kept());
@@ -353,7 +366,7 @@ impl App {
         let Self { state, database, limits, spool, .. } = self;
         let workers = inbox::workers(&state.intake, database, limits.commit, spool.clone(), &state.metrics);
         let (writer, drain) = workers.await;
-        self.tasks.spawn(writer.run(end));
+        on_its_own_thread(&self.tasks, writer.run(end));
         if let Some(poll) = self.limits.work {
             self.tasks.spawn(self.worker().run(poll, self.stop.clone()));
             self.tasks.spawn(self.sender.clone().run(poll, self.stop.clone()));
@@ -404,6 +417,7 @@ impl App {
         self.every(SWEEP, SWEEP, move || {
             state.failures.sweep();
             state.calls_of_keys.sweep();
+            state.console.tries.sweep();
             std::future::ready(())
         });
         let upkeep = self.upkeep.clone();
@@ -459,4 +473,25 @@ impl App {
         };
         self.tasks.spawn(async move { stop.run_until_cancelled(rounds).await });
     }
+}
+
+/// Runs `work` on a thread with a runtime of its own. In an overload thousands of requests stand in the line of the shared
+/// one, and whoever writes for all of them must not stand behind each.
+fn on_its_own_thread(tasks: &TaskTracker, work: impl Future<Output = ()> + Send + 'static) {
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            tracing::warn!(%error, "no thread for the writer: it shares those of the requests");
+            tasks.spawn(work);
+            return;
+        }
+    };
+    let (done, ended) = oneshot::channel::<()>();
+    std::thread::spawn(move || {
+        runtime.block_on(work);
+        drop(done);
+    });
+    tasks.spawn(async {
+        let _ = ended.await; // an error: the thread has ended
+    });
 }

@@ -523,6 +523,7 @@ impl Conversation {
     ///
     /// # Panics
     /// When the document is too long.
+    #[must_use]
     pub fn answer(&self) -> String {
         let now = DateTime::<Utc>::from_timestamp(NOW, 0).unwrap_or_default();
         let (vars, open, answered) = Default::default();

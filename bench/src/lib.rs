@@ -10,7 +10,7 @@
 //! | `baseline` | the plain Rust server: verifies, and stores if asked to |
 //! | `harness` | starts and measures processes and databases |
 //! | `filler` | what the service would have stored before |
-//! | `compare`, `growth`, `overload`, `maintenance` | the measurements, each with its table |
+//! | `compare`, `growth`, `overload`, `maintenance`, `worker`, `lists` | the measurements, each with its table |
 
 pub mod baseline;
 pub mod compare;
@@ -18,10 +18,12 @@ mod filler;
 pub mod growth;
 pub mod harness;
 pub mod line;
+pub mod lists;
 pub mod load;
 pub mod maintenance;
 pub mod markdown;
 pub mod overload;
+pub mod worker;
 
 /// What every measurement needs.
 #[derive(Debug)]

@@ -8,7 +8,7 @@ use clap::{Parser, Subcommand};
 use smartline_bench::{
     Bench, Report, baseline, compare, growth,
     harness::{Database, Setup},
-    load, maintenance, overload,
+    lists, load, maintenance, overload, worker,
 };
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -39,6 +39,10 @@ enum Command {
     Overload(overload::Options),
     /// Latency while a month of events is dropped, and while tables are vacuumed
     Maintenance(maintenance::Options),
+    /// The worker beside intake, and its queue while a snapshot is held
+    Worker(worker::Options),
+    /// The lists of the API over many rows
+    Lists(lists::Options),
     #[command(hide = true)]
     Load(load::Plan),
     #[command(hide = true)]
@@ -93,6 +97,8 @@ async fn measure(bench: &Bench, command: &Command) -> anyhow::Result<Report> {
         Command::Growth(options) => growth::run(bench, options).await,
         Command::Overload(options) => overload::run(bench, options).await,
         Command::Maintenance(options) => maintenance::run(bench, options).await,
+        Command::Worker(options) => worker::run(bench, options).await,
+        Command::Lists(options) => lists::run(bench, options).await,
         Command::Load(_) | Command::Baseline(_) => bail!("no measurement"),
     }
 }

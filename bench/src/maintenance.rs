@@ -1,18 +1,21 @@
-//! Maintenance: does intake wait while a month of events is dropped, or while tables are vacuumed?
+//! Maintenance: does intake wait while a month of events is dropped, while tables are vacuumed, or while events are worked on
+//! again?
 
 use std::{
-    path::Path,
+    collections::BTreeMap,
+    pin::pin,
     time::{Duration, Instant},
 };
 
 use anyhow::{Context as _, ensure};
 use sqlx::Row as _;
+use tokio::process::Command;
 
 use crate::{
     Bench, Report, filler,
     harness::{Contestant, Generator, RANGE, Request, Server, Stored},
-    load::{Latency, RECORD_BYTES},
-    markdown::{machine, table},
+    load::{Latency, RECORD_BYTES, in_words},
+    markdown::{machine, median, table},
 };
 
 const NAME: &str = "maintenance";
@@ -29,14 +32,28 @@ pub struct Options {
     /// Requests a second
     #[arg(long, default_value_t = 500.0)]
     rate: f64,
-    /// Length of each window, in seconds
+    /// Length of each window, in seconds; while events are replayed, one follows the other
     #[arg(long, default_value_t = 8.0)]
     seconds: f64,
+    /// Events that are replayed
+    #[arg(long, default_value_t = 1_000_000)]
+    replayed: u64,
 }
 
-/// What one window found.
+/// Longest wait for replayed events to be worked on.
+const PATIENCE: Duration = Duration::from_mins(10);
+
+/// What goes on beside the load.
+enum Work {
+    Nothing,
+    Statements(Vec<String>),
+    /// `smartline replay` of so many events, until the worker is done with them.
+    Replay(u64),
+}
+
+/// What the windows of one work found.
 struct Found {
-    work: &'static str,
+    work: String,
     took: Duration,
     whole: Latency,
     /// Of requests that were due while the work went on.
@@ -61,9 +78,10 @@ pub async fn run(bench: &Bench, options: &Options) -> anyhow::Result<Report> {
     let server = Server::start(Contestant::SmartLine, &bench.setup, database, NAME, 0).await?;
 
     let mut found = Vec::new();
-    for (turn, (work, statements)) in (1..).zip(works(bench).await?) {
-        bench.say(&format!("{} events/s, meanwhile: {work}", options.rate));
-        found.push(window(bench, &server, turn, work, &statements, options).await?);
+    let mut turn = 0;
+    for (name, work) in works(bench, options).await? {
+        bench.say(&format!("{} events/s, meanwhile: {name}", options.rate));
+        found.push(windows(bench, &server, &mut turn, name, &work, options).await?);
     }
     let accepted = 1 + found.iter().map(|found| found.accepted).sum::<u64>();
     let stored = Stored::count(Contestant::SmartLine, database, NAME, filled, accepted).await?;
@@ -73,79 +91,123 @@ pub async fn run(bench: &Bench, options: &Options) -> anyhow::Result<Report> {
     Ok(Report { text: write(&found, stored, options, &database.description().await?), faults })
 }
 
-/// What goes on beside the load, with its statements.
-async fn works(bench: &Bench) -> anyhow::Result<[(&'static str, Vec<String>); 5]> {
+/// What goes on beside the load.
+async fn works(bench: &Bench, options: &Options) -> anyhow::Result<[(String, Work); 6]> {
     let query = "SELECT 'events_' || to_char((now() AT TIME ZONE 'UTC') - interval '1 month', 'YYYYMM')";
     let month: String = bench.database.row(NAME, query).await?.try_get(0)?;
     let detach = format!("ALTER TABLE events DETACH PARTITION {month} CONCURRENTLY");
+    let statement = |text: &str| (text.to_owned(), Work::Statements(vec![text.to_owned()]));
+    let drop = Work::Statements(vec![detach, format!("DROP TABLE {month}")]);
     Ok([
-        ("nothing", Vec::new()),
-        ("VACUUM ANALYZE event_keys", vec!["VACUUM ANALYZE event_keys".to_owned()]),
-        ("VACUUM ANALYZE events", vec!["VACUUM ANALYZE events".to_owned()]),
-        ("a month of events detached concurrently and dropped", vec![detach, format!("DROP TABLE {month}")]),
-        ("CHECKPOINT", vec!["CHECKPOINT".to_owned()]),
+        ("nothing".to_owned(), Work::Nothing),
+        statement("VACUUM ANALYZE event_keys"),
+        statement("VACUUM ANALYZE events"),
+        (format!("{} events replayed and worked on", options.replayed), Work::Replay(options.replayed)),
+        ("a month of events detached concurrently and dropped".to_owned(), drop),
+        statement("CHECKPOINT"),
     ])
 }
 
-async fn window(
+impl Work {
+    async fn run(&self, bench: &Bench) -> anyhow::Result<()> {
+        match self {
+            Self::Nothing => Ok(()),
+            Self::Statements(statements) => {
+                for statement in statements {
+                    bench.database.run(NAME, statement).await.with_context(|| statement.clone())?;
+                }
+                Ok(())
+            }
+            Self::Replay(events) => replay(bench, *events).await,
+        }
+    }
+}
+
+/// Replays the oldest events and returns when none of them waits any more.
+async fn replay(bench: &Bench, events: u64) -> anyhow::Result<()> {
+    let url = bench.database.create(NAME).await?;
+    let mut command = Command::new(&bench.setup.smartline);
+    command.args(["replay", "--since", "2000-01-01T00:00:00Z", "--limit", &events.to_string(), "--yes"]);
+    let output = command.env("DATABASE_URL", url).kill_on_drop(true).output().await?;
+    ensure!(output.status.success(), "replay: {}", String::from_utf8_lossy(&output.stderr));
+    let start = Instant::now();
+    let waiting = "SELECT count(*) FROM (SELECT FROM event_work WHERE due_at IS NOT NULL LIMIT 1) AS first";
+    while bench.database.number(NAME, waiting).await? > 0 {
+        ensure!(start.elapsed() < PATIENCE, "replayed events are not worked on");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    Ok(())
+}
+
+/// Load, window after window, until the work is done.
+async fn windows(
     bench: &Bench,
     server: &Server,
-    turn: u64,
-    work: &'static str,
-    statements: &[String],
+    turn: &mut u64,
+    name: String,
+    work: &Work,
     options: &Options,
 ) -> anyhow::Result<Found> {
-    let records = bench.database.folder().join("records");
-    let request = Request {
-        address: server.address,
-        seconds: options.seconds,
-        rate: Some(options.rate),
-        first: turn * RANGE,
-        warm_up: 500,
-        records: Some(records.clone()),
-        ..Request::default()
-    };
-    let generator = Generator::start(&request).await?;
     let start = Instant::now();
-    let working = async {
+    let mut working = pin!(async {
         tokio::time::sleep(CALM).await;
         let begun = start.elapsed();
-        for statement in statements {
-            bench.database.run(NAME, statement).await.with_context(|| statement.clone())?;
+        work.run(bench).await?;
+        anyhow::Ok((begun, start.elapsed()))
+    });
+    let mut done = None;
+    let mut records = Vec::new();
+    let (mut failures, mut accepted, mut others) = (BTreeMap::new(), 0, Vec::new());
+    while done.is_none() {
+        *turn += 1;
+        let file = bench.database.folder().join("records");
+        let request = Request {
+            address: server.address,
+            seconds: options.seconds,
+            rate: Some(options.rate),
+            first: *turn * RANGE,
+            warm_up: 500,
+            records: Some(file.clone()),
+            ..Request::default()
+        };
+        let generator = Generator::start(&request).await?;
+        let offset = start.elapsed();
+        let mut running = pin!(generator.run(server.processes()?, &bench.database));
+        let window = loop {
+            tokio::select! {
+                window = running.as_mut() => break window?,
+                result = working.as_mut(), if done.is_none() => done = Some(result?),
+            }
+        };
+        records.extend(read(&std::fs::read(&file)?, offset));
+        for (what, count) in window.outcome.others {
+            *failures.entry(what).or_insert(0) += count;
         }
-        Ok((begun, start.elapsed().saturating_sub(begun)))
-    };
-    let (window, (begun, took)) =
-        tokio::try_join!(generator.run(server.processes()?, &bench.database), working)?;
-    ensure!(
-        (begun + took).as_secs_f64() < options.seconds,
-        "{work} took {:.1} s, longer than the load: give it more --seconds",
-        took.as_secs_f64()
-    );
+        accepted += window.outcome.accepted_events;
+        others.push(window.others);
+    }
+    let (from, to) = done.unwrap_or_default();
+    let within = |due: Duration| (from..=to).contains(&due);
+    let meanwhile = records.iter().filter(|(due, _)| within(*due)).map(|(_, took)| *took);
     Ok(Found {
-        work,
-        took,
-        whole: window.outcome.since_due,
-        meanwhile: between(&records, begun, begun + took)?,
-        failures: window.outcome.failures(),
-        others: window.others,
-        accepted: window.outcome.accepted_events,
+        work: name,
+        took: to - from,
+        meanwhile: Latency::of(meanwhile.collect()),
+        whole: Latency::of(records.iter().map(|(_, took)| *took).collect()),
+        failures: in_words(&failures),
+        others: median(others.into_iter()),
+        accepted,
     })
 }
 
-/// The latency since due of requests that were due in that part of the window.
-fn between(records: &Path, from: Duration, to: Duration) -> anyhow::Result<Latency> {
-    let bytes = std::fs::read(records).with_context(|| records.display().to_string())?;
+/// Of each record when the request was due, and its latency since then in microseconds.
+fn read(records: &[u8], offset: Duration) -> Vec<(Duration, u32)> {
     let field = |record: &[u8], place: usize| {
         let bytes = record[place * 4..].first_chunk().copied().unwrap_or_default();
         u32::from_le_bytes(bytes)
     };
-    let within = |record: &&[u8]| {
-        let due = u128::from(field(record, 0));
-        (from.as_micros()..=to.as_micros()).contains(&due)
-    };
-    let records = bytes.chunks_exact(RECORD_BYTES).filter(within);
-    Ok(Latency::of(records.map(|record| field(record, 1)).collect()))
+    let due = |record: &[u8]| offset + Duration::from_micros(field(record, 0).into());
+    records.chunks_exact(RECORD_BYTES).map(|record| (due(record), field(record, 1))).collect()
 }
 
 fn write(found: &[Found], stored: Stored, options: &Options, database: &str) -> String {
@@ -162,7 +224,7 @@ fn write(found: &[Found], stored: Stored, options: &Options, database: &str) -> 
     let body = found.iter().map(|found| {
         let nothing = found.took < Duration::from_millis(1);
         vec![
-            found.work.to_owned(),
+            found.work.clone(),
             if nothing { "–".to_owned() } else { found.took.as_millis().to_string() },
             if nothing { "–".to_owned() } else { points(found.meanwhile) },
             points(found.whole),

@@ -1,7 +1,8 @@
-//! Who may ask the API, and for what: keys, their scopes, and what was done with them.
+//! Who may ask the API and use the console, and for what: keys, their scopes, sign-ins, and what was done with them.
 
 pub(crate) mod answers;
 pub(crate) mod keys;
+pub(crate) mod sessions;
 
 use std::{fmt, str::FromStr};
 

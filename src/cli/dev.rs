@@ -6,7 +6,7 @@ use std::{
     sync::Arc,
 };
 
-use secrecy::SecretString;
+use secrecy::{ExposeSecret as _, SecretString};
 use sqlx::postgres::PgConnectOptions;
 use tokio::net::TcpListener;
 
@@ -14,6 +14,7 @@ use super::{
     client::Client,
     error::{Error, note, print},
     known::{DATA_DIR, Known},
+    login_link,
     serve::{run_beside, stop_signal},
     shell,
     sign::fresh,
@@ -165,12 +166,15 @@ async fn serve(
     let ready = async {
         app.prepare(true).await?;
         sample_lines(&options).await;
-        welcome(
-            address,
-            &args.data_dir,
-            database,
-            secrets.environment().get("SMARTLINE_API_KEY").unwrap_or_default(),
+        // Without the link the key still signs in.
+        let link = app.login_link().await.ok();
+        let origin = format!("http://{address}");
+        let console = link.map_or_else(
+            || format!("{origin}/console"),
+            |token| login_link::link(&origin, token.expose_secret()),
         );
+        let api_key = secrets.environment().get("SMARTLINE_API_KEY").unwrap_or_default();
+        welcome(address, &args.data_dir, database, &console, api_key);
         begun.notify_one();
         Ok(())
     };
@@ -213,7 +217,7 @@ async fn sample_lines(database: &PgConnectOptions) {
 }
 
 /// What a newcomer may do now. Printed once the port is bound and the database ready, so every command works.
-fn welcome(address: SocketAddr, data_dir: &Path, database: &str, api_key: &str) {
+fn welcome(address: SocketAddr, data_dir: &Path, database: &str, console: &str, api_key: &str) {
     let folder = if data_dir == Path::new(DATA_DIR) {
         String::new()
     } else {
@@ -222,6 +226,8 @@ fn welcome(address: SocketAddr, data_dir: &Path, database: &str, api_key: &str) 
     let text = format!(
         "SmartLine {version}, dev mode: {database}\n\
          Listening on http://{address}, for this machine alone. Unsigned requests are taken and labelled.\n\n\
+         Console (the link signs you in once, within ten minutes; `login-link` prints another):\n\n\
+         {console}\n\n\
          Call it, text it, pay it:\n\n\
          curl -X POST http://{address}/webhooks/twilio/voice -d \"From=+14155550142\" -d \"To=+14155550199\" -d \"CallSid=CA1\"\n\n\
          curl -X POST http://{address}/webhooks/plivo/sms -d \"From=14155550142\" -d \"To=14155550199\" -d \"MessageUUID=1\" -d \"Text=Hello\"\n\n\

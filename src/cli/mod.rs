@@ -19,6 +19,7 @@ mod healthcheck;
 mod keys;
 mod known;
 mod line;
+mod login_link;
 mod manual;
 mod migrate;
 mod near;
@@ -89,6 +90,7 @@ enum Command {
     Outbox(outbox::Args),
     Keys(keys::Args),
     Line(line::Args),
+    LoginLink(login_link::Args),
     Contact(contact::Args),
     Flow(flow::Args),
     #[command(visible_alias = "phone")]
@@ -136,6 +138,7 @@ impl Command {
             Self::Keys(args) => keys::run(args, &SystemClock).await.map(done),
             Self::Simulate(args) => simulate::run(args, &SystemClock).await,
             Self::Why(args) => why::run(args).await.map(done),
+            Self::LoginLink(args) => login_link::run(args, &SystemClock).await.map(done),
             Self::Line(args) => line::run(args, &SystemClock).await,
             Self::Contact(args) => contact::run(args, &SystemClock).await.map(done),
             Self::Flow(args) => flow::run(args, &SystemClock).await,

@@ -34,7 +34,7 @@ use crate::{
 ///
 /// `answer` takes the call of whoever is rung, `message` leaves a message, `hangup` hangs up.
 ///
-/// `agent: WORDS` is what an agent says. Engine and renderers are the real ones; nothing is sent or kept.
+/// `agent: WORDS` is what an agent says. Engine and renderers are real; nothing is sent or kept.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   smartline simulate --flow examples/flows/office.toml

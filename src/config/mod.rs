@@ -61,6 +61,8 @@ pub struct Config {
     pub(crate) reconcile: bool,
     /// From `SMARTLINE_MEDIA_DIR`: where recordings and pictures are put; none: they stay at the providers.
     pub(crate) media_dir: Option<PathBuf>,
+    /// The variables that are set, by name.
+    pub(crate) set: Vec<&'static str>,
 }
 
 /// The providers that can be verified; a missing one's endpoints answer 503.
@@ -199,6 +201,7 @@ impl Config {
             apis,
             reconcile,
             media_dir,
+            set: table::set(environment),
         })
     }
 
@@ -230,6 +233,7 @@ impl Config {
             apis: Apis::default(),
             reconcile: false,
             media_dir: None,
+            set: table::set(secrets),
         })
     }
 

@@ -3,6 +3,8 @@
 
 use std::fmt::Write as _;
 
+use super::Environment;
+
 /// One environment variable.
 pub(crate) struct Variable {
     /// Its name.
@@ -220,6 +222,11 @@ pub(crate) const VARIABLES: &[Variable] = &[
         default: "PATH and the usual places",
     },
 ];
+
+/// The names of the variables that have a value.
+pub(super) fn set(environment: &Environment) -> Vec<&'static str> {
+    VARIABLES.iter().map(|variable| variable.name).filter(|name| environment.get(name).is_some()).collect()
+}
 
 /// The text of `.env.example`: safe to copy as it is, since nothing is set in it.
 pub(crate) fn env_example() -> String {

@@ -145,6 +145,12 @@ id!(
     "line_"
 );
 
+id!(
+    /// A browser that is signed in to the console.
+    SessionId,
+    "session_"
+);
+
 /// An id of any kind as text.
 pub(crate) fn shown(prefix: &str, id: Uuid) -> String {
     struct Digits(Uuid);

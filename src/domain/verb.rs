@@ -51,7 +51,7 @@ pub(crate) struct Language(&'static str);
 
 /// The languages that both carriers read out and understand.
 ///
-/// Sources: Twilio docs, "TwiML: Say" and "Gather"; Plivo docs, "Speak" (languages of the standard voices) and "GetInput".
+/// Sources: Twilio docs, "TwiML: Say" and "Gather"; Plivo docs, "Speak" (languages of the standard voices) and "`GetInput`".
 pub(crate) const LANGUAGES: [&str; 15] = [
     "da-DK", "de-DE", "en-AU", "en-GB", "en-US", "es-ES", "es-US", "fr-CA", "fr-FR", "it-IT", "nl-NL",
     "pl-PL", "pt-BR", "pt-PT", "sv-SE",

@@ -24,6 +24,9 @@ use crate::domain::clock::Clock;
 /// Refusals that an address may have at once, and how many come back in a minute.
 const BUDGET: NonZeroU32 = NonZeroU32::new(60).unwrap();
 
+/// Times that an address may try to sign in at once, and in a minute.
+const SIGN_INS: NonZeroU32 = NonZeroU32::new(5).unwrap();
+
 /// Addresses that have a bucket of their own. Beyond them new ones share one, so a flood from everywhere costs no
 /// memory.
 const ADDRESSES: usize = 10_000;
@@ -37,8 +40,17 @@ pub(crate) struct FailureLimiter {
 impl FailureLimiter {
     /// Full budgets for everyone.
     pub(crate) fn new(clock: Arc<dyn Clock>) -> Self {
+        Self::of(BUDGET, clock)
+    }
+
+    /// The same for tries to sign in, which are few.
+    pub(crate) fn of_sign_ins(clock: Arc<dyn Clock>) -> Self {
+        Self::of(SIGN_INS, clock)
+    }
+
+    fn of(budget: NonZeroU32, clock: Arc<dyn Clock>) -> Self {
         let time = Time(clock);
-        let limiter = RateLimiter::new(Quota::per_minute(BUDGET), Buckets::default(), time.clone());
+        let limiter = RateLimiter::new(Quota::per_minute(budget), Buckets::default(), time.clone());
         Self { limiter, time }
     }
 

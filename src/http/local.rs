@@ -11,15 +11,22 @@ use crate::config::is_loopback;
 /// # Errors
 /// What speaks against it.
 pub(super) fn is_direct(parts: &Parts) -> Result<(), &'static str> {
-    let headers = &parts.headers;
     let peer = parts.extensions.get::<Peer>().is_some_and(|peer| is_loopback(peer.0.ip()));
+    if peer { names_this_machine(parts) } else { Err("it comes from another machine") }
+}
+
+/// Whether whoever sent the request called this very machine, and nothing forwarded it. Behind a container's port the
+/// peer is another one all the same.
+///
+/// # Errors
+/// What speaks against it.
+pub(super) fn names_this_machine(parts: &Parts) -> Result<(), &'static str> {
+    let headers = &parts.headers;
     let forwarded = headers.keys().any(|name| {
         let name = name.as_str();
         name.starts_with("x-forwarded") || FORWARDING.contains(&name)
     });
-    if !peer {
-        Err("it comes from another machine")
-    } else if forwarded {
+    if forwarded {
         Err("a proxy or tunnel forwarded it")
     } else if parts.uri.authority().is_some() || !has_loopback_host(headers) {
         Err("its Host is not this machine")

@@ -1,6 +1,8 @@
 //! The edge: from a connection to an answer. [`router`] shows every path of the service on one page.
 
 pub(crate) mod api;
+pub(crate) mod console;
+pub(crate) mod crowd;
 mod docs;
 mod error;
 mod health;
@@ -32,6 +34,7 @@ pub(crate) fn router(state: State) -> Router {
         .route("/readyz", get(health::readyz))
         .route("/metrics", get(metrics::metrics))
         .merge(api::router(&state))
+        .merge(console::router())
         .merge(docs::router());
     for endpoint in Endpoint::ALL {
         let handlers = match endpoint {

@@ -152,6 +152,12 @@ catalogue! {
     } {
         "Compare the id. What retention has removed is gone."
     }
+    FormRefused "form_refused" 403 "The form was not sent from a page of the console" {
+        "Nothing was changed. Open the page again, and press the button there."
+    } {
+        "It was sent by another site, or from a page that was open since before you signed in again. Behind a proxy, \
+         PUBLIC_URL must be the address in the browser."
+    }
     KeyRateLimited "key_rate_limited" 429 "This key asks too much" {
         "A key may ask 50 times a second, and 100 times at once."
     } {

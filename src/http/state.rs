@@ -6,6 +6,8 @@ use sqlx::PgPool;
 use tokio_util::sync::CancellationToken;
 
 use super::{
+    console::shared::Console,
+    crowd::Crowd,
     limiter::{FailureLimiter, KeyLimiter},
     problem::Code,
 };
@@ -47,6 +49,8 @@ pub(crate) struct Shared {
     pub(crate) rejections: Rejections,
     pub(crate) limits: Limits,
     pub(crate) metrics: Metrics,
+    /// Which of the log lines about an overload are written.
+    pub(crate) crowd: Crowd,
     /// What opens `/metrics` to other machines.
     pub(crate) api_key: Option<ApiKey>,
     /// Where recordings and pictures lie.
@@ -55,6 +59,7 @@ pub(crate) struct Shared {
     pub(crate) stop: CancellationToken,
     /// Whether browsers may be told to come by https alone.
     pub(crate) https: bool,
+    pub(crate) console: Console,
 }
 
 /// What signs position tokens, per provider; without tokens there are no keys.
@@ -152,6 +157,8 @@ pub(crate) struct Outcome {
     pub(crate) signed_by: Option<SignedBy>,
     /// What its owner should know.
     pub(crate) flags: Vec<&'static str>,
+    /// Whether it is not kept because too many wait.
+    pub(crate) crowded: bool,
     /// How long keeping it took.
     pub(crate) store: Option<Duration>,
 }
@@ -159,6 +166,7 @@ pub(crate) struct Outcome {
 impl Outcome {
     /// The outcome of a refusal.
     pub(crate) fn refused(code: Code, cause: String) -> Self {
-        Self { label: "refused", code: Some(code), cause: Some(cause), ..Self::default() }
+        let crowded = code == Code::Overloaded;
+        Self { label: "refused", code: Some(code), cause: Some(cause), crowded, ..Self::default() }
     }
 }

@@ -17,9 +17,12 @@ use super::{
     problem::Code,
     state::{Door, State},
 };
-use crate::provider::{
-    Endpoint, Received, Reject, SignedBy, Unsigned, Verified, Webhook, explain::LARGEST_BODY, plivo::Plivo,
-    stripe::Stripe, twilio::Twilio, verify_or_return,
+use crate::{
+    inbox::NotKept,
+    provider::{
+        Endpoint, Received, Reject, SignedBy, Unsigned, Verified, Webhook, explain::LARGEST_BODY,
+        plivo::Plivo, stripe::Stripe, twilio::Twilio, verify_or_return,
+    },
 };
 
 /// A provider whose secrets the state may hold.
@@ -55,7 +58,7 @@ impl<W: Configured> FromRequest<State> for Verified<W> {
     }
 }
 
-/// The checks in their order: configuration, encoding, presence of a signature, body, signature.
+/// The checks in their order: configuration, encoding, presence of a signature, room, body, signature.
 async fn admit<W: Configured>(parts: Parts, body: Body, state: &State) -> Result<Verified<W>, Error> {
     let endpoint = endpoint(&parts);
     let Some(provider) = W::of(state) else {
@@ -73,6 +76,9 @@ async fn admit<W: Configured>(parts: Parts, body: Body, state: &State) -> Result
         Door::Serve => Err(Reject::Missing),
     };
     let unsigned = unsigned.map_err(|reject| Error::Rejected(endpoint, reject, None))?; // its body is not worth reading
+    if state.intake.turns_away(endpoint) {
+        return Err(NotKept::Overloaded.into()); // whoever sent it: the sender may try again
+    }
     let body = read(body, state.limits.body_bytes, state.limits.body).await?;
     let received = Received {
         endpoint,

@@ -68,14 +68,14 @@ impl Entry {
     pub(super) fn new<W: Webhook>(
         delivery: &Verified<W>,
         answer: Option<Bytes>,
-        decision: Option<String>,
+        decision: Option<&str>,
     ) -> Self {
         let flags: Vec<&str> = delivery.flags().iter().map(|flag| flag.name()).collect();
         let mut entry = Self::of(delivery.received(), delivery.envelope(), delivery.signed_by().to_string());
         entry.answer = answer;
         entry.nonce = delivery.nonce().cloned();
         entry.columns.flags = flags.join(",");
-        entry.columns.decision = decision.as_deref().map(stored::text);
+        entry.columns.decision = decision.map(stored::text);
         entry
     }
 
@@ -110,10 +110,7 @@ impl Entry {
 
     /// Whether somebody on the phone, or waiting for a text, waits for the answer.
     pub(super) fn is_call_control(&self) -> bool {
-        matches!(
-            self.endpoint,
-            Endpoint::TwilioVoice | Endpoint::TwilioSms | Endpoint::PlivoAnswer | Endpoint::PlivoSms
-        )
+        is_call_control(self.endpoint)
     }
 
     /// Whether it may wait on the disk for the database. Stripe sends again for days, and a nonce can be claimed in the
@@ -183,6 +180,14 @@ impl Entry {
             columns: head.columns,
         })
     }
+}
+
+/// Whether somebody waits for the answers of an endpoint.
+pub(super) fn is_call_control(endpoint: Endpoint) -> bool {
+    matches!(
+        endpoint,
+        Endpoint::TwilioVoice | Endpoint::TwilioSms | Endpoint::PlivoAnswer | Endpoint::PlivoSms
+    )
 }
 
 #[cfg(test)]

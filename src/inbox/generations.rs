@@ -5,12 +5,12 @@
 
 use sqlx::PgPool;
 
-/// Bytes of the newest generation's index at which it is closed: 64 MiB, which is about 1.3 million keys.
+/// Bytes of the newest generation's index at which it is closed: 48 MiB, which is about a million keys.
 ///
 /// An index page that is changed for the first time since a checkpoint goes into the log as a whole. So this is also
 /// about the most that the keys can add to the log between two checkpoints, whatever the number of events. A smaller
 /// one makes more generations to look into.
-const MOST_BYTES: i64 = 64 << 20;
+const MOST_BYTES: i64 = 48 << 20;
 
 const ROTATE_SQL: &str = "SELECT rotate_event_keys($1)";
 

@@ -19,13 +19,13 @@ use tokio::sync::{Notify, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    entry::Entry,
+    entry::{self, Entry},
     ledger::{Counted, Found, Repeated},
     recent::{Given, Recent},
 };
 use crate::{
     domain::id::EventId,
-    provider::{DedupeKey, Nonce, Verified, Webhook},
+    provider::{DedupeKey, Endpoint, Nonce, Verified, Webhook},
 };
 
 /// Most events of one batch. Larger ones save nothing more, but make the first of them wait.
@@ -34,6 +34,10 @@ const BATCH: usize = 256;
 /// Most bytes of one batch, and of all that wait in one lane.
 const BATCH_BYTES: usize = 4 << 20;
 const LANE_BYTES: usize = 16 << 20;
+
+/// Time after one was turned away in which the next one of a full lane is not even read: at most so many a second are
+/// verified only to take the place of another, and those that wait in a lane of 512 do so for an eighth of a second.
+const TURN: Duration = Duration::from_micros(250);
 
 /// Keys whose repetitions wait to be counted; more are not counted.
 const COUNTED_KEYS: usize = 4096;
@@ -121,6 +125,8 @@ struct Lanes {
 struct Lane {
     entries: VecDeque<Arc<Entry>>,
     bytes: usize,
+    /// When one had to leave for another.
+    turned_away: Option<Instant>,
 }
 
 /// Who waits for one event: first who brought it, then who brought it again.
@@ -178,7 +184,7 @@ impl Intake {
         answer: Option<Bytes>,
         decision: Option<String>,
     ) -> Result<Appended, NotKept> {
-        let entry = Arc::new(Entry::new(delivery, answer, decision));
+        let entry = Arc::new(Entry::new(delivery, answer, decision.as_deref()));
         loop {
             match self.enter(&entry) {
                 Entered::Done(result) => return result,
@@ -230,6 +236,13 @@ impl Intake {
     /// Whether the database was ever ready.
     pub(super) fn is_opened(&self) -> bool {
         self.0.opened.load(Ordering::Relaxed)
+    }
+
+    /// Whether a delivery to `endpoint` would only take the place of another. Never said of calls and texts, whose senders
+    /// are owed an answer, but for that they must be proven genuine.
+    pub(crate) fn turns_away(&self, endpoint: Endpoint) -> bool {
+        !entry::is_call_control(endpoint)
+            && self.lanes().others.is_crowded(self.0.most_waiting, Instant::now())
     }
 
     /// Who waits now.
@@ -423,10 +436,16 @@ impl Lane {
             && let Some(first) = self.pop()
         {
             leaving.push(first);
+            self.turned_away = Some(Instant::now());
         }
         self.bytes += entry.size();
         self.entries.push_back(Arc::clone(entry));
         leaving
+    }
+
+    /// Whether it is full, and has just turned one away.
+    fn is_crowded(&self, most: usize, now: Instant) -> bool {
+        self.entries.len() >= most && self.turned_away.is_some_and(|at| now.duration_since(at) < TURN)
     }
 
     fn pop(&mut self) -> Option<Arc<Entry>> {

@@ -3,9 +3,12 @@
 //! Whoever works on an event holds the lock on its row, and deletes the row in the transaction that does the work. If the
 //! process dies, the server rolls back and the row is free again: there is no lease to wait for, and no way to do an
 //! event twice. A work that failed is tried again after a while, and given up after [`TRIES`]; its row stays then.
+//!
+//! There are two lanes. New work has no `due_at` and is found by its id, which is its time. What is tried again or replayed
+//! has one, and is found by that: it may be old, and must not stand before what is new.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use sqlx::{PgConnection, PgExecutor, Row as _};
+use sqlx::{PgConnection, PgExecutor, Row as _, postgres::PgRow};
 use uuid::Uuid;
 
 use super::kept::Kept;
@@ -14,12 +17,12 @@ use crate::domain::id::EventId;
 /// How often an event is tried before it is given up. With [`wait`] between, that is about four hours.
 pub(crate) const TRIES: i32 = 10;
 
-/// New work, oldest first. Dead and failed work lies among it, but there is little of that.
+/// New work, oldest first: it has no time at which it is due. The plan walks the key from `$1` on.
 const FRESH_SQL: &str = "
-SELECT work.attempts, event.*
+SELECT work.attempts, work.due_at, event.*
 FROM (
-    SELECT event_id, attempts FROM event_work
-    WHERE event_id >= $1 AND attempts = 0 AND dead_at IS NULL
+    SELECT event_id, attempts, due_at FROM event_work
+    WHERE event_id >= $1 AND due_at IS NULL AND dead_at IS NULL
     ORDER BY event_id LIMIT $2 FOR UPDATE SKIP LOCKED
 ) work
 LEFT JOIN LATERAL (
@@ -28,24 +31,40 @@ LEFT JOIN LATERAL (
 ) event ON true
 ORDER BY work.event_id";
 
-/// Work that failed and is due again.
+/// Work that failed and is due again, and replays.
 const AGAIN_SQL: &str = "
-SELECT work.attempts, event.*
+SELECT work.attempts, work.due_at, event.*
 FROM (
-    SELECT event_id, attempts FROM event_work
-    WHERE attempts > 0 AND dead_at IS NULL AND due_at <= $1
-    ORDER BY due_at LIMIT $2 FOR UPDATE SKIP LOCKED
+    SELECT event_id, attempts, due_at FROM event_work
+    WHERE due_at >= $1 AND due_at <= $2 AND dead_at IS NULL
+    ORDER BY due_at LIMIT $3 FOR UPDATE SKIP LOCKED
 ) work
 LEFT JOIN LATERAL (
     SELECT id, endpoint, external_id, kind, received_at, occurred_at, method, path, headers, body, signed_by, decision
     FROM events WHERE id = work.event_id
 ) event ON true
-ORDER BY work.event_id";
+ORDER BY work.due_at";
+
+/// What was given up; and what waits, new and due again, up to a number.
+const STANDING_SQL: &str = "
+SELECT (SELECT count(*) FROM event_work WHERE dead_at IS NOT NULL),
+       (SELECT count(*) FROM (SELECT FROM event_work
+                              WHERE event_id >= $1 AND due_at IS NULL AND dead_at IS NULL LIMIT $3) fresh)
+       + (SELECT count(*) FROM (SELECT FROM event_work
+                                WHERE due_at >= '-infinity' AND due_at <= $2 AND dead_at IS NULL LIMIT $3) again)";
+
+/// Most rows that are counted of each lane: no table is counted whole.
+const COUNTED: i64 = 10_000;
+
+/// For one transaction. Plans are kept, and made on whatever the tables hold at that moment: an empty queue that is full of
+/// rows that are done, or a table that is yet to grow, would be read whole. And a look from the beginning may pass over
+/// millions of rows that are done, while somebody holds a snapshot.
+const SETTINGS_SQL: &str = "
+SELECT set_config('enable_seqscan', 'off', true), set_config('enable_bitmapscan', 'off', true),
+       set_config('statement_timeout', CASE WHEN $1 THEN '60000' ELSE current_setting('statement_timeout') END, true)";
 
 const OLDEST_SQL: &str = "
-SELECT event_id FROM event_work WHERE attempts = 0 AND dead_at IS NULL ORDER BY event_id LIMIT 1";
-
-const DEAD_SQL: &str = "SELECT count(*) FROM event_work WHERE dead_at IS NOT NULL";
+SELECT event_id FROM event_work WHERE due_at IS NULL AND dead_at IS NULL ORDER BY event_id LIMIT 1";
 
 const DONE_SQL: &str = "DELETE FROM event_work WHERE event_id = ANY ($1)";
 
@@ -59,25 +78,47 @@ pub(crate) struct Job {
     pub(crate) attempts: i32,
 }
 
+/// Events that were claimed together.
+#[derive(Default)]
+pub(crate) struct Claim {
+    pub(crate) jobs: Vec<Job>,
+    /// Whether there were as many as asked for, so that there may be more.
+    pub(crate) is_full: bool,
+    /// When the last of them was due; none of new ones.
+    pub(crate) due: Option<DateTime<Utc>>,
+}
+
 /// Claims up to `most` events that are new, from the id `from` on, in the order of their ids.
 ///
 /// # Errors
 /// What the database raises.
-pub(crate) async fn fresh(db: &mut PgConnection, from: Uuid, most: i64) -> sqlx::Result<Vec<Job>> {
-    let rows = sqlx::query(FRESH_SQL).bind(from).bind(most).fetch_all(db).await?;
-    rows.iter().filter_map(job).collect()
+pub(crate) async fn fresh(db: &mut PgConnection, from: Uuid, most: i64) -> sqlx::Result<Claim> {
+    claim(&sqlx::query(FRESH_SQL).bind(from).bind(most).fetch_all(db).await?, most)
 }
 
-/// Claims up to `most` events that failed and are due again at `now`.
+/// Claims up to `most` events that are due again at `now`, by failure or replay: those that were due at `from` or later, in
+/// the order in which they were.
 ///
 /// # Errors
 /// What the database raises.
-pub(crate) async fn again(db: &mut PgConnection, now: DateTime<Utc>, most: i64) -> sqlx::Result<Vec<Job>> {
-    let rows = sqlx::query(AGAIN_SQL).bind(now).bind(most).fetch_all(db).await?;
-    rows.iter().filter_map(job).collect()
+pub(crate) async fn again(
+    db: &mut PgConnection,
+    from: DateTime<Utc>,
+    now: DateTime<Utc>,
+    most: i64,
+) -> sqlx::Result<Claim> {
+    claim(&sqlx::query(AGAIN_SQL).bind(from).bind(now).bind(most).fetch_all(db).await?, most)
 }
 
-/// When the oldest event came that nobody has worked on yet; one that failed does not count.
+fn claim(rows: &[PgRow], most: i64) -> sqlx::Result<Claim> {
+    Ok(Claim {
+        jobs: rows.iter().filter_map(job).collect::<sqlx::Result<_>>()?,
+        is_full: i64::try_from(rows.len()).is_ok_and(|rows| rows >= most),
+        due: rows.last().map(|row| row.try_get("due_at")).transpose()?.flatten(),
+    })
+}
+
+/// When the oldest event came that nobody has worked on yet; one that failed or is replayed does not count.
 ///
 /// # Errors
 /// What the database raises.
@@ -86,12 +127,25 @@ pub(crate) async fn oldest(db: impl PgExecutor<'_>) -> sqlx::Result<Option<DateT
     Ok(oldest.map(|oldest| EventId::from(oldest).time()))
 }
 
-/// How many events were given up.
+/// Has the statements of this transaction go by indexes and, if `patiently`, take up to a minute.
 ///
 /// # Errors
 /// What the database raises.
-pub(crate) async fn dead(db: &mut PgConnection) -> sqlx::Result<i64> {
-    sqlx::query_scalar(DEAD_SQL).fetch_one(db).await
+pub(crate) async fn prepare(db: &mut PgConnection, patiently: bool) -> sqlx::Result<()> {
+    sqlx::query(SETTINGS_SQL).bind(patiently).execute(db).await.map(drop)
+}
+
+/// How many events were given up, and how many wait: of those that are due again and of those that are new, from the id
+/// `from` on, 10,000 each at most.
+///
+/// # Errors
+/// What the database raises.
+pub(crate) async fn standing(
+    db: &mut PgConnection,
+    from: Uuid,
+    now: DateTime<Utc>,
+) -> sqlx::Result<(i64, i64)> {
+    sqlx::query_as(STANDING_SQL).bind(from).bind(now).bind(COUNTED).fetch_one(db).await
 }
 
 /// Takes events out of the queue that their claimer is done with.
@@ -132,7 +186,7 @@ fn wait(event: EventId, attempts: i32) -> TimeDelta {
 }
 
 /// Work without an event is left where it is: retention took the event, and takes the work next.
-fn job(row: &sqlx::postgres::PgRow) -> Option<sqlx::Result<Job>> {
+fn job(row: &PgRow) -> Option<sqlx::Result<Job>> {
     match row.try_get::<Option<Uuid>, _>("id") {
         Ok(None) => None,
         Ok(Some(_)) => {

@@ -31,9 +31,12 @@ ORDER BY event.id LIMIT $7";
 
 const FIND_KEY_SQL: &str = "SELECT event_id FROM event_keys WHERE key = $1 LIMIT 1";
 
+/// They are due as of their own time, the oldest first; not by the clock of whoever asks, which may be ahead of a worker's.
 const REARM_SQL: &str = "
 INSERT INTO event_work (event_id, due_at)
-SELECT id, $2 FROM unnest($1::uuid[]) AS wanted (id) WHERE EXISTS (SELECT FROM events WHERE events.id = wanted.id)
+SELECT wanted.id, least(event.received_at, $2)
+FROM unnest($1::uuid[]) AS wanted (id)
+JOIN LATERAL (SELECT received_at FROM events WHERE events.id = wanted.id) event ON true
 ON CONFLICT (event_id) DO UPDATE SET attempts = 0, due_at = excluded.due_at, dead_at = NULL, error = NULL";
 
 const DEAD_SQL: &str = "

@@ -40,7 +40,11 @@ pub(super) fn kept_headers(headers: &HeaderMap) -> String {
         .iter()
         .map(|(name, value)| match name.as_str() {
             name if CREDENTIALS.contains(&name) => (name, MASKED.into()),
-            name => (name, String::from_utf8_lossy(value.as_bytes())),
+            // Nearly always it is text, which is found out faster than where it is none.
+            name => (
+                name,
+                value.to_str().map_or_else(|_| String::from_utf8_lossy(value.as_bytes()), Cow::Borrowed),
+            ),
         })
         .collect();
     serde_json::to_string(&kept).unwrap_or_default() // text always serializes

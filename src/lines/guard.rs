@@ -116,6 +116,7 @@ pub(crate) fn call(of: &OfCall) -> (Verdict, Vec<Guarded>) {
 
 /// What a text is guarded by.
 #[derive(Clone, Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is what a guard of its own looks at")]
 pub(crate) struct OfText {
     pub(crate) known: bool,
     pub(crate) entitled: (bool, String),

@@ -20,6 +20,7 @@ const HOUR: TimeDelta = TimeDelta::hours(1);
 
 /// What is known of a call that goes on.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is known or not by itself")]
 pub(crate) struct Going {
     /// Our number.
     pub(crate) line: Option<Phone>,
@@ -104,11 +105,14 @@ pub(crate) struct Lately {
     pub(crate) stopped: Option<bool>,
 }
 
+/// The texts of the hour between a line and a contact, and whether the contact asked for no more, or for texts again.
+type Talk = (Vec<Said>, Option<bool>);
+
 /// All of it.
 #[derive(Default)]
 pub(crate) struct Running {
     calls: Mutex<Bounded<String, Going>>,
-    texts: Mutex<Bounded<(Phone, Phone), (Vec<Said>, Option<bool>)>>,
+    texts: Mutex<Bounded<(Phone, Phone), Talk>>,
     /// Keys of replies that were given, so that a table that lags behind does not have one given twice.
     replied: Mutex<Bounded<String, ()>>,
     days: Mutex<Bounded<(Phone, NaiveDate, &'static str), u32>>,

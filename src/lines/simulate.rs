@@ -12,8 +12,8 @@ use super::{
     desk::{BUILT_IN, built_in},
     document::Flow,
     engine::{
-        self, AgentTurn, Caller, Directive, Effect, Event, Facts, Links, Profile, Reply, Start, Tested, Turn,
-        step_at,
+        self, Action, AgentTurn, Caller, Directive, Effect, Event, Facts, Links, Profile, Reply, Start,
+        Tested, Turn, step_at,
     },
     token::Position,
 };
@@ -269,11 +269,7 @@ impl<'a> Simulated<'a> {
 const ORIGIN: &str = "https://line.example";
 
 fn reply(words: &str) -> Reply {
-    serde_json::from_value(serde_json::json!({ "say": words })).unwrap_or_else(|_| Reply {
-        say: words.to_owned(),
-        action: Default::default(),
-        target: None,
-    })
+    Reply { say: words.to_owned(), action: Action::Continue, target: None }
 }
 
 /// A verb in words.

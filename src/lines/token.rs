@@ -11,7 +11,7 @@
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use chrono::{DateTime, TimeDelta, Utc};
-use secrecy::{ExposeSecret as _, SecretBox, SecretString};
+use secrecy::{ExposeSecret, SecretBox, SecretString};
 use subtle::ConstantTimeEq as _;
 
 use crate::provider::mac::{digest, hmac_sha256};
@@ -91,12 +91,12 @@ impl TokenKeys {
 
     /// The key that signs.
     pub(super) fn first(&self) -> Option<&[u8; 32]> {
-        self.0.first().map(|key| key.expose_secret())
+        self.0.first().map(ExposeSecret::expose_secret)
     }
 
     /// Every key.
     pub(super) fn each(&self) -> impl Iterator<Item = &[u8; 32]> {
-        self.0.iter().map(|key| key.expose_secret())
+        self.0.iter().map(ExposeSecret::expose_secret)
     }
 
     /// The token of a position in the call (or text) with that id, good up to and including `expires`.

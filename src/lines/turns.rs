@@ -76,17 +76,15 @@ impl Turns {
         question: &Question<'_>,
         now: DateTime<Utc>,
     ) -> AgentTurn {
-        let pending = match self.pending(turn) {
-            Some(pending) => pending,
-            None => {
-                let Some(client) = self.client(&endpoint.url) else { return AgentTurn::Failed };
-                let Ok(body) = serde_json::to_vec(question) else { return AgentTurn::Failed };
-                let signature = secret.map(|secret| signature(secret, &body, now));
-                let asking = exchange(client, endpoint.url.clone(), body, signature);
-                let asking = tokio::time::timeout(self.patience.whole, asking);
-                self.put(turn, asking.map(|answer| answer.ok().flatten()).boxed().shared())
-            }
-        };
+        if let Some(pending) = self.pending(turn) {
+            return self.look(turn, pending).await;
+        }
+        let Some(client) = self.client(&endpoint.url) else { return AgentTurn::Failed };
+        let Ok(body) = serde_json::to_vec(question) else { return AgentTurn::Failed };
+        let signature = secret.map(|secret| signature(secret, &body, now));
+        let asking = exchange(client, endpoint.url.clone(), body, signature);
+        let asking = tokio::time::timeout(self.patience.whole, asking);
+        let pending = self.put(turn, asking.map(|answer| answer.ok().flatten()).boxed().shared());
         self.look(turn, pending).await
     }
 
@@ -160,9 +158,8 @@ async fn exchange(client: Client, url: String, body: Vec<u8>, signature: Option<
             Ok(response) if response.status().is_success() => return read(response).await,
             // It may come up again within the time that is left.
             Ok(response) if response.status().is_server_error() => {}
-            Ok(_) => return None,
             Err(error) if error.is_connect() || error.is_request() => {}
-            Err(_) => return None,
+            Ok(_) | Err(_) => return None,
         }
     }
     None

@@ -83,9 +83,35 @@ impl Metrics {
     /// None that is known: the encoder's type has one.
     pub(crate) fn text(&self, now: DateTime<Utc>) -> Result<String, fmt::Error> {
         self.database.measure_runway(now);
+        self.worker.measure_lag(now);
         let mut text = String::new();
         text::encode(&mut text, &self.registry)?;
         Ok(text)
+    }
+}
+
+impl Metrics {
+    /// How soon the given shares of requests were told that all is well, in seconds, since the start: each the upper end
+    /// of a bucket. `None` while nothing was answered, or where it took longer than the largest.
+    pub(crate) fn acknowledged_within(&self, now: DateTime<Utc>, shares: &[f64]) -> Option<Vec<f64>> {
+        const BUCKET: &str = "smartline_webhook_ack_seconds_bucket{";
+        let text = self.text(now).ok()?;
+        let mut buckets: Vec<(f64, f64)> = Vec::new();
+        for line in text.lines().filter(|line| line.starts_with(BUCKET)) {
+            let (labels, count) = line.rsplit_once(' ')?;
+            let end: f64 = labels.split_once("le=\"")?.1.split('"').next()?.parse().ok()?; // +Inf is one
+            let count: f64 = count.parse().ok()?;
+            match buckets.iter_mut().find(|bucket| bucket.0.to_bits() == end.to_bits()) {
+                Some(bucket) => bucket.1 += count,
+                None => buckets.push((end, count)),
+            }
+        }
+        let all = buckets.iter().map(|bucket| bucket.1).fold(0.0, f64::max);
+        let within =
+            |share: f64| buckets.iter().find(|bucket| bucket.1 >= share * all).map(|bucket| bucket.0);
+        let found: Vec<f64> =
+            shares.iter().filter_map(|share| within(*share)).filter(|end| end.is_finite()).collect();
+        (all > 0.0 && found.len() == shares.len()).then_some(found)
     }
 }
 

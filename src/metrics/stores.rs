@@ -240,7 +240,10 @@ impl Database {
 #[derive(Debug)]
 pub(crate) struct Worker {
     events: [Counter; 3],
+    /// When the oldest event that waits had arrived, as far as is known; none where none waits.
+    oldest: Known<Option<DateTime<Utc>>>,
     lag: Known<f64>,
+    waiting: Known<i64>,
     dead: Known<i64>,
 }
 
@@ -261,14 +264,28 @@ impl Worker {
         self.events[work as usize].inc_by(events as u64);
     }
 
-    /// The oldest new event has waited so long; zero where none waits.
-    pub(crate) fn lag(&self, waited: Duration) {
-        self.lag.set(waited.as_secs_f64());
+    /// The oldest new event that waits arrived then; `None` where none waits.
+    pub(crate) fn oldest(&self, arrived: Option<DateTime<Utc>>) {
+        self.oldest.set(arrived);
     }
 
-    /// So many events were given up and lie there.
-    pub(crate) fn dead(&self, events: i64) {
-        self.dead.set(events);
+    /// Nothing could be worked on at `now`, so that whatever comes waits.
+    pub(crate) fn stuck(&self, now: DateTime<Utc>) {
+        self.oldest.set(Some(self.oldest.get().flatten().unwrap_or(now)));
+    }
+
+    /// So many events were given up and lie there, and so many wait.
+    pub(crate) fn standing(&self, dead: i64, waiting: i64) {
+        self.dead.set(dead);
+        self.waiting.set(waiting);
+    }
+
+    /// Reckons at `now`, so that the lag grows although the worker hangs.
+    pub(super) fn measure_lag(&self, now: DateTime<Utc>) {
+        if let Some(oldest) = self.oldest.get() {
+            let waited = oldest.map(|arrived| (now - arrived).to_std().unwrap_or_default());
+            self.lag.set(waited.unwrap_or_default().as_secs_f64());
+        }
     }
 
     pub(super) fn new(families: &mut Families) -> Self {
@@ -277,9 +294,15 @@ impl Worker {
         let event = |outcome| events.get_or_create_owned(&BatchLabels { outcome });
         Self {
             events: ["done", "retried", "dead"].map(event),
+            oldest: Known::default(),
             lag: families.add(
                 "smartline_worker_lag_seconds",
                 "How long the oldest new event has waited for the worker",
+                Known::default(),
+            ),
+            waiting: families.add(
+                "smartline_worker_queue_depth",
+                "Events that wait for the worker, 10000 of each kind at most",
                 Known::default(),
             ),
             dead: families.add(

@@ -34,8 +34,8 @@ fn full() -> Metrics {
     metrics.database.room_until(at(NOW + 60));
     metrics.database.removed(1, 2);
     metrics.worker.worked(Work::Done, 3);
-    metrics.worker.lag(took);
-    metrics.worker.dead(1);
+    metrics.worker.oldest(Some(at(NOW - 3)));
+    metrics.worker.standing(1, 8);
     metrics.outbox.tried("text", "done");
     metrics.outbox.standing(3, took, 1);
     metrics
@@ -123,6 +123,8 @@ fn what_is_not_known_is_left_out() {
         "smartline_database_up",
         "smartline_partition_runway_seconds",
         "smartline_last_verified_timestamp_seconds{",
+        "smartline_worker_lag_seconds",
+        "smartline_worker_queue_depth",
     ] {
         assert!(!before.contains(unknown), "{unknown} in {before}");
         assert!(text(&full()).contains(unknown), "{unknown}");
@@ -209,6 +211,26 @@ fn the_runway_shrinks_by_itself() {
         let line = format!("smartline_partition_runway_seconds {seconds}");
         assert!(text.lines().any(|found| found == line), "{line}");
     }
+}
+
+#[test]
+fn the_lag_grows_while_the_worker_hangs() {
+    let metrics = Metrics::new();
+    let lag = |now: i64, seconds: &str| {
+        let text = metrics.text(at(now)).unwrap();
+        let line = format!("smartline_worker_lag_seconds {seconds}");
+        assert!(text.lines().any(|found| found == line), "{line} in {text}");
+    };
+    metrics.worker.oldest(Some(at(NOW - 3)));
+    lag(NOW, "3.0");
+    metrics.worker.stuck(at(NOW + 2));
+    lag(NOW + 2, "5.0");
+    metrics.worker.oldest(None);
+    lag(NOW + 60, "0.0");
+    metrics.worker.stuck(at(NOW + 60));
+    lag(NOW + 90, "30.0");
+    metrics.worker.oldest(Some(at(NOW + 100)));
+    lag(NOW + 90, "0.0"); // another machine's clock
 }
 
 #[test]

@@ -1,15 +1,15 @@
 //! The worker: claims kept events by the batch, makes the tables of them, and takes them out of the queue, all in one
 //! transaction.
 //!
-//! It is woken after each commit of this process and looks by itself now and then, for what other processes, a spool or
-//! a replay have left. One event that cannot be worked on costs its neighbours nothing.
+//! It is woken after each commit of this process, lets events gather for a moment, and looks by itself now and then, for
+//! what failed, and what other processes, a spool or a replay have left. One event that cannot be worked on costs its neighbours nothing.
 
 mod effects;
 pub(crate) mod rebuild;
 
 use std::{
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
+    sync::Arc,
+    time::{Duration, Instant},
 };
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -24,7 +24,7 @@ use crate::{
     domain::clock::Clock,
     inbox::{
         kept::Kept,
-        queue::{self, Job},
+        queue::{self, Claim, Job},
     },
     lines::desk::Desk,
     messages,
@@ -34,12 +34,28 @@ use crate::{
     provider::Provider,
 };
 
-/// Most events of one transaction: enough that statements and commits are shared, few enough that a batch is done in far
-/// less time than a statement may take.
+/// Most events that one transaction claims of each lane: enough that statements and commits are shared, few enough that
+/// a batch is done in far less time than a statement may take.
 const BATCH: i64 = 256;
 
-/// How far behind the newest claimed event a woken look begins: an event may be committed so long after its id was made.
-const MARGIN: TimeDelta = TimeDelta::seconds(10);
+/// How long what comes is let gather before it is worked on, unless a whole batch waits: a transaction has the same
+/// statements for one event as for many, and nobody waits for this.
+const GATHERING: Duration = Duration::from_millis(50);
+
+/// How far behind the newest claimed event a look begins that a commit has brought about. Events of one commit, or of one
+/// moment, do not come in the order of their ids.
+const NEAR: TimeDelta = TimeDelta::milliseconds(250);
+
+/// The same for a look that comes by itself: an event may be committed so long after its id was made.
+const FAR: TimeDelta = TimeDelta::seconds(10);
+
+/// Every how many looks that come by themselves one begins at the oldest event. What another worker held when it died, and
+/// what was brought in from a spool, may lie anywhere.
+const EVERYTHING: u32 = 15;
+
+/// A look takes at most one part in so many of the time: while somebody holds a snapshot, all that was done since then
+/// still lies in the queue, and looks from its beginning are slow.
+const SHARE: u32 = 20;
 
 /// Works on events.
 #[derive(Clone)]
@@ -52,18 +68,90 @@ pub(crate) struct Worker {
     clock: Arc<dyn Clock>,
     metrics: Metrics,
     desk: Arc<Desk>,
-    /// Where a woken look begins. The queue's index begins with what is done and not yet vacuumed; passing over all of it
-    /// for every batch is what kills queues.
-    from: Arc<Mutex<Uuid>>,
 }
 
 /// Where a look begins.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Look {
-    /// At the oldest event.
+    /// At the oldest event, and at what is due again.
     Everything,
-    /// At the newest one that was claimed.
-    News,
+    /// Well before the newest event that was claimed, and at what is due again.
+    Far,
+    /// A little before the newest event that was claimed.
+    Near,
+}
+
+/// Which look is due, and where it begins. The queue's indexes begin with what is done and not yet vacuumed; passing over
+/// all of it for every batch is what kills queues.
+#[derive(Debug)]
+struct Looks {
+    poll: Duration,
+    everything_at: Instant,
+    far_at: Instant,
+    /// When the newest event came that was claimed as new. Of those that came long before it, none waits as far as is known.
+    newest: Option<DateTime<Utc>>,
+    /// Where what is due again goes on, as long as there is more of it.
+    again_from: Option<DateTime<Utc>>,
+}
+
+impl Looks {
+    fn new(poll: Duration) -> Self {
+        let now = Instant::now();
+        Self { poll, everything_at: now, far_at: now, newest: None, again_from: None }
+    }
+
+    fn next(&self) -> Look {
+        let now = Instant::now();
+        if now >= self.everything_at {
+            Look::Everything
+        } else if now >= self.far_at || self.again_from.is_some() {
+            Look::Far
+        } else {
+            Look::Near
+        }
+    }
+
+    /// The id from which a look goes on.
+    fn from(&self, look: Look) -> Uuid {
+        let margin = match look {
+            Look::Everything => return Uuid::nil(),
+            Look::Far => FAR,
+            Look::Near => NEAR,
+        };
+        self.newest.map_or(Uuid::nil(), |newest| floor(newest - margin))
+    }
+
+    /// What a look at `now` has found, and how long it took.
+    fn found(&mut self, look: Look, again: &Claim, fresh: &Claim, now: DateTime<Utc>, took: Duration) {
+        let last = fresh.jobs.last().map(|job| job.event.id.time());
+        self.newest = match look {
+            Look::Everything if fresh.is_full => last, // there may be more right behind it
+            Look::Everything => last.max(self.newest).max(Some(now - FAR)),
+            Look::Far | Look::Near => last.max(self.newest),
+        };
+        self.again_from = again.due.filter(|_| again.is_full);
+        let ended = Instant::now();
+        if look == Look::Everything {
+            self.everything_at = ended + (self.poll * EVERYTHING).max(took * SHARE);
+        }
+        if self.far_at <= ended {
+            self.far_at = ended + self.poll.max(took * SHARE);
+        }
+    }
+
+    /// What was claimed was let go: the next look begins at the oldest event.
+    fn lost(&mut self) {
+        self.everything_at = Instant::now();
+        self.again_from = None;
+    }
+}
+
+/// What became of a transaction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Batch {
+    events: usize,
+    /// Whether there may be more to do at once.
+    more: bool,
 }
 
 impl Worker {
@@ -77,23 +165,33 @@ impl Worker {
         metrics: Metrics,
         desk: Arc<Desk>,
     ) -> Self {
-        Self { db, kept, bell, presence, clock, metrics, desk, from: Arc::default() }
+        Self { db, kept, bell, presence, clock, metrics, desk }
     }
 
     /// Works until `stop`, and looks every `poll` without being woken; a batch that is under way is finished.
     pub(crate) async fn run(self, poll: Duration, stop: CancellationToken) {
-        let mut look = Look::Everything;
-        loop {
-            if self.presence.state() == State::Ready
-                && let Err(error) = self.work(look, &stop).await
-            {
-                tracing::warn!(%error, "events could not be worked on; it is tried again");
+        let mut looks = Looks::new(poll);
+        while !stop.is_cancelled() {
+            let batch =
+                if self.presence.state() == State::Ready { self.batch(&mut looks).await } else { Ok(None) };
+            match batch {
+                Ok(Some(Batch { more: true, .. })) => continue,
+                Ok(Some(_) | None) => {}
+                Err(error) => {
+                    tracing::warn!(%error, "events could not be worked on; it is tried again");
+                    looks.lost();
+                    self.metrics.worker.stuck(self.clock.now());
+                }
             }
-            look = tokio::select! {
-                () = stop.cancelled() => return,
-                () = self.kept.notified() => Look::News,
-                () = tokio::time::sleep(poll) => Look::Everything,
+            let woken = async {
+                self.kept.notified().await;
+                tokio::time::sleep(GATHERING).await;
             };
+            tokio::select! {
+                () = stop.cancelled() => {}
+                () = woken => {}
+                () = tokio::time::sleep(poll) => {}
+            }
         }
     }
 
@@ -102,7 +200,12 @@ impl Worker {
     /// # Errors
     /// What the database raises; everything that was not committed stays in the queue.
     pub(crate) async fn work_once(&self) -> sqlx::Result<usize> {
-        self.work(Look::Everything, &CancellationToken::new()).await
+        let mut looks = Looks::new(Duration::from_hours(1));
+        let mut total = 0;
+        while let Some(batch) = self.batch(&mut looks).await? {
+            total += batch.events;
+        }
+        Ok(total)
     }
 
     /// Closes the calls of which nothing was heard for long. Tells in the log what fails.
@@ -119,40 +222,33 @@ impl Worker {
         }
     }
 
-    /// Batch after batch, until a look finds nothing.
-    async fn work(&self, mut look: Look, stop: &CancellationToken) -> sqlx::Result<usize> {
-        let mut total = 0;
-        while !stop.is_cancelled() {
-            let worked = self.batch(look).await?;
-            if worked == 0 {
-                break;
-            }
-            total += worked;
-            look = Look::News;
-        }
-        Ok(total)
-    }
-
-    /// One transaction. Tells how many events it was about.
-    async fn batch(&self, look: Look) -> sqlx::Result<usize> {
+    /// One transaction; `None` where nothing was found to do.
+    async fn batch(&self, looks: &mut Looks) -> sqlx::Result<Option<Batch>> {
+        let look = looks.next();
         let now = self.clock.now();
         let mut transaction = self.db.begin().await?;
-        let mut jobs = Vec::new();
-        if look == Look::Everything {
-            self.look_from(Uuid::nil());
-            self.metrics.worker.dead(queue::dead(&mut transaction).await?);
-            jobs = queue::again(&mut transaction, now, BATCH).await?;
+        let began = Instant::now();
+        queue::prepare(&mut transaction, look == Look::Everything).await?;
+        if looks.far_at <= began {
+            let from = looks.from(Look::Far);
+            let (dead, waiting) = queue::standing(&mut transaction, from, now).await?;
+            self.metrics.worker.standing(dead, waiting);
         }
-        let from = *self.from.lock().unwrap_or_else(PoisonError::into_inner);
-        let fresh = queue::fresh(&mut transaction, from, BATCH).await?;
-        let oldest = fresh.first().map_or(now, |job| job.event.id.time());
-        self.metrics.worker.lag((now - oldest).to_std().unwrap_or_default());
-        if let Some(last) = fresh.last() {
-            self.look_from(floor(last.event.id.time() - MARGIN));
+        let mut again = Claim::default();
+        if look != Look::Near {
+            let due = looks.again_from.unwrap_or(DateTime::UNIX_EPOCH);
+            again = queue::again(&mut transaction, due, now, BATCH).await?;
         }
-        jobs.extend(fresh);
+        let fresh = queue::fresh(&mut transaction, looks.from(look), BATCH).await?;
+        looks.found(look, &again, &fresh, now, began.elapsed());
+        let more = again.is_full || fresh.is_full;
+        let ends = |job: Option<&Job>| job.map(|job| job.event.id.time());
+        let (oldest, newest) = (ends(fresh.jobs.first()), ends(fresh.jobs.last()));
+        self.metrics.worker.oldest(oldest);
+        let mut jobs = again.jobs;
+        jobs.extend(fresh.jobs);
         if jobs.is_empty() {
-            return Ok(0); // and the transaction ends with nothing done
+            return Ok(None); // and the transaction ends with nothing done
         }
         jobs.sort_by_key(|job| job.event.id);
         let events: Vec<&Kept> = jobs.iter().map(|job| &job.event).collect();
@@ -166,11 +262,8 @@ impl Worker {
         for (work, events) in [Work::Done, Work::Retried, Work::Dead].into_iter().zip(count) {
             self.metrics.worker.worked(work, events);
         }
-        Ok(jobs.len())
-    }
-
-    fn look_from(&self, id: Uuid) {
-        *self.from.lock().unwrap_or_else(PoisonError::into_inner) = id;
+        self.metrics.worker.oldest(newest.filter(|_| fresh.is_full)); // what may wait behind it is newer
+        Ok(Some(Batch { events: jobs.len(), more }))
     }
 }
 
@@ -292,4 +385,36 @@ async fn settle(
     }
     queue::done(db, &done).await?;
     Ok([done.len(), retried, dead])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_look_from_far_comes_in_time_however_often_a_commit_wakes_the_worker() {
+        let none = Claim::default;
+        let took = Duration::ZERO;
+        let mut looks = Looks::new(Duration::from_hours(1));
+        assert_eq!((looks.next(), looks.from(Look::Near)), (Look::Everything, Uuid::nil()));
+        let now = DateTime::from_timestamp(1_794_744_000, 0).unwrap();
+        looks.found(Look::Everything, &none(), &none(), now, took);
+        assert_eq!((looks.next(), looks.from(Look::Far)), (Look::Near, floor(now - FAR - FAR)));
+        looks.far_at = Instant::now();
+        assert_eq!(looks.next(), Look::Far);
+        looks.found(Look::Far, &none(), &none(), now, took);
+        assert_eq!(looks.next(), Look::Near);
+
+        let due = Some(now);
+        looks.found(Look::Far, &Claim { is_full: true, due, ..none() }, &none(), now, took);
+        assert_eq!((looks.next(), looks.again_from), (Look::Far, due), "there is more of it");
+        looks.found(Look::Far, &Claim { due, ..none() }, &none(), now, took);
+        assert_eq!((looks.next(), looks.again_from), (Look::Near, None));
+
+        looks.lost();
+        assert_eq!(looks.next(), Look::Everything);
+        looks.poll = Duration::ZERO;
+        looks.found(Look::Everything, &none(), &none(), now, Duration::from_mins(1));
+        assert_eq!(looks.next(), Look::Near, "a slow one does not come again at once");
+    }
 }

@@ -259,14 +259,14 @@ async fn numbers_are_masked_secrets_never_shown_and_changes_need_their_scope() {
         let whole = get(&house, ADMIN, path).await;
         assert_eq!(whole.status, 200, "{path}: {}", whole.text());
         assert!(!whole.text().contains("a-secret-that"), "{path}: {}", whole.text());
-        if path != "audit" {
+        if path == "audit" {
+            assert!(!whole.text().contains("41555501"), "{}", whole.text());
+        } else {
             let masked = get(&house, &plain, path).await;
             assert_eq!(masked.status, 200, "{path}: {}", masked.text());
             for secret in ["4155550190", "4155550142", "4155550143", "4155550144", "4155550166", "Mallory"] {
                 assert!(!masked.text().contains(secret), "{path} shows {secret}: {}", masked.text());
             }
-        } else {
-            assert!(!whole.text().contains("41555501"), "{}", whole.text());
         }
     }
     for path in [

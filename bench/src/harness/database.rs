@@ -1,6 +1,10 @@
 //! The private PostgreSQL that all servers use in turn, each with a database of its own.
 
-use std::{fs, os::unix::fs::PermissionsExt as _, path::Path};
+use std::{
+    fs,
+    os::unix::fs::PermissionsExt as _,
+    path::{Path, PathBuf},
+};
 
 use anyhow::Context as _;
 use smartline::{PrivateOptions, PrivatePostgres};
@@ -36,6 +40,12 @@ impl Database {
     #[must_use]
     pub fn folder(&self) -> &Path {
         self.folder.path()
+    }
+
+    /// The file that the server logs to.
+    #[must_use]
+    pub fn log(&self) -> PathBuf {
+        self.postgres.data_dir().join("server.log")
     }
 
     /// Stops the server and removes everything.

@@ -20,7 +20,9 @@ use tokio::{
 use super::{Database, Processes};
 use crate::{
     baseline,
-    line::{self, Kind, ORIGIN, PLIVO_ACCOUNT, PLIVO_TOKEN, STRIPE_SECRET, TWILIO_ACCOUNT, TWILIO_TOKEN},
+    line::{
+        self, API_KEY, Kind, ORIGIN, PLIVO_ACCOUNT, PLIVO_TOKEN, STRIPE_SECRET, TWILIO_ACCOUNT, TWILIO_TOKEN,
+    },
 };
 
 /// Longest wait for the first accepted request.
@@ -116,7 +118,8 @@ impl Contestant {
             .env("TWILIO_ACCOUNT_SID", TWILIO_ACCOUNT)
             .env("TWILIO_AUTH_TOKEN", TWILIO_TOKEN)
             .env("PLIVO_AUTH_ID", PLIVO_ACCOUNT)
-            .env("PLIVO_AUTH_TOKEN", PLIVO_TOKEN);
+            .env("PLIVO_AUTH_TOKEN", PLIVO_TOKEN)
+            .env("SMARTLINE_API_KEY", API_KEY);
         Ok(command)
     }
 }

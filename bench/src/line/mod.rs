@@ -20,6 +20,9 @@ pub const PLIVO_ACCOUNT: &str = "MABENCH0123456789ABC";
 /// Plivo's auth token.
 pub const PLIVO_TOKEN: &str = "bench0123456789abcdef0123456789abcdef";
 
+/// What opens the API.
+pub const API_KEY: &str = "bench_0123456789abcdef0123456789abcdef0123456789";
+
 /// What a request is about; each has a path of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {

@@ -11,6 +11,8 @@ use crate::{
     inbox::overview,
 };
 
+const VERSION_SQL: &str = "SELECT current_setting('server_version_num')::integer";
+
 const GROUP: &str = "database";
 
 /// How long there must be room for events.
@@ -38,9 +40,7 @@ pub(super) async fn look(report: &mut Report, environment: &Environment, now: Da
 }
 
 async fn ask(report: &mut Report, db: &mut sqlx::PgConnection, now: DateTime<Utc>) -> sqlx::Result<()> {
-    let version: i32 = sqlx::query_scalar("SELECT current_setting('server_version_num')::integer")
-        .fetch_one(&mut *db)
-        .await?;
+    let version: i32 = sqlx::query_scalar(VERSION_SQL).fetch_one(&mut *db).await?;
     let shown = format!("{}.{}", version / 10_000, version % 10_000);
     if version < 140_000 {
         report.found("E402", "PostgreSQL", &shown, None);

@@ -8,7 +8,7 @@ use axum::{
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
-use sqlx::{AssertSqlSafe, Row as _, types::Json as JsonColumn};
+use sqlx::{AssertSqlSafe, types::Json as JsonColumn};
 use uuid::Uuid;
 
 use super::{
@@ -63,7 +63,10 @@ pub(super) async fn detail(
 }
 
 /// The row with this id, ours or the provider's.
-async fn find(state: &State, resource: &Resource, name: &str) -> Result<Value, Error> {
+///
+/// # Errors
+/// That there is none, or what the database raises.
+pub(in crate::http) async fn find(state: &State, resource: &Resource, name: &str) -> Result<Value, Error> {
     let from = resource.from;
     let own = id::read(resource.prefix, name).ok();
     // Whichever clause it is, each parameter must stand in the statement.
@@ -81,13 +84,53 @@ async fn find(state: &State, resource: &Resource, name: &str) -> Result<Value, E
 }
 
 /// The request of an event as it came, the answer, and what has become of it.
+#[derive(sqlx::FromRow)]
+pub(in crate::http) struct Whole {
+    endpoint: String,
+    signed_by: String,
+    pub(in crate::http) headers: JsonColumn<Vec<(String, String)>>,
+    pub(in crate::http) body: Vec<u8>,
+    /// `None` where it was the endpoint's usual one.
+    pub(in crate::http) answer: Option<Vec<u8>>,
+    /// Set while it is in the queue.
+    pub(in crate::http) attempts: Option<i32>,
+    pub(in crate::http) due_at: Option<DateTime<Utc>>,
+    pub(in crate::http) dead_at: Option<DateTime<Utc>>,
+    pub(in crate::http) error: Option<String>,
+}
+
+impl Whole {
+    /// Where the work on it stands: `done`, `waiting`, `retrying` or `dead`.
+    pub(in crate::http) fn state(&self) -> &'static str {
+        match (self.attempts, self.dead_at) {
+            (None, _) => "done",
+            (Some(_), Some(_)) => "dead",
+            (Some(0), None) => "waiting",
+            (Some(_), None) => "retrying",
+        }
+    }
+}
+
+impl Whole {
+    /// The answer that was given; of an event that was recovered, none was.
+    pub(in crate::http) fn given(&self) -> Option<Answer> {
+        let endpoint = Endpoint::of_path(&format!("/webhooks/{}", self.endpoint));
+        let endpoint = endpoint.filter(|_| self.signed_by != RECOVERED)?;
+        Some(self.answer.clone().map_or_else(|| webhooks::usual(endpoint), Answer::xml))
+    }
+}
+
+/// # Errors
+/// What the database raises.
+pub(in crate::http) async fn whole(state: &State, event: Uuid) -> sqlx::Result<Option<Whole>> {
+    sqlx::query_as(EVENT_SQL).bind(event).fetch_optional(&state.db).await
+}
+
 async fn add_request(state: &State, id: Uuid, shown: &mut Value, people: bool) -> Result<(), Error> {
-    let Some(row) = sqlx::query(EVENT_SQL).bind(id).fetch_optional(&state.db).await? else { return Ok(()) };
-    shown["attempts"] = row.try_get::<Option<i32>, _>("attempts")?.into();
-    shown["next_attempt_at"] = match row.try_get::<Option<DateTime<Utc>>, _>("dead_at")? {
-        None => json!(row.try_get::<Option<DateTime<Utc>>, _>("due_at")?),
-        Some(_) => Value::Null,
-    };
+    let Some(row) = whole(state, id).await? else { return Ok(()) };
+    shown["attempts"] = row.attempts.into();
+    shown["next_attempt_at"] = json!(row.due_at.filter(|_| row.dead_at.is_none()));
+    let answer = row.given();
     let content = |bytes: Vec<u8>| {
         let (length, base64) = (bytes.len(), STANDARD.encode(&bytes));
         if people {
@@ -96,8 +139,7 @@ async fn add_request(state: &State, id: Uuid, shown: &mut Value, people: bool) -
             json!({ "bytes": length })
         }
     };
-    shown["body"] = content(row.try_get("body")?);
-    let answer = answer(row.try_get("endpoint")?, row.try_get("signed_by")?, row.try_get("answer")?);
+    shown["body"] = content(row.body);
     shown["answer"] = answer.map_or(Value::Null, |answer| {
         let mut shown = content(answer.body.into());
         shown["status"] = answer.status.into();
@@ -105,16 +147,27 @@ async fn add_request(state: &State, id: Uuid, shown: &mut Value, people: bool) -
         shown
     });
     if people {
-        shown["error"] = row.try_get::<Option<String>, _>("error")?.into();
-        shown["headers"] = row.try_get::<JsonColumn<Value>, _>("headers")?.0;
+        shown["error"] = row.error.into();
+        shown["headers"] = json!(row.headers.0);
     }
     Ok(())
 }
 
-/// The answer that was given; of an event that was recovered, none was.
-fn answer(endpoint: &str, signed_by: &str, kept: Option<Vec<u8>>) -> Option<Answer> {
-    let endpoint = Endpoint::of_path(&format!("/webhooks/{endpoint}")).filter(|_| signed_by != RECOVERED)?;
-    Some(kept.map_or_else(|| webhooks::usual(endpoint), Answer::xml))
+/// What one event told of a call.
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub(in crate::http) struct Moment {
+    pub(in crate::http) event_id: Uuid,
+    pub(in crate::http) at: DateTime<Utc>,
+    pub(in crate::http) kind: String,
+    pub(in crate::http) what: String,
+}
+
+/// Everything that told of a call, oldest first.
+///
+/// # Errors
+/// What the database raises.
+pub(in crate::http) async fn moments(state: &State, call: &str) -> sqlx::Result<Vec<Moment>> {
+    sqlx::query_as(TIMELINE_SQL).bind(call).fetch_all(&state.db).await
 }
 
 /// `GET /api/v1/calls/{id}/timeline`: every event that told of a call, oldest first.
@@ -126,17 +179,15 @@ pub(super) async fn timeline(
     reader.needs(Scope::Read)?;
     let calls = resources::named("calls").ok_or_else(|| Error::NotFound("no such resource".to_owned()))?;
     let call = find(&state, calls, &id).await?;
-    let mut rows = sqlx::query(TIMELINE_SQL).bind(call["key"].as_str()).fetch_all(&state.db).await?;
-    let has_more = rows.len() > LONGEST_TIMELINE;
-    rows.truncate(LONGEST_TIMELINE);
-    let line = |row: &sqlx::postgres::PgRow| -> sqlx::Result<Value> {
-        let at: DateTime<Utc> = row.try_get("at")?;
-        let (kind, what): (String, String) = (row.try_get("kind")?, row.try_get("what")?);
-        Ok(
-            json!({ "event": id::shown("event_", row.try_get("event_id")?), "at": at, "type": kind, "what": what }),
-        )
+    let mut moments = moments(&state, call["key"].as_str().unwrap_or_default()).await?;
+    let has_more = moments.len() > LONGEST_TIMELINE;
+    moments.truncate(LONGEST_TIMELINE);
+    let line = |moment: &Moment| {
+        json!({
+            "event": id::shown("event_", moment.event_id), "at": moment.at, "type": moment.kind, "what": moment.what,
+        })
     };
-    let data = rows.iter().map(line).collect::<sqlx::Result<Vec<_>>>()?;
+    let data: Vec<Value> = moments.iter().map(line).collect();
     Ok(Json(json!({ "object": "list", "data": data, "has_more": has_more })))
 }
 

@@ -7,6 +7,7 @@ use axum::{
     response::IntoResponse,
 };
 use serde_json::{Value, json};
+use uuid::Uuid;
 
 use super::{caller::Reader, query::Wanted, resources};
 use crate::{
@@ -35,6 +36,32 @@ pub(super) async fn page(
     reader: &Reader,
 ) -> Result<Json<Value>, Error> {
     let wanted = wanted(name, query, reader)?;
+    let found = find(state, &wanted).await?;
+    let people = reader.sees_people();
+    let data: Vec<Value> = found.rows.into_iter().map(|row| wanted.resource.shown(row, people)).collect();
+    let mut answer = json!({ "object": "list", "data": data, "has_more": found.has_more });
+    if let Some(next) = found.looked_to {
+        answer["partial"] = true.into();
+        answer["has_more"] = true.into();
+        answer["next"] = id::shown(wanted.resource.prefix, next).into();
+    }
+    Ok(Json(answer))
+}
+
+/// Rows as the database has them, people's data and all.
+pub(in crate::http) struct Found {
+    pub(in crate::http) rows: Vec<Value>,
+    /// Whether more of them are known to follow.
+    pub(in crate::http) has_more: bool,
+    /// Where to go on, where as many rows were looked at as may be.
+    pub(in crate::http) looked_to: Option<Uuid>,
+}
+
+/// The rows of a page.
+///
+/// # Errors
+/// What the database raises.
+pub(in crate::http) async fn find(state: &State, wanted: &Wanted) -> Result<Found, Error> {
     let mut rows = wanted.rows().fetch_all(&state.db).await?;
     let limit = usize::try_from(wanted.limit).unwrap_or(0);
     let has_more = rows.len() > limit;
@@ -42,18 +69,10 @@ pub(super) async fn page(
     if wanted.upward() {
         rows.reverse();
     }
-    let people = reader.sees_people();
-    let data: Vec<Value> = rows.into_iter().map(|row| wanted.resource.shown(row.0, people)).collect();
-    let mut answer = json!({ "object": "list", "data": data, "has_more": has_more });
-    if !has_more
-        && wanted.looks()
-        && let Some(next) = wanted.looked_to().fetch_optional(&state.db).await?
-    {
-        answer["partial"] = true.into();
-        answer["has_more"] = true.into();
-        answer["next"] = id::shown(wanted.resource.prefix, next).into();
-    }
-    Ok(Json(answer))
+    let rows = rows.into_iter().map(|row| row.0).collect();
+    let looked_to =
+        if has_more || !wanted.looks() { None } else { wanted.looked_to().fetch_optional(&state.db).await? };
+    Ok(Found { rows, has_more, looked_to })
 }
 
 /// `GET /api/v1/{resource}/count`: up to [`COUNTED`], and among as many rows as a page looks at.

@@ -11,7 +11,7 @@ const MASKED: &str = "(masked)";
 
 impl Resource {
     /// The answer's form of a row: ids with prefixes, no machinery, and people's data only where `people` says so.
-    pub(super) fn shown(&self, row: Value, people: bool) -> Value {
+    pub(in crate::http) fn shown(&self, row: Value, people: bool) -> Value {
         let Value::Object(mut row) = row else { return row };
         row.remove("stamps");
         let mut shown = Map::new();
@@ -47,7 +47,7 @@ fn sources(sources: Value) -> Value {
 }
 
 /// A number but for its last four digits; what is too short for that, or is none, is masked whole.
-pub(super) fn mask_number(number: &Value) -> Value {
+pub(in crate::http) fn mask_number(number: &Value) -> Value {
     let text = number.as_str().unwrap_or_default();
     let digits: Vec<char> = text.chars().filter(char::is_ascii_digit).collect();
     if text.starts_with('+') && digits.len() >= 8 {

@@ -8,20 +8,20 @@ mod body;
 mod caller;
 mod contacts;
 mod conversations;
-mod detail;
+pub(super) mod detail;
 mod erasure;
 mod flows;
 mod keys;
 mod lines;
-mod list;
-mod masks;
+pub(super) mod list;
+pub(super) mod masks;
 mod once;
 pub(crate) mod openapi;
 mod operations;
-mod query;
+pub(super) mod query;
 mod replay;
-mod resources;
-mod stats;
+pub(super) mod resources;
+pub(super) mod stats;
 mod stream;
 
 use axum::{

@@ -27,7 +27,7 @@ const LOOK: i64 = 5_000;
 pub(super) type Statement<T> = QueryScalar<'static, Postgres, T, PgArguments>;
 
 /// What is asked for.
-pub(super) struct Wanted {
+pub(in crate::http) struct Wanted {
     pub(super) resource: &'static Resource,
     pub(super) limit: i64,
     /// Ids below it.
@@ -52,7 +52,7 @@ impl Wanted {
     ///
     /// # Errors
     /// 400 that names the parameter which is not known or not understood.
-    pub(super) fn read(resource: &'static Resource, query: &str) -> Result<Self, Error> {
+    pub(in crate::http) fn read(resource: &'static Resource, query: &str) -> Result<Self, Error> {
         let mut wanted = Self::all(resource);
         for (name, value) in Params::from_query(query).sorted() {
             wanted.set(name, value, LONGEST_PAGE)?;
@@ -137,7 +137,7 @@ impl Wanted {
     }
 
     /// The scope that a filter asks for beside that of the resource.
-    pub(super) fn scope(&self) -> Option<Scope> {
+    pub(in crate::http) fn scope(&self) -> Option<Scope> {
         self.active().any(|filter| matches!(filter.kind, Kind::Content)).then_some(Scope::PiiRead)
     }
 
@@ -147,7 +147,7 @@ impl Wanted {
     }
 
     /// Whether the page is the one above a row, and so is looked for from below.
-    pub(super) fn upward(&self) -> bool {
+    pub(in crate::http) fn upward(&self) -> bool {
         self.after.is_some() && self.before.is_none()
     }
 

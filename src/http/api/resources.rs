@@ -5,13 +5,13 @@
 use crate::access::Scope;
 
 /// A kind of thing that can be listed.
-pub(super) struct Resource {
+pub(in crate::http) struct Resource {
     /// In paths.
     pub(super) name: &'static str,
     /// What one is called: the `object` of its answers.
     pub(super) object: &'static str,
     /// What its ids begin with.
-    pub(super) prefix: &'static str,
+    pub(in crate::http) prefix: &'static str,
     /// What lies under the name `t`, with at least a column `id`.
     pub(super) from: &'static str,
     /// What is added to each row that is shown: an SQL object over `t`.
@@ -23,7 +23,7 @@ pub(super) struct Resource {
     pub(super) numbers: &'static [&'static str],
     /// Columns that are shown only with `pii:read`.
     pub(super) hidden: &'static [&'static str],
-    pub(super) scope: Scope,
+    pub(in crate::http) scope: Scope,
     pub(super) about: &'static str,
 }
 
@@ -644,6 +644,6 @@ pub(super) const RESOURCES: &[Resource] = &[
 ];
 
 /// The resource with this name.
-pub(super) fn named(name: &str) -> Option<&'static Resource> {
+pub(in crate::http) fn named(name: &str) -> Option<&'static Resource> {
     RESOURCES.iter().find(|resource| resource.name == name)
 }

@@ -19,12 +19,27 @@ SELECT (SELECT count(*) FROM (SELECT FROM events WHERE id >= uuid_floor($1) LIMI
        (SELECT count(*) FROM (SELECT FROM rejections WHERE id >= uuid_floor($1) LIMIT $2) recent)";
 
 const NOW_SQL: &str = "
-SELECT (SELECT count(*) FROM (SELECT FROM event_work WHERE dead_at IS NOT NULL LIMIT $1) dead),
-       (SELECT count(*) FROM (SELECT FROM event_work WHERE dead_at IS NULL LIMIT $1) waiting),
-       (SELECT count(*) FROM (SELECT FROM calls WHERE NOT ended LIMIT $1) open)";
+SELECT (SELECT count(*) FROM (SELECT FROM event_work WHERE dead_at IS NOT NULL LIMIT $1) dead) AS dead,
+       (SELECT count(*) FROM (SELECT FROM event_work WHERE dead_at IS NULL LIMIT $1) waiting) AS waiting,
+       (SELECT count(*) FROM (SELECT FROM calls WHERE NOT ended LIMIT $1) open) AS open";
 
 const OLDEST_SQL: &str = "
 SELECT event_id FROM event_work WHERE dead_at IS NULL ORDER BY event_id LIMIT 1";
+
+/// How many events were given up and how many wait, and how many calls go on; each counted to one more than
+/// [`COUNTED`] at most.
+#[derive(Clone, Copy, Debug, sqlx::FromRow)]
+pub(in crate::http) struct Standing {
+    pub(in crate::http) dead: i64,
+    pub(in crate::http) waiting: i64,
+    pub(in crate::http) open: i64,
+}
+
+/// # Errors
+/// What the database raises.
+pub(in crate::http) async fn standing(state: &State) -> sqlx::Result<Standing> {
+    sqlx::query_as(NOW_SQL).bind(COUNTED + 1).fetch_one(&state.db).await
+}
 
 /// `GET /api/v1/stats`.
 pub(super) async fn stats(
@@ -33,8 +48,7 @@ pub(super) async fn stats(
 ) -> Result<impl IntoResponse, Error> {
     reader.needs(Scope::Read)?;
     let now = state.clock.now();
-    let query = sqlx::query_as(NOW_SQL).bind(COUNTED + 1);
-    let (dead, waiting, open): (i64, i64, i64) = query.fetch_one(&state.db).await?;
+    let Standing { dead, waiting, open } = standing(&state).await?;
     let oldest: Option<uuid::Uuid> = sqlx::query_scalar(OLDEST_SQL).fetch_optional(&state.db).await?;
     let age = oldest.map(|id| (now - EventId::from(id).time()).num_seconds().max(0));
     let mut answer = json!({

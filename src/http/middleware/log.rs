@@ -54,7 +54,10 @@ impl Seen {
         }
         let (status, took) = (response.status().as_u16(), self.since.elapsed());
         count(&state.metrics, self.route, status, &outcome, took);
-        write_line(&self, status, &outcome, took);
+        let unlogged = if outcome.crowded { state.crowd.admits(Instant::now()) } else { Some(0) };
+        if let Some(unlogged) = unlogged {
+            write_line(&self, status, &outcome, took, unlogged);
+        }
         response
     }
 }
@@ -100,8 +103,9 @@ fn set(response: &mut Response, name: HeaderName, value: &str) {
     }
 }
 
-/// One line a request. It names no address of a genuine request, no query and nothing out of a body.
-fn write_line(seen: &Seen, status: u16, outcome: &Outcome, took: Duration) {
+/// One line a request, but for an overload: writing that down must not make it worse. The line after such a second tells
+/// how many were `unlogged`. It names no address of a genuine request, no query and nothing out of a body.
+fn write_line(seen: &Seen, status: u16, outcome: &Outcome, took: Duration, unlogged: u64) {
     let Seen { id, route, method, .. } = seen;
     let milliseconds = |duration: Duration| (duration.as_secs_f64() * 10_000.0).round() / 10.0;
     let signed_by = match outcome.signed_by {
@@ -124,6 +128,7 @@ fn write_line(seen: &Seen, status: u16, outcome: &Outcome, took: Duration) {
                 store_ms = outcome.store.map(milliseconds),
                 event.id = outcome.event.map(|event| event.to_string()),
                 request.id = %id,
+                unlogged = (unlogged > 0).then_some(unlogged),
                 "request"
             )
         };

@@ -23,8 +23,9 @@ use super::{error, state::State};
 
 /// Sees a request from its head to its answer: keeps the rules that hold before any handler, catches a panic, notes a
 /// refusal, writes the log line and the figures, and adds the headers that every answer has.
-pub(super) async fn surround(Extract(state): Extract<State>, request: Request, next: Next) -> Response {
+pub(super) async fn surround(Extract(state): Extract<State>, mut request: Request, next: Next) -> Response {
     let seen = Seen::new(&state, &request);
+    request.extensions_mut().insert(seen.id);
     let client = client::address(state.proxy, &request);
     let watched = Watched::new(seen.route, client, &request);
     let response = match rules::broken(&state, &request, client) {

@@ -14,6 +14,7 @@ use crate::{
         state::{Outcome, State},
         verified::Configured,
     },
+    inbox::NotKept,
     lines::{
         Call, Decided, Message,
         desk::Told,
@@ -117,16 +118,21 @@ async fn answer<W: Carrier>(
         Ok((answer, outcome))
     };
     let work = AssertUnwindSafe(keep::within(state.limits.answer, work)).catch_unwind();
+    let mut crowded = false;
     let cause = match work.await {
         Ok(Ok((answer, outcome))) => return Ok(keep::respond(answer, outcome)),
-        Ok(Err(error @ Error::NotKept(_))) => error.to_string(),
+        Ok(Err(Error::NotKept(why))) => {
+            crowded = why == NotKept::Overloaded;
+            Error::from(why).to_string()
+        }
         Ok(Err(refusal)) => return Err(refusal),
         Err(panic) => {
             state.metrics.requests.panicked();
             format!("panic: {}", panic_text(panic.as_ref()))
         }
     };
-    let outcome = Outcome { label: "safe_document", cause: Some(cause), ..keep::outcome_of(delivery) };
+    let outcome =
+        Outcome { label: "safe_document", cause: Some(cause), crowded, ..keep::outcome_of(delivery) };
     Ok(keep::respond(safe(), outcome))
 }
 

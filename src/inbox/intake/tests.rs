@@ -188,6 +188,21 @@ async fn beyond_the_bound_they_are_turned_away_each_in_its_lane() {
     intake.waits(call(4));
 }
 
+#[test]
+fn while_a_full_lane_turns_away_the_next_is_not_even_read() {
+    let mut lane = Lane::default();
+    for key in 1..=2 {
+        assert!(lane.push(&Arc::new(payment(key)), 2).is_empty());
+    }
+    assert!(!lane.is_crowded(2, Instant::now()), "nobody had to leave yet");
+    assert_eq!(lane.push(&Arc::new(payment(3)), 2).len(), 1);
+    let at = lane.turned_away.unwrap();
+    assert!(lane.is_crowded(2, at));
+    assert!(!lane.is_crowded(2, at + TURN));
+    lane.pop();
+    assert!(!lane.is_crowded(2, at), "there is room");
+}
+
 #[tokio::test]
 async fn large_ones_are_bounded_by_their_bytes() {
     let intake = door(512);

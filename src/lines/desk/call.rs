@@ -92,7 +92,7 @@ impl Desk {
         let capability = capability::of(signer.keys, signer.id);
         let facts = facts(&profile, &caller, call, &going, &capability, now);
         let turn = engine::step(followed.flow(), at, &facts, Event::Begins(Start::Call), signer);
-        self.decided(call, line, &profile, decision, turn, now)
+        Self::decided(call, line, &profile, decision, turn, now)
     }
 
     /// A call that goes on.
@@ -142,8 +142,8 @@ impl Desk {
         match edge {
             Edge::Screen => {
                 let next = Position { edge: Edge::Screened as u8, ..at };
-                let link = || signer.link(Purpose::Continue, &next);
-                let verbs = screening(&facts, (call.provider == Provider::Twilio).then(link));
+                let accepted = || signer.link(Purpose::Continue, &next);
+                let verbs = screening(&facts, (call.provider == Provider::Twilio).then(accepted));
                 return Ok(Decided { verbs, decision, cause: None });
             }
             Edge::Screened => {
@@ -176,7 +176,7 @@ impl Desk {
         };
         tracing::debug!(step = name, "a call goes on");
         let turn = engine::step(followed.flow(), at, &facts, event, signer);
-        Ok(self.decided(call, line, &profile, decision, turn, now))
+        Ok(Self::decided(call, line, &profile, decision, turn, now))
     }
 
     /// What an agent says to what the caller said, or what the caller did instead.
@@ -208,7 +208,6 @@ impl Desk {
 
     /// The turn with what it owes, as a decision.
     fn decided(
-        &self,
         call: &Call,
         line: Option<&Line>,
         profile: &Profile,

@@ -1,7 +1,8 @@
 //! Where a call or a text is answered: looks up the line and what is known, asks the guards and the engine, and remembers.
 //!
-//! Nothing here writes: the decision is kept with its event by whoever asked. [`Desk::kept`] is told when it was, so that
-//! what was decided for a duplicate, whose first answer counts, is not remembered.
+//! Nothing here writes: the decision is kept with its event by whoever asked. [`Desk::kept_call`] and
+//! [`Desk::kept_text`] are told when it was, so that what was decided for a duplicate, whose first answer counts, is not
+//! remembered.
 
 mod after;
 mod call;
@@ -134,7 +135,7 @@ impl Desk {
         if decided.verbs.last().is_some_and(|verb| matches!(verb, Verb::Hangup | Verb::Refuse(_))) {
             // A retry of it is answered from what was kept.
             self.running.change(&key, |going| {
-                *going = std::mem::replace(going, Going::unknown()).after(&decided.decision)
+                *going = std::mem::replace(going, Going::unknown()).after(&decided.decision);
             });
             self.running.change(&key, |going| going.ringing = false);
             return;

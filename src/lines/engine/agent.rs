@@ -1,5 +1,7 @@
 //! Agents: by turns of words, by a stream of sound, or by Twilio's relay; and the way back from each.
 
+use std::ops::ControlFlow;
+
 use serde::{Deserialize, Serialize};
 
 use super::{Edge, Effect, Event, facts::Facts, walk::Walk};
@@ -102,13 +104,15 @@ fn endpoint(agent: &Agent, facts: &Facts<'_>) -> Option<Endpoint> {
 }
 
 impl<'a> Walk<'a> {
-    /// Hands over. `Some` is the way on where there is no agent to be had.
-    pub(super) fn agent(&mut self, name: &'a str, agent: &'a Agent) -> Option<Option<&'a str>> {
-        let Some(endpoint) = endpoint(agent, self.facts) else { return Some(agent.failed.as_deref()) };
+    /// Hands over, which ends the document; the way on where there is no agent to be had.
+    pub(super) fn agent(&mut self, name: &'a str, agent: &'a Agent) -> ControlFlow<(), Option<&'a str>> {
+        let Some(endpoint) = endpoint(agent, self.facts) else {
+            return ControlFlow::Continue(agent.failed.as_deref());
+        };
         self.turn.agent = true;
         if self.facts.body.is_some() {
             // A text's agent is asked before the document is made, see `Event::Agent`.
-            return None;
+            return ControlFlow::Break(());
         }
         self.disclose(name, agent);
         match endpoint.mode {
@@ -125,7 +129,7 @@ impl<'a> Walk<'a> {
             }
             Mode::Relay => self.relay(name, agent, &endpoint.url),
         }
-        None
+        ControlFlow::Break(())
     }
 
     fn disclose(&mut self, name: &str, agent: &Agent) {
@@ -208,14 +212,16 @@ impl<'a> Walk<'a> {
                 let poll = self.link(Purpose::Continue, name, Edge::Poll, attempt);
                 self.wait(Verb::Redirect(poll));
             }
-            Event::Agent(_) | Event::HandedBack(Directive::Failed) => self.go(agent.failed.as_deref()),
+            Event::Agent(_) | Event::HandedBack(Directive::Failed) | Event::Rung(false) => {
+                self.go(agent.failed.as_deref());
+            }
             Event::Silence if self.at.attempt == 0 => {
                 self.listen(name, Some(Speech::english(STILL_THERE)), 1);
             }
-            Event::Silence | Event::HandedBack(Directive::Done) => self.go(agent.done.as_deref()),
+            Event::Silence | Event::HandedBack(Directive::Done) | Event::Rung(true) => {
+                self.go(agent.done.as_deref());
+            }
             Event::HandedBack(Directive::Ring(person)) => self.wished(name, agent, &person),
-            Event::Rung(true) => self.go(agent.done.as_deref()),
-            Event::Rung(false) => self.go(agent.failed.as_deref()),
             _ => self.lost("the position does not fit the request"),
         }
     }

@@ -120,6 +120,7 @@ pub(crate) struct Caller {
 
 /// What is known.
 #[derive(Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub(crate) struct Facts<'a> {
     pub(crate) now: DateTime<Utc>,
     pub(crate) line: &'a Profile,

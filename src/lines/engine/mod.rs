@@ -14,7 +14,7 @@ mod tests;
 mod walk;
 
 pub(crate) use self::{
-    agent::{Directive, Endpoint, Question, Reply, Turn as AgentTurn, asked, opening},
+    agent::{Action, Directive, Endpoint, Question, Reply, Turn as AgentTurn, asked, opening},
     facts::{Attestation, Caller, Facts, Profile},
     route::Tested,
 };

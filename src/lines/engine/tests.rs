@@ -326,7 +326,7 @@ fn a_text_is_answered_once_in_its_answer_and_else_by_itself() {
     assert_eq!(short(&turn), "text[Thanks +14155550100.]");
     assert_eq!(turn.replied, Some(("a".to_owned(), Once::Day)));
     let more = Effect::Text { key: "b".to_owned(), body: "More.".to_owned(), once: Once::Call };
-    assert_eq!(turn.effects, [more.clone()]);
+    assert_eq!(turn.effects, std::slice::from_ref(&more));
     trial.answered.insert("a".to_owned());
     let turn = trial.begin();
     assert_eq!((short(&turn).as_str(), turn.effects), ("text[More.]", vec![]), "8: once a day");
@@ -360,7 +360,6 @@ fn f12_an_agent_by_turns_is_disclosed_listened_to_and_given_up() {
             target: target.map(str::to_owned),
         }))
     };
-    use super::agent::Action;
     for (case, edge, attempt, event, expected) in [
         ("it goes on", Edge::Answered, 0, reply(Action::Continue, None), "ask[Well.] | →0.1.0"),
         ("it ends", Edge::Answered, 0, reply(Action::End, None), "Well. | Done. | hangup"),

@@ -1,6 +1,6 @@
 //! The walk from step to step that makes one document.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, ops::ControlFlow};
 
 use super::{
     Edge, Effect, Event, Links, Start, Turn,
@@ -138,8 +138,8 @@ impl<'a> Walk<'a> {
                 Step::Ring(ring) => return self.ring(name, ring, 0),
                 Step::Voicemail(voicemail) => return self.voicemail(name, voicemail),
                 Step::Agent(agent) => match self.agent(name, agent) {
-                    Some(way) => way,
-                    None => return,
+                    ControlFlow::Continue(way) => way,
+                    ControlFlow::Break(()) => return,
                 },
             };
         }
@@ -300,13 +300,11 @@ impl<'a> Walk<'a> {
     }
 
     fn recorded(&mut self, voicemail: &'a Voicemail) {
-        match voicemail.next.as_deref() {
-            Some(next) => self.go(Some(next)),
-            None => {
-                self.say_english(THANKS);
-                self.hang_up();
-            }
+        if let Some(next) = voicemail.next.as_deref() {
+            return self.go(Some(next));
         }
+        self.say_english(THANKS);
+        self.hang_up();
     }
 
     fn end(&mut self, end: &End) {

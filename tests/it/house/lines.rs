@@ -46,8 +46,9 @@ VALUES ($1, $2, $3, $4, $5, $6, 'America/New_York', 'US', 'en-US', 'on', $7, now
                 .execute(&self.db)
                 .await
                 .unwrap();
-            let publish = "INSERT INTO publications (id, line, flow_version, at, actor) VALUES ($1, $2, $3, now(), 'test')";
-            let publish = sqlx::query(publish).bind(Uuid::now_v7()).bind(id).bind(version);
+            let publish =
+                "INSERT INTO publications (line, flow_version, at, actor) VALUES ($1, $2, now(), 'test')";
+            let publish = sqlx::query(publish).bind(id).bind(version);
             publish.execute(&self.db).await.unwrap();
         }
         self.app.lines_caught_up().await.unwrap();

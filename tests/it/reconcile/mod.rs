@@ -215,7 +215,7 @@ async fn a_call_that_the_sweeper_gave_up_is_mended() {
     providers.add("Calls.json", NOW + 42, twilio_call("CA1", "completed", NOW + 42));
     assert_eq!(sum(&run(&house).await, "taken_in"), 1);
     house.app.work_once().await.unwrap();
-    assert_eq!(outcome().await, "missed");
+    assert_eq!(outcome().await, "abandoned");
     house.close().await;
 }
 

@@ -90,12 +90,13 @@ impl Delivery {
         match (reply.status, self.endpoint()) {
             (503, _) if !self.is_call() && reply.header("retry-after").is_some() => Verdict::Refused,
             (200, "stripe") if body == r#"{"received":true}"# => Verdict::Acknowledged,
-            (200, "twilio/status" | "plivo/hangup") if empty => Verdict::Acknowledged,
             // Silence is an answer, too, where the text is kept: to one that is answered later, or too many.
             (200, "twilio/sms" | "plivo/sms") if empty && reply.header("x-smartline-event").is_none() => {
                 Verdict::Safe
             }
-            (200, "twilio/sms" | "plivo/sms") if empty => Verdict::Acknowledged,
+            (200, "twilio/status" | "plivo/hangup" | "twilio/sms" | "plivo/sms") if empty => {
+                Verdict::Acknowledged
+            }
             (200, "twilio/sms" | "plivo/sms") if body.contains("</Message>") => Verdict::Acknowledged,
             (200, "twilio/voice" | "plivo/answer") if body.contains("Sorry") => Verdict::Safe,
             (200, "twilio/voice" | "plivo/answer") if body.contains("<Record") => Verdict::Acknowledged,

@@ -11,11 +11,11 @@ use super::{
 /// The schemas of the answers.
 pub(super) fn schemas() -> Map<String, Value> {
     let texts = || json!({ "type": "array", "items": text() });
-    let tested = json!({
+    let test = json!({
         "type": "object", "required": ["step", "test", "saw", "holds"],
         "properties": { "step": text(), "test": text(), "saw": text(), "holds": { "type": "boolean" } },
     });
-    let tests = json!({ "type": "array", "items": tested });
+    let tested = json!({ "type": "array", "items": test });
     let guard = json!({
         "type": "object", "required": ["guard", "saw", "passed"],
         "properties": { "guard": text(), "saw": text(), "passed": { "type": "boolean" } },
@@ -25,7 +25,7 @@ pub(super) fn schemas() -> Map<String, Value> {
         "type": "object", "required": ["event", "at", "guards", "tests", "steps"],
         "properties": {
             "event": text(), "at": time_schema(), "line": perhaps(&text()), "flow_version": perhaps(&number),
-            "turn": number, "steps": texts(), "guards": { "type": "array", "items": guard }, "tests": tests,
+            "turn": number, "steps": texts(), "guards": { "type": "array", "items": guard }, "tests": tested,
             "captured": { "type": "object" }, "hours": { "type": "object" },
             "recording_notice": { "type": "boolean" }, "outcome": perhaps(&text()), "cause": perhaps(&text()),
             "owed": { "type": "array", "items": { "type": "object" } },
@@ -35,7 +35,7 @@ pub(super) fn schemas() -> Map<String, Value> {
         "type": "object", "required": ["heard", "waits", "path", "twilio", "plivo"],
         "properties": {
             "heard": texts(), "waits": { "enum": ["answer", "ring", "message", "agent", "nothing"] },
-            "path": texts(), "tests": tests, "effects": { "type": "array", "items": { "type": "object" } },
+            "path": texts(), "tests": tested, "effects": { "type": "array", "items": { "type": "object" } },
             "variables": { "type": "object" }, "twilio": text(), "plivo": text(), "cause": perhaps(&text()),
         },
     });

@@ -16,6 +16,8 @@ use crate::{
     db::{self, Presence},
     domain::{clock::Clock, verb},
     http::{
+        console::shared::Console,
+        crowd::Crowd,
         limiter::{FailureLimiter, KeyLimiter},
         state::{Door, Keys, Limits, Shared},
     },
@@ -65,13 +67,15 @@ fn state() -> State {
         proxy: Proxy::None,
         allow: AllowLists::default(),
         failures: FailureLimiter::new(Arc::clone(&clock)),
-        calls_of_keys: KeyLimiter::new(clock),
+        calls_of_keys: KeyLimiter::new(Arc::clone(&clock)),
         rejections: Rejections::new(db, Secrets::default(), CancellationToken::new()).0,
         limits: Limits::default(),
         metrics: Metrics::new(),
+        crowd: Crowd::default(),
         api_key: None,
         media_dir: None,
         https: true,
+        console: Console::new(Arc::clone(&clock), Vec::new()),
     })
 }
 

@@ -1,0 +1,253 @@
+//! Dead letters by their cause, and having events worked on again: one, or all that match, with their number told first.
+
+use axum::{
+    extract::{Path, RawQuery, State as Extract},
+    response::Response,
+};
+use chrono::{DateTime, Utc};
+use maud::{Markup, html};
+use serde_json::json;
+use uuid::Uuid;
+
+use super::{
+    flash::Flash,
+    icons,
+    page::{self, Section, token},
+    parts::{self, Tone, pill},
+    payload,
+    visitor::{Posted, Visitor, see_other},
+    words,
+};
+use crate::{
+    access::{
+        self, Scope,
+        answers::{Known, Once},
+    },
+    domain::id,
+    http::{error::Error, state::State},
+    inbox::replay::{self, Filter},
+    provider::Params,
+};
+
+const PATH: &str = "/console/dead-letters";
+
+/// Most events that one press puts back; the page says how many are left.
+const PRESS: usize = 10_000;
+
+/// Events of one statement.
+const STEP: i64 = 1000;
+
+const GROUPS_SQL: &str = "
+SELECT event.provider, event.kind, coalesce(left(work.error, 300), '') AS error, count(*) AS count,
+       max(work.dead_at) AS latest, min(event.id::text)::uuid AS example
+FROM event_work work JOIN events event ON event.id = work.event_id
+WHERE work.dead_at IS NOT NULL
+GROUP BY 1, 2, 3 ORDER BY 4 DESC, 5 DESC LIMIT 100";
+
+/// Dead letters of one cause.
+#[derive(Debug, sqlx::FromRow)]
+struct Group {
+    provider: String,
+    kind: String,
+    error: String,
+    count: i64,
+    latest: DateTime<Utc>,
+    example: Uuid,
+}
+
+/// `GET /console/dead-letters`.
+pub(super) async fn list(Extract(state): Extract<State>, visitor: Visitor) -> Result<Response, Error> {
+    visitor.needs(Scope::Read)?;
+    let groups: Vec<Group> = sqlx::query_as(GROUPS_SQL).fetch_all(&state.db).await?;
+    let body = html! {
+        (parts::head("Dead letters", &html! { "Events that could not be worked on in ten tries. They are kept, and can be replayed once the cause is mended." }, &html! {
+            @if visitor.may(Scope::EventsReplay) { a.button href="/console/replay" { (icons::replay()) "Replay by filter" } }
+        }))
+        @if groups.is_empty() {
+            (parts::empty(&icons::ok(), "Nothing was given up", &html! { "Every event that came was worked on, or is about to be." }))
+        } @else {
+            ul.causes { @for group in &groups { (cause(&visitor, group)) } }
+        }
+    };
+    Ok(page::page(&visitor, Section::DeadLetters, "Dead letters", &body))
+}
+
+fn cause(visitor: &Visitor, group: &Group) -> Markup {
+    html! {
+        li.card {
+            div.card-head {
+                h2 { (words::kind(&group.kind)) " " code.kind { (group.kind) } }
+                (pill(Tone::Bad, &parts::counted(group.count, "event", "events")))
+            }
+            p.tags { (parts::provider(&group.provider)) span { "last " (parts::when(visitor, group.latest)) } }
+            @if visitor.may(Scope::PiiRead) { pre.payload.error tabindex="0" { (payload::safe(&group.error)) } } @else { p.hint { "The cause may name people's data, and is shown with the scope pii:read." } }
+            p.links {
+                a href={ "/console/events/" (id::shown("event_", group.example)) } { "An example" }
+                @if visitor.may(Scope::EventsReplay) { " · " a href={ "/console/replay?dead=yes&provider=" (group.provider) "&type=" (group.kind) } { "Replay these" } }
+            }
+        }
+    }
+}
+
+/// The events that a form or query names.
+///
+/// # Errors
+/// 400 for a time that is none.
+fn filter(params: &Params) -> Result<Filter, Error> {
+    let text = |name: &str| params.first_of(&[name]).map(|text| text.replace('\0', ""));
+    let time = |name: &str| match params.first_of(&[name]) {
+        None => Ok(None),
+        Some(text) => {
+            let read = DateTime::parse_from_rfc3339(text).map(|at| at.to_utc()).ok().or_else(|| {
+                // As a browser's own field writes it, in UTC.
+                chrono::NaiveDateTime::parse_from_str(text, "%Y-%m-%dT%H:%M").ok().map(|at| at.and_utc())
+            });
+            read.map(Some).ok_or_else(|| Error::Parameter(name.to_owned(), "it is no time".to_owned()))
+        }
+    };
+    Ok(Filter {
+        since: time("since")?,
+        until: time("until")?,
+        provider: text("provider"),
+        kind: text("type"),
+        subject: text("subject"),
+        dead: text("dead").is_some(),
+    })
+}
+
+/// The ids that match, as many as one press takes and one more.
+async fn matching(state: &State, filter: &Filter) -> sqlx::Result<Vec<Uuid>> {
+    let mut found = Vec::new();
+    while found.len() <= PRESS {
+        let after = found.last().copied().unwrap_or_default();
+        let next = filter.find(&state.db, after, STEP).await?;
+        let end = i64::try_from(next.len()).unwrap_or(0) < STEP;
+        found.extend(next);
+        if end {
+            break;
+        }
+    }
+    Ok(found)
+}
+
+/// `GET /console/replay`: what would be replayed.
+pub(super) async fn plan(
+    Extract(state): Extract<State>,
+    RawQuery(query): RawQuery,
+    visitor: Visitor,
+) -> Result<Response, Error> {
+    visitor.needs(Scope::EventsReplay)?;
+    let params = Params::from_query(query.as_deref().unwrap_or_default());
+    let asked = !params.is_empty();
+    let filter = filter(&params)?;
+    let found = if asked { matching(&state, &filter).await? } else { Vec::new() };
+    let value = |name: &str| params.get(name).unwrap_or_default().to_owned();
+    let body = html! {
+        (parts::crumbs("Dead letters", PATH))
+        (parts::head("Replay by filter", &html! { "Has the tables made anew from kept events. That changes tables alone: nobody is called, texted or charged again." }, &html! {}))
+        div.columns {
+            section.card aria-labelledby="which" {
+                div.card-head { h2 #which { "Which events" } }
+                form.stack action="/console/replay" {
+                    label { span { "Provider" } select name="provider" { option value="" { "Any" } @for name in ["stripe", "twilio", "plivo"] { option value=(name) selected[value("provider") == name] { (parts::capital(name)) } } } }
+                    label { span { "Type" } input name="type" value=(value("type")) placeholder="invoice.payment_failed" spellcheck="false"; }
+                    label { span { "About" } input name="subject" value=(value("subject")) placeholder="CA… or cus_…" spellcheck="false"; }
+                    label { span { "Since, in UTC" } input type="datetime-local" name="since" value=(value("since")); }
+                    label { span { "Before, in UTC" } input type="datetime-local" name="until" value=(value("until")); }
+                    label.check { input type="checkbox" name="dead" value="yes" checked[filter.dead]; span { "Only those that were given up" } }
+                    button type="submit" { "Count them" }
+                }
+            }
+            section.card aria-labelledby="then" {
+                div.card-head { h2 #then { "Then" } }
+                @if !asked { p.hint { "Say which events, and their number shows here before anything happens." } }
+                @else if found.is_empty() { p { "No event matches." } }
+                @else {
+                    p.big { @if found.len() > PRESS { "More than " (parts::number(i64::try_from(PRESS).unwrap_or(0))) } @else { (parts::number(i64::try_from(found.len()).unwrap_or(0))) } }
+                    p { @if found.len() == 1 { "event matches." } @else { "events match." } @if found.len() > PRESS { " One press replays the oldest 10\u{2009}000; press again for the rest." } }
+                    form method="post" action="/console/replay" data-once {
+                        (token(&visitor))
+                        input type="hidden" name="once" value=(Uuid::new_v4().simple());
+                        @for name in ["provider", "type", "subject", "since", "until", "dead"] { @if !value(name).is_empty() { input type="hidden" name=(name) value=(value(name)); } }
+                        button.primary type="submit" { (icons::replay()) "Replay " @if found.len() == 1 { "it" } @else { "them" } }
+                    }
+                }
+            }
+        }
+    };
+    Ok(page::page(&visitor, Section::DeadLetters, "Replay by filter", &body))
+}
+
+/// `POST /console/replay`: does it.
+pub(super) async fn many(Extract(state): Extract<State>, posted: Posted) -> Result<Response, Error> {
+    let Posted { visitor, params } = posted;
+    visitor.needs(Scope::EventsReplay)?;
+    let filter = filter(&params)?;
+    let Some(once) = first(&state, &visitor, &params).await? else {
+        return Ok(Flash::AlreadyReplayed.on(visitor.way, see_other(PATH)));
+    };
+    let mut found = matching(&state, &filter).await?;
+    found.truncate(PRESS);
+    let mut count = 0;
+    for events in found.chunks(usize::try_from(STEP).unwrap_or(1)) {
+        let mut transaction = state.db.begin().await?;
+        count += replay::rearm(&mut transaction, events, visitor.now).await?;
+        transaction.commit().await?;
+        state.intake.kept().notify_one();
+    }
+    let detail = json!({
+        "events": count, "provider": filter.provider, "type": filter.kind, "dead": filter.dead,
+        "since": filter.since, "until": filter.until,
+    });
+    access::audit(&state.db, visitor.now, &visitor.signed.caller.name, "events.replay", "filter", detail)
+        .await?;
+    once.answered(&state.db, 303, &[]).await?;
+    Ok(Flash::Replayed(count).on(visitor.way, see_other(PATH)))
+}
+
+/// `POST /console/events/{id}/replay`.
+pub(super) async fn one(
+    Extract(state): Extract<State>,
+    Path(name): Path<String>,
+    posted: Posted,
+) -> Result<Response, Error> {
+    let Posted { visitor, params } = posted;
+    visitor.needs(Scope::EventsReplay)?;
+    let event =
+        replay::named(&state.db, &name).await?.ok_or_else(|| Error::NotFound("no such event".to_owned()))?;
+    let shown = id::shown("event_", event);
+    let back = see_other(&format!("/console/events/{shown}"));
+    let Some(once) = first(&state, &visitor, &params).await? else {
+        return Ok(Flash::AlreadyReplayed.on(visitor.way, back));
+    };
+    let mut transaction = state.db.begin().await?;
+    let count = replay::rearm(&mut transaction, &[event], visitor.now).await?;
+    if count == 0 {
+        return Err(Error::NotFound("no such event".to_owned()));
+    }
+    let detail = json!({ "events": 1 });
+    access::audit(
+        &mut *transaction,
+        visitor.now,
+        &visitor.signed.caller.name,
+        "events.replay",
+        &shown,
+        detail,
+    )
+    .await?;
+    transaction.commit().await?;
+    state.intake.kept().notify_one();
+    once.answered(&state.db, 303, &[]).await?;
+    Ok(Flash::Replayed(count).on(visitor.way, back))
+}
+
+/// Claims a form, so that a second press of its button changes nothing; `None` where it came before.
+async fn first(state: &State, visitor: &Visitor, params: &Params) -> Result<Option<Once>, Error> {
+    let key = params.get("once").unwrap_or_default().to_owned();
+    if key.is_empty() || key.len() > 64 || key.contains('\0') {
+        return Err(Error::Parameter("once".to_owned(), "it is missing".to_owned()));
+    }
+    let owner = visitor.signed.session.to_string();
+    let once = Once { owner, key, digest: [0; 32], at: visitor.now };
+    Ok((once.claim(&state.db).await? == Known::New).then_some(once))
+}

@@ -1,0 +1,111 @@
+//! Pictures of every page, for people to look at, and the three of the README: `script/screenshots`. No test; it asserts
+//! nothing.
+
+use std::path::PathBuf;
+
+use crate::house::House;
+
+use super::{at, browser::Browser, day, sign_in};
+
+#[tokio::test]
+#[ignore = "makes pictures for people, by script/screenshots"]
+#[expect(clippy::disallowed_methods, reason = "where the pictures go is said by the script that makes them")]
+async fn pictures() {
+    let Some(folder) = std::env::var_os("SMARTLINE_PICTURES").map(PathBuf::from) else { return };
+    std::fs::create_dir_all(&folder).unwrap();
+    let only = std::env::var("SMARTLINE_PICTURES_ONLY").unwrap_or_default();
+    let house = House::build(super::plan()).await;
+    let browser = Browser::open().await;
+    browser.go(&at(&house, "/console/sign-in")).await;
+    let mut pages = vec![("sign-in", "/console/sign-in".to_owned())];
+    for (name, path) in &pages {
+        shoot(&browser, &house, &folder, name, path, &only).await;
+    }
+    sign_in(&browser, &house, &[]).await;
+    shoot(&browser, &house, &folder, "empty-overview", "/console", &only).await;
+    shoot(&browser, &house, &folder, "empty-calls", "/console/calls", &only).await;
+    day::live_through(&house).await;
+    let id = |table: &'static str, prefix: &'static str, order: &'static str| {
+        let db = house.db.clone();
+        async move {
+            let find = sqlx::AssertSqlSafe(format!("SELECT {order} FROM {table} ORDER BY id DESC LIMIT 1"));
+            let name: String = sqlx::query_scalar(find).fetch_one(&db).await.unwrap();
+            format!("{prefix}{name}")
+        }
+    };
+    pages = vec![
+        ("overview", "/console".to_owned()),
+        ("events", "/console/events".to_owned()),
+        ("events-filtered", "/console/events?provider=stripe&type=invoice.payment_failed".to_owned()),
+        ("event", "/console/search?q=evt_failed_1".to_owned()),
+        ("event-call", id("calls", "/console/events?subject=", "external_id").await),
+        ("refused", "/console/refused".to_owned()),
+        ("dead-letters", "/console/dead-letters".to_owned()),
+        ("replay", "/console/replay?dead=yes&provider=stripe".to_owned()),
+        ("calls", "/console/calls".to_owned()),
+        ("call", format!("/console/search?q=CA{:032x}", 903)),
+        ("messages", "/console/messages".to_owned()),
+        ("thread", format!("/console/search?q=SM{:032x}", 901)),
+        ("accounts", "/console/accounts".to_owned()),
+        ("account", "/console/search?q=cus_Q7grace1Hopper".to_owned()),
+        ("setup", "/console/setup".to_owned()),
+        ("settings", "/console/settings".to_owned()),
+        ("search", "/console/search?q=nothing".to_owned()),
+        ("missing", "/console/nowhere".to_owned()),
+    ];
+    for (name, path) in &pages {
+        shoot(&browser, &house, &folder, name, path, &only).await;
+    }
+    browser.screen(1440, 900).await;
+    browser.go(&at(&house, "/console/refused")).await;
+    browser.click("a.open").await;
+    let refusal = browser.here().await;
+    shoot(&browser, &house, &folder, "refusal", &refusal, &only).await;
+    if only.is_empty() {
+        for_the_readme(&browser, &house).await;
+    }
+    browser.close().await;
+    house.close().await;
+}
+
+/// The three that the README shows, as somebody sees them in a window.
+async fn for_the_readme(browser: &Browser, house: &House) {
+    let folder = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/images"));
+    std::fs::create_dir_all(&folder).unwrap();
+    browser.screen(1200, 760).await;
+    for (name, theme, path) in [
+        ("overview", "light", "/console".to_owned()),
+        ("event", "light", "/console/search?q=evt_failed_1".to_owned()),
+        ("call", "dark", format!("/console/search?q=CA{:032x}", 903)),
+    ] {
+        browser.run(&format!("document.cookie = 'smartline_theme={theme}; path=/'")).await;
+        browser.go(&at(house, &path)).await;
+        browser.settle().await;
+        std::fs::write(folder.join(format!("{name}.png")), browser.picture(false).await).unwrap();
+    }
+}
+
+/// One page in both themes, wide and narrow.
+async fn shoot(
+    browser: &Browser,
+    house: &House,
+    folder: &std::path::Path,
+    name: &str,
+    path: &str,
+    only: &str,
+) {
+    if !only.is_empty() && !only.split(',').any(|wanted| wanted == name) {
+        return;
+    }
+    for theme in ["light", "dark"] {
+        let cookie = format!("document.cookie = 'smartline_theme={theme}; path=/'");
+        browser.run(&cookie).await;
+        for (width, height) in [(1440, 900), (390, 844)] {
+            browser.screen(width, height).await;
+            browser.go(&at(house, path)).await;
+            browser.settle().await;
+            let picture = browser.picture(true).await;
+            std::fs::write(folder.join(format!("{name}-{theme}-{width}.png")), picture).unwrap();
+        }
+    }
+}
