@@ -205,8 +205,16 @@ fn timeline(
 /// Why the call went as it did: each guard and test with what it saw.
 fn grounds(decisions: &[why::Decided]) -> Markup {
     let checks = decisions.iter().flat_map(|decided| {
-        let guards = decided.decision.guards.iter().map(|guard| (guard.passed, &guard.guard, String::new(), &guard.saw));
-        let tests = decided.decision.tests.iter().map(|test| (test.holds, &test.step, format!(": {}", test.test), &test.saw));
+        let guards = decided
+            .decision
+            .guards
+            .iter()
+            .map(|guard| (guard.passed, &guard.guard, String::new(), &guard.saw));
+        let tests = decided
+            .decision
+            .tests
+            .iter()
+            .map(|test| (test.holds, &test.step, format!(": {}", test.test), &test.saw));
         guards.chain(tests).collect::<Vec<_>>()
     });
     let checks: Vec<_> = checks.collect();

@@ -42,7 +42,8 @@ pub(super) async fn list(Extract(state): Extract<State>, visitor: Visitor) -> Re
     visitor.needs(Scope::Read)?;
     let mut lines = state.lines.all();
     lines.sort_by(|a, b| (&a.name, a.number.as_str()).cmp(&(&b.name, b.number.as_str())));
-    let about = html! { "Our numbers, as this service answers them now. Every other number does what is built in." };
+    let about =
+        html! { "Our numbers, as this service answers them now. Every other number does what is built in." };
     let command = "smartline line add --help";
     let body = html! {
         (parts::head("Lines", &about, &html! {}))
@@ -156,9 +157,10 @@ fn ways(step: &crate::lines::document::Step) -> String {
 
 /// What the caller did, as the query tells: `do=press:1`, `do=say:hello`, `do=wait`.
 fn doings(query: &str) -> Vec<(String, Input)> {
-    let given = form_urlencoded::parse(query.as_bytes()).filter(|(name, text)| name == "do" && text.len() <= 200);
+    let given =
+        form_urlencoded::parse(query.as_bytes()).filter(|(name, text)| name == "do" && text.len() <= 200);
     let done = given.filter_map(|(_, text)| {
-        let input = match text.split_once(':').unwrap_or((text, "")) {
+        let input = match text.split_once(':').unwrap_or((text.as_ref(), "")) {
             ("press", keys) if !keys.is_empty() => Input::Press(keys.to_owned()),
             ("say", words) if !words.trim().is_empty() => Input::Say(words.to_owned()),
             ("wait", _) | ("say", _) => Input::Wait,

@@ -1,6 +1,6 @@
 //! Every page: nothing to complain of, nothing from elsewhere, usable by everybody, in both themes and at every width.
 
-use crate::house::{House, Plan, lines::NewLine};
+use crate::house::{House, NewLine, Plan};
 
 use super::{Session, at, browser::Browser, day, open, plan, sign_in};
 
