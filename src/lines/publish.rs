@@ -108,11 +108,8 @@ fn documents(line: &Line, flow: &Flow, findings: &mut Findings) {
     let profile = profile(Some(line), &line.number);
     for provider in [Provider::Twilio, Provider::Plivo] {
         let found = rendered::faults(flow, &profile, provider);
-        if provider == line.provider {
-            findings.faults.extend(found)
-        } else {
-            findings.warnings.extend(found)
-        }
+        let of = if provider == line.provider { &mut findings.faults } else { &mut findings.warnings };
+        of.extend(found);
     }
 }
 

@@ -244,11 +244,11 @@ fn ways(step: &Step) -> Vec<Way> {
         Step::Ask(ask) => answers(ask),
         Step::Ring(ring) => {
             let last = if ring.order == Order::Each { ring.to.len() } else { 1 };
-            let rung = (0..last).filter_map(|attempt| {
+            let missed = (0..last).filter_map(|attempt| {
                 let attempt = u8::try_from(attempt).ok()?;
                 Some(way("missed", Edge::Answered, attempt, Event::Rung(false)))
             });
-            std::iter::once(way("answered", Edge::Answered, 0, Event::Rung(true))).chain(rung).collect()
+            std::iter::once(way("answered", Edge::Answered, 0, Event::Rung(true))).chain(missed).collect()
         }
         Step::Voicemail(_) => vec![way("next", Edge::Answered, 0, Event::Recorded)],
         Step::Agent(agent) => agents(agent),

@@ -1,3 +1,5 @@
+use std::fmt::Write as _;
+
 use super::*;
 use crate::{
     domain::phone::Phone,
@@ -38,7 +40,7 @@ fn a_document_that_may_be_too_long_is_told_by_step_and_way() {
         let next = if step == 13 { "bye".to_owned() } else { format!("s{}", step + 1) };
         // Ampersands are written `&amp;`, and a name may be 40 quotes, which are written `&quot;`.
         let words = format!("{}{}", "&".repeat(240), "{caller.name}".repeat(2));
-        steps += &format!("[steps.s{step}]\ndo = \"say\"\ntext = \"{words}\"\nnext = \"{next}\"\n");
+        let _ = write!(steps, "[steps.s{step}]\ndo = \"say\"\ntext = \"{words}\"\nnext = \"{next}\"\n");
     }
     let told = told(&steps);
     assert_eq!(told.len(), 2, "{told:?}");
