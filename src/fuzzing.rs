@@ -27,6 +27,7 @@ use crate::{
     lines::{
         document::{self, Flow},
         engine::{self, Caller, Event, Facts, Profile, Start},
+        rendered,
         safe::Signer,
         token::{Position, TokenKeys},
     },
@@ -151,11 +152,20 @@ fn answer(provider: &str, kind: Kind, document: &str) -> Result<(), String> {
     grammar::check(grammar, kind, document)
 }
 
-/// What keeps a flow from being used, each fault with its place; none where nothing does.
+/// What keeps a flow from being used on any line, its documents for both carriers included; each fault with its place; none where nothing does.
 #[must_use]
 pub fn flow_faults(toml: &str) -> Vec<String> {
     let faults = match document::read::read(toml) {
-        Ok(flow) => document::check::check(&flow).faults,
+        Ok(flow) => {
+            let mut faults = document::check::check(&flow).faults;
+            if faults.is_empty() {
+                let profile = Profile::bare(Phone::read("+14155550199"));
+                for provider in [Provider::Twilio, Provider::Plivo] {
+                    faults.extend(rendered::faults(&flow, &profile, provider));
+                }
+            }
+            faults
+        }
         Err(faults) => faults,
     };
     faults.iter().map(ToString::to_string).collect()

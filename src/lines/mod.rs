@@ -12,6 +12,7 @@ mod guard;
 pub(crate) mod line;
 pub(crate) mod manage;
 pub(crate) mod publish;
+pub(crate) mod rendered;
 mod running;
 pub(crate) mod safe;
 pub(crate) mod simulate;

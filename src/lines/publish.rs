@@ -7,12 +7,14 @@ use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 
 use super::{
+    desk::profile,
     document::{
         Agent, Flow, Mode, Step,
         check::{Findings, check},
         read::Fault,
     },
     line::Line,
+    rendered,
 };
 use crate::{
     domain::phone::{Phone, Refused},
@@ -88,6 +90,10 @@ pub(crate) fn look(line: &Line, flow: &Flow, others: &[(Line, Option<Flow>)]) ->
             findings.faults.push(Fault::new(place, format!("rings a line of ours that rings back: {way}")));
         }
     }
+    // A document can be made of what leads somewhere alone.
+    if findings.faults.is_empty() {
+        documents(line, flow, &mut findings);
+    }
     // A fault of a name is told where it is used, and once.
     let mut told = BTreeSet::new();
     findings.faults.retain(|fault| told.insert((fault.place.clone(), fault.problem.clone())));
@@ -95,6 +101,16 @@ pub(crate) fn look(line: &Line, flow: &Flow, others: &[(Line, Option<Flow>)]) ->
         bound(line, flow, name, step, &mut findings);
     }
     findings
+}
+
+/// Every document, as the line's carrier would read it; of the other one, to which the line may move, a warning.
+fn documents(line: &Line, flow: &Flow, findings: &mut Findings) {
+    let profile = profile(Some(line), &line.number);
+    for provider in [Provider::Twilio, Provider::Plivo] {
+        let found = rendered::faults(flow, &profile, provider);
+        let of = if provider == line.provider { &mut findings.faults } else { &mut findings.warnings };
+        of.extend(found);
+    }
 }
 
 /// What depends on the line's provider and settings.

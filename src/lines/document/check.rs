@@ -440,7 +440,11 @@ fn run_from<'a>(
 }
 
 /// The steps that can be reached from one, over steps that let one pass.
-fn reached<'a>(flow: &'a Flow, from: Option<&'a str>, pass: impl Fn(&Step) -> bool) -> BTreeSet<&'a str> {
+pub(crate) fn reached<'a>(
+    flow: &'a Flow,
+    from: Option<&'a str>,
+    pass: impl Fn(&Step) -> bool,
+) -> BTreeSet<&'a str> {
     let (mut found, mut next) = (BTreeSet::new(), Vec::from_iter(from));
     while let Some(name) = next.pop() {
         let Some(step) = flow.steps.get(name) else { continue };

@@ -15,6 +15,16 @@ use crate::house::{House, NAME, NewLine};
 /// Flows that are tried; each by some callers, on both carriers.
 const FLOWS: u32 = 16;
 
+proptest! {
+    #![proptest_config(Config { failure_persistence: None, ..Config::default() })]
+
+    /// Each document of each, for either carrier, with the longest values: see `lines::rendered`.
+    #[test]
+    fn no_flow_that_can_be_used_has_a_document_that_a_carrier_refuses(flow in flows::flow()) {
+        prop_assert_eq!(fuzzing::flow_faults(&flow), Vec::<String>::new(), "{}", flow);
+    }
+}
+
 #[test]
 fn on_any_flow_any_caller_comes_to_the_same_end_on_both() {
     let runtime = Runtime::new().unwrap();
