@@ -16,7 +16,7 @@ async fn traces(house: &House) -> Vec<String> {
     let mut found = Vec::new();
     for table in tables {
         for needle in THEIRS {
-            let bytes: String = needle.bytes().map(|byte| format!("{byte:02x}")).collect();
+            let bytes: String = needle.bytes().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"));
             let sql = format!(
                 "SELECT count(*) FROM {table} t
                  WHERE position('{needle}' IN to_jsonb(t)::text) > 0 OR position('{bytes}' IN to_jsonb(t)::text) > 0"
@@ -173,7 +173,7 @@ async fn f26_a_contact_is_exported_and_erased_and_an_opt_out_holds() {
     assert_eq!(traces(&house).await, [""; 0]);
     assert_eq!((totals(&house).await, files()), (before, 0));
     assert_eq!(state(&house, "waits").await, is("cancelled", "erased"));
-    send_later(&house, Duration::from_secs(60)).await;
+    send_later(&house, Duration::from_mins(1)).await;
     assert!(!carriers.has(&recording), "nor at the provider");
 
     let rows = "SELECT jsonb_agg(to_jsonb(t) ORDER BY key) FROM calls t";
