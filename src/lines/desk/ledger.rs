@@ -12,12 +12,23 @@ use crate::{
     lines::{Call, decision::Decision, engine::Caller, line::Line, running::Going},
 };
 
-/// A call's decisions, oldest first, and whether its stream has begun. Found by the index on the subject.
+/// A call's decisions, oldest first, and whether its stream has begun: those that the worker has put into its timeline, and
+/// of the newest events, which it may not have seen yet, those that name the call.
 const FOLD_SQL: &str = "
 SELECT id, decision,
        (kind = 'twilio.stream' AND position('stream-started'::bytea IN body) > 0)
            OR (kind = 'plivo.hangup' AND position('StartStream'::bytea IN body) > 0) AS streams
-FROM events WHERE subject = $1 AND id >= uuid_floor($2) ORDER BY id LIMIT 600";
+FROM (
+    SELECT id, kind, decision, body FROM events
+    WHERE id = ANY (ARRAY (SELECT event_id FROM call_events WHERE call = $3 ORDER BY at LIMIT 600))
+    UNION ALL
+    SELECT id, kind, decision, body FROM events
+    WHERE subject = $1 AND id >= uuid_floor($2)
+      AND id <> ALL (ARRAY (SELECT event_id FROM call_events WHERE call = $3 ORDER BY at LIMIT 600))
+) event ORDER BY id LIMIT 600";
+
+/// How far back the events are looked through that the worker may not have seen yet.
+const UNSEEN: TimeDelta = TimeDelta::seconds(30);
 
 /// Calls of a contact to a line: of today, and so many of the last months as may matter. Found by the index on the caller.
 const HISTORY_SQL: &str = "
@@ -62,10 +73,14 @@ pub(super) struct Known {
 impl Desk {
     /// A call as its own events tell; none where they cannot be read now.
     pub(super) async fn fold(&self, key: &str, id: &str) -> Option<Going> {
-        let since = self.clock.now() - TimeDelta::hours(12);
+        let since = self.clock.now() - UNSEEN;
         let rows = async {
-            let rows: Vec<(Uuid, Option<Json<Value>>, bool)> =
-                sqlx::query_as(FOLD_SQL).bind(stored(id)).bind(since).fetch_all(&self.db).await?;
+            let rows: Vec<(Uuid, Option<Json<Value>>, bool)> = sqlx::query_as(FOLD_SQL)
+                .bind(stored(id))
+                .bind(since)
+                .bind(stored(key))
+                .fetch_all(&self.db)
+                .await?;
             let wish: Option<String> =
                 sqlx::query_scalar(WISH_SQL).bind(stored(key)).fetch_optional(&self.db).await?;
             Ok::<_, sqlx::Error>((rows, wish))

@@ -10,10 +10,14 @@ use crate::{
     lines::decision::Decision,
 };
 
+/// Found by the timeline that the worker keeps of each call.
 const OF_CALL_SQL: &str = "
 SELECT id, decision FROM events
-WHERE subject = coalesce((SELECT external_id FROM calls WHERE id = $2), $1) AND decision IS NOT NULL
-ORDER BY id LIMIT 600";
+WHERE decision IS NOT NULL AND id = ANY (ARRAY (
+    SELECT event_id FROM call_events
+    WHERE call = ANY (ARRAY['twilio:' || $1, 'plivo:' || $1, (SELECT key FROM calls WHERE id = $2)]) ORDER BY at LIMIT 600
+))
+ORDER BY id";
 
 /// One decision.
 pub(crate) struct Decided {
