@@ -26,6 +26,7 @@ use crate::{
         error::Error,
         state::State,
     },
+    lines::desk::why::{self, Decided},
 };
 
 /// What was answered, where it was not the usual.
@@ -114,6 +115,9 @@ async fn page_of(state: &State, visitor: &Visitor, name: &str, revealed: bool) -
     let ids: Vec<Uuid> = moments.iter().map(|moment| moment.event_id).collect();
     let answers: Vec<(Uuid, Vec<u8>)> = sqlx::query_as(ANSWERS_SQL).bind(ids).fetch_all(&state.db).await?;
     let answers: HashMap<Uuid, Vec<u8>> = answers.into_iter().collect();
+    let mut db = state.db.acquire().await?;
+    let decided = why::of_call(&mut db, name).await?;
+    drop(db);
     let row = Row(resource.shown(row, revealed));
     let (tone, word) = words::outcome(&row);
     let from = row.some("from_number").unwrap_or("unknown");
@@ -132,14 +136,37 @@ async fn page_of(state: &State, visitor: &Visitor, name: &str, revealed: bool) -
             }
         }
         div.columns {
-            section.card aria-labelledby="timeline" {
-                div.card-head { h2 #timeline { "Timeline" } span.count { (moments.len()) } }
-                (timeline(visitor, &row, &moments, &answers, revealed))
+            div {
+                section.card aria-labelledby="timeline" {
+                    div.card-head { h2 #timeline { "Timeline" } span.count { (moments.len()) } }
+                    (timeline(visitor, &row, &moments, &answers, revealed))
+                }
+                @if !decided.is_empty() { (reasons(visitor, &decided)) }
             }
             (facts(visitor, &row))
         }
     };
     Ok(page::page(visitor, Section::Calls, "Call", &body))
+}
+
+/// Why it went so: each guard and each test, with what it saw.
+fn reasons(visitor: &Visitor, decided: &[Decided]) -> Markup {
+    let verdict =
+        |holds: bool| if holds { pill(Tone::Good, "Holds") } else { pill(Tone::Plain, "Does not hold") };
+    html! {
+        section.card aria-labelledby="why" {
+            div.card-head { h2 #why { "Why" } span.count { (decided.len()) } }
+            ol.timeline { @for Decided { event, at, decision } in decided { li {
+                span.dot { (icons::info()) }
+                div {
+                    p { a href={ "/console/events/" (event) } { "Decided" } " " (parts::time(visitor, *at)) @for step in &decision.path { " " span.chip { (step) } } }
+                    @for guard in &decision.guards { p { @if guard.passed { (pill(Tone::Good, "Passed")) } @else { (pill(Tone::Warn, "Stopped")) } " " code { (guard.guard) } " saw " (payload::safe(&guard.saw)) } }
+                    @for test in &decision.tests { p { (verdict(test.holds)) " " code { (test.step) ": " (test.test) } " saw " (payload::safe(&test.saw)) } }
+                    @if let Some(cause) = &decision.cause { p.hint { "Not as the flow says: " (payload::safe(cause)) "." } }
+                }
+            } } }
+        }
+    }
 }
 
 fn sentence(row: &Row) -> String {

@@ -12,7 +12,9 @@ mod chart;
 mod event;
 mod events;
 mod flash;
+mod flows;
 mod icons;
+mod lines;
 mod lists;
 mod manner;
 mod messages;
@@ -66,6 +68,12 @@ pub(super) fn router() -> Router<State> {
         .route("/console/messages/{id}", get(messages::show).post(messages::reveal))
         .route("/console/accounts", get(accounts::list))
         .route("/console/accounts/{id}", get(accounts::show).post(accounts::reveal))
+        .route("/console/lines", get(lines::list))
+        .route("/console/lines/{id}", get(lines::show).post(lines::change))
+        .route("/console/lines/{id}/publish", get(lines::plan).post(lines::publish))
+        .route("/console/lines/{id}/contacts", post(lines::contact))
+        .route("/console/flows", get(flows::list).post(flows::add))
+        .route("/console/flows/{name}", get(flows::show).post(flows::save))
         .route("/console/setup", get(setup::setup))
         .route("/console/settings", get(settings::settings))
         .route("/console/settings/keys", post(settings::make_key))

@@ -34,6 +34,7 @@ pub(super) enum Section {
     DeadLetters,
     Calls,
     Messages,
+    Lines,
     Accounts,
     Setup,
     Settings,
@@ -59,6 +60,7 @@ const RAIL: [(&str, &[Entry]); 4] = [
         &[
             (Section::Calls, "Calls", "/console/calls", icons::calls),
             (Section::Messages, "Messages", "/console/messages", icons::messages),
+            (Section::Lines, "Lines", "/console/lines", icons::lines),
             (Section::Accounts, "Accounts", "/console/accounts", icons::accounts),
         ],
     ),
@@ -76,7 +78,14 @@ pub(super) fn page(visitor: &Visitor, section: Section, title: &str, body: &Mark
     page_as(visitor, StatusCode::OK, section, title, body)
 }
 
-fn page_as(visitor: &Visitor, status: StatusCode, section: Section, title: &str, body: &Markup) -> Response {
+/// The same with another status, such as that of a form with faults.
+pub(super) fn page_as(
+    visitor: &Visitor,
+    status: StatusCode,
+    section: Section,
+    title: &str,
+    body: &Markup,
+) -> Response {
     let inner = html! {
         a.skip href="#main" { "Skip to the content" }
         div.shell {

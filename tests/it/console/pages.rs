@@ -5,7 +5,7 @@ use crate::house::{House, Plan};
 use super::{Session, at, browser::Browser, day, open, plan, sign_in};
 
 /// Pages that there are without anything kept.
-const PAGES: [&str; 13] = [
+const PAGES: [&str; 15] = [
     "/console",
     "/console/events",
     "/console/refused",
@@ -14,6 +14,8 @@ const PAGES: [&str; 13] = [
     "/console/replay?dead=yes",
     "/console/calls",
     "/console/messages",
+    "/console/lines",
+    "/console/flows",
     "/console/accounts",
     "/console/accounts?view=owing",
     "/console/setup",
