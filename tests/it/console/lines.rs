@@ -7,15 +7,19 @@ use crate::wire::Ask;
 
 use super::{ADMIN, Session, at, browser::Browser, open, sign_in};
 
-const FLOW: &str =
-    "schema = 1\n[start]\ncall = \"hello\"\n[steps.hello]\ndo = \"say\"\nsay = \"Good day.\"\n";
+const FLOW: &str = "schema = 1
+[start]
+call = \"hello\"
+[steps.hello]
+do = \"voicemail\"
+text = \"Good day. Please leave a message.\"
+";
 
 /// A line of this house; its path in the console.
 async fn line(house: &House) -> String {
     let given = json!({ "provider": "twilio", "number": "+14155550150", "name": "Front desk", "zone": "America/New_York" });
     let ask = Ask::post("/api/v1/lines")
-        .body(given.to_string())
-        .header("Content-Type", "application/json")
+        .body("application/json", given.to_string())
         .header("Authorization", &format!("Bearer {ADMIN}"));
     let reply = house.ask(&ask).await;
     assert_eq!(reply.status, 201, "{}", reply.text());
@@ -33,16 +37,18 @@ async fn a_flow_is_written_published_and_taken_back() {
     assert_eq!(post("/console/flows", &[("name", "office")]).await.status, 303);
     let wrong = post("/console/flows/office", &[("toml", &FLOW.replace("\"hello\"", "\"nowhere\""))]).await;
     assert_eq!(wrong.status, 422);
-    assert!(wrong.text().contains("<code>start.call</code>"), "{}", wrong.text());
+    let told = wrong.text().split("id=\"faults\"").nth(1).unwrap().split("</ul>").next().unwrap();
+    assert!(told.contains("<code>start.call</code>"), "{told}");
     let saved = post("/console/flows/office", &[("toml", FLOW)]).await;
     assert_eq!(saved.status, 303, "{}", saved.text());
-    let shown = session.get(&house, "/console/flows/office").await.text();
-    assert!(shown.contains("&lt;Say") && shown.contains("&lt;Speak"), "{shown}");
+    let shown = session.get(&house, "/console/flows/office").await.text().to_owned();
+    let trial = shown.split("id=\"trial\"").nth(1).unwrap();
+    assert!(trial.contains("&lt;Say") && trial.contains("&lt;Speak"), "{trial}");
 
-    let page = session.get(&house, &path).await.text();
+    let page = session.get(&house, &path).await.text().to_owned();
     let version = page.split("<option value=\"").find(|part| part.contains(">office 1<")).unwrap();
     let version = version.split('"').next().unwrap();
-    let plan = session.get(&house, &format!("{path}/publish?version={version}")).await.text();
+    let plan = session.get(&house, &format!("{path}/publish?version={version}")).await.text().to_owned();
     assert!(plan.contains("What changes") && plan.contains("steps.hello"), "{plan}");
     assert_eq!(post(&format!("{path}/publish"), &[("version", version)]).await.status, 303);
     assert!(session.get(&house, &path).await.text().contains("<p>office 1 "));
@@ -65,7 +71,7 @@ async fn a_setting_that_is_not_possible_is_told_at_its_field() {
 
     let block = session.form(&format!("{path}/contacts"), &[("number", "+14155550101"), ("blocked", "yes")]);
     assert_eq!(house.ask(&block).await.status, 303);
-    let page = session.get(&house, &path).await.text();
+    let page = session.get(&house, &path).await.text().to_owned();
     assert!(page.contains("Unblock") && !page.contains("+14155550101"), "blocked, and masked: {page}");
 
     let reader = Session::open(&house, &["read"]).await;
