@@ -4,7 +4,8 @@ use serde_json::Value;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use crate::{domain::phone::Phone, projection};
+use super::{Call, missed_key, outcome::decided};
+use crate::{domain::phone::Phone, outbox, projection::Rows};
 
 /// Calls of a number by the three indexes that have it, and the legs that were dialled for them.
 const OF_SQL: &str = "
@@ -17,16 +18,6 @@ SELECT key, id, external_id, line, ended FROM own
 UNION SELECT key, id, external_id, line, ended FROM calls
       WHERE parent IS NOT NULL AND parent = ANY (ARRAY(SELECT key FROM own))
 ORDER BY id";
-
-const ERASE_SQL: &str = "
-UPDATE calls SET
-    from_number = CASE WHEN from_number = $2 THEN $3 ELSE from_number END,
-    to_number = CASE WHEN to_number = $2 THEN $3 ELSE to_number END,
-    line = CASE WHEN line = $2 THEN $3 ELSE line END,
-    recording_url = NULL, transcription = NULL,
-    stamps = stamps - ARRAY['recording_url', 'transcription'],
-    sources = sources - ARRAY['recording_url', 'transcription']
-WHERE key = ANY ($1)";
 
 const SHOW_SQL: &str = "
 SELECT to_jsonb(t) - 'stamps' - 'sources' || jsonb_build_object('events', (
@@ -53,14 +44,34 @@ pub(crate) async fn of(db: &mut PgConnection, number: &Phone) -> sqlx::Result<Ve
     sqlx::query_as(OF_SQL).bind(number.as_str()).fetch_all(db).await
 }
 
-/// Takes a number and what was said out of calls; the calls stay.
+/// Takes a number and what was said out of calls; the calls stay. A caller to whom the text that was owed to them is not
+/// sent any more was not written to.
 ///
 /// # Errors
 /// What the database raises.
 pub(crate) async fn erase(db: &mut PgConnection, keys: &[String], number: &Phone) -> sqlx::Result<()> {
-    projection::hold(db, keys).await?;
-    let query = sqlx::query(ERASE_SQL).bind(keys).bind(number.as_str()).bind(Phone::ERASED);
-    query.execute(db).await.map(drop)
+    let mut calls: Rows<Call> = Rows::load(db, keys).await?;
+    let missed: Vec<String> = keys.iter().map(|key| missed_key(key)).collect();
+    let texted = outbox::live(db, &missed).await?;
+    for key in keys {
+        let Some(mut call) = calls.get(key).cloned() else { continue };
+        for end in [&mut call.from_number, &mut call.to_number, &mut call.line] {
+            if end.as_deref() == Some(number.as_str()) {
+                *end = Some(Phone::ERASED.to_owned());
+            }
+        }
+        (call.recording_url, call.transcription) = (None, None);
+        for column in ["recording_url", "transcription"] {
+            call.stamps.remove(column);
+            call.sources.remove(column);
+        }
+        if call.texted_back == Some(true) && !texted.contains(&missed_key(key)) {
+            call.texted_back = None;
+            call = decided(call);
+        }
+        calls.put(call);
+    }
+    calls.store(db).await
 }
 
 /// Calls with what happened in them, as JSON; `most` at most.

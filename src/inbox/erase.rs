@@ -346,7 +346,7 @@ mod tests {
         new.add(&event, &number);
         let body = String::from_utf8(new.bodies.remove(0)).unwrap();
         assert_eq!(body, "CallSid=CA1&From=erased&To=%2B14155550199&CallStatus=completed");
-        assert_eq!(new.decisions, [Some(r#"{"turn":1,"version":3}"#.to_owned())]);
+        assert_eq!(new.decisions, [Some(r#"{"version":3,"turn":1}"#.to_owned())]);
         assert_eq!(new.headers, [r#"[["content-type","application/x-www-form-urlencoded"]]"#]);
     }
 }

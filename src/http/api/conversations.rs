@@ -100,6 +100,9 @@ pub(super) async fn simulate(
         }
     }
     let text = |name: &str| given.get(name).and_then(Value::as_str);
+    if text("line").is_some() {
+        reader.needs(Scope::PiiRead)?; // its documents name whom the line rings
+    }
     let provider = match text("provider") {
         None | Some("twilio") => Provider::Twilio,
         Some("plivo") => Provider::Plivo,

@@ -26,7 +26,7 @@ use crate::{
         error::Error,
         state::State,
     },
-    lines::desk::why::{self, Decided},
+    lines::desk::why,
 };
 
 /// What was answered, where it was not the usual.
@@ -116,8 +116,7 @@ async fn page_of(state: &State, visitor: &Visitor, name: &str, revealed: bool) -
     let answers: Vec<(Uuid, Vec<u8>)> = sqlx::query_as(ANSWERS_SQL).bind(ids).fetch_all(&state.db).await?;
     let answers: HashMap<Uuid, Vec<u8>> = answers.into_iter().collect();
     let mut db = state.db.acquire().await?;
-    let decided = why::of_call(&mut db, name).await?;
-    drop(db);
+    let decisions = why::of_call(&mut db, row["external_id"].as_str().unwrap_or_default()).await?;
     let row = Row(resource.shown(row, revealed));
     let (tone, word) = words::outcome(&row);
     let from = row.some("from_number").unwrap_or("unknown");
@@ -136,37 +135,17 @@ async fn page_of(state: &State, visitor: &Visitor, name: &str, revealed: bool) -
             }
         }
         div.columns {
-            div {
-                section.card aria-labelledby="timeline" {
-                    div.card-head { h2 #timeline { "Timeline" } span.count { (moments.len()) } }
-                    (timeline(visitor, &row, &moments, &answers, revealed))
-                }
-                @if !decided.is_empty() { (reasons(visitor, &decided)) }
+            section.card aria-labelledby="timeline" {
+                div.card-head { h2 #timeline { "Timeline" } span.count { (moments.len()) } }
+                (timeline(visitor, &row, &moments, &answers, revealed))
             }
-            (facts(visitor, &row))
+            div {
+                (facts(visitor, &row))
+                (grounds(&decisions))
+            }
         }
     };
     Ok(page::page(visitor, Section::Calls, "Call", &body))
-}
-
-/// Why it went so: each guard and each test, with what it saw.
-fn reasons(visitor: &Visitor, decided: &[Decided]) -> Markup {
-    let verdict =
-        |holds: bool| if holds { pill(Tone::Good, "Holds") } else { pill(Tone::Plain, "Does not hold") };
-    html! {
-        section.card aria-labelledby="why" {
-            div.card-head { h2 #why { "Why" } span.count { (decided.len()) } }
-            ol.timeline { @for Decided { event, at, decision } in decided { li {
-                span.dot { (icons::info()) }
-                div {
-                    p { a href={ "/console/events/" (event) } { "Decided" } " " (parts::time(visitor, *at)) @for step in &decision.path { " " span.chip { (step) } } }
-                    @for guard in &decision.guards { p { @if guard.passed { (pill(Tone::Good, "Passed")) } @else { (pill(Tone::Warn, "Stopped")) } " " code { (guard.guard) } " saw " (payload::safe(&guard.saw)) } }
-                    @for test in &decision.tests { p { (verdict(test.holds)) " " code { (test.step) ": " (test.test) } " saw " (payload::safe(&test.saw)) } }
-                    @if let Some(cause) = &decision.cause { p.hint { "Not as the flow says: " (payload::safe(cause)) "." } }
-                }
-            } } }
-        }
-    }
 }
 
 fn sentence(row: &Row) -> String {
@@ -219,6 +198,40 @@ fn timeline(
                 }
             }
             @if !row.truth("ended") { li.open-end { span.dot.wait { (icons::wait()) } div { p { "Going on" } p.hint { "The end has not been told yet." } } } }
+        }
+    }
+}
+
+/// Why the call went as it did: each guard and test with what it saw.
+fn grounds(decisions: &[why::Decided]) -> Markup {
+    let checks = decisions.iter().flat_map(|decided| {
+        let guards = decided
+            .decision
+            .guards
+            .iter()
+            .map(|guard| (guard.passed, &guard.guard, String::new(), &guard.saw));
+        let tests = decided
+            .decision
+            .tests
+            .iter()
+            .map(|test| (test.holds, &test.step, format!(": {}", test.test), &test.saw));
+        guards.chain(tests).collect::<Vec<_>>()
+    });
+    let checks: Vec<_> = checks.collect();
+    html! {
+        @if !checks.is_empty() {
+            section.card aria-labelledby="why" {
+                div.card-head { h2 #why { "Why" } span.count { (checks.len()) } }
+                ul.checks {
+                    @for (held, name, test, saw) in &checks {
+                        @let tone = if *held { Tone::Good } else { Tone::Plain };
+                        li {
+                            span class={ "dot " (tone.class()) } { (tone.icon()) }
+                            div { (name) (test) p.hint { (saw) } }
+                        }
+                    }
+                }
+            }
         }
     }
 }

@@ -34,8 +34,8 @@ pub(super) enum Section {
     DeadLetters,
     Calls,
     Messages,
-    Lines,
     Accounts,
+    Lines,
     Setup,
     Settings,
     /// None of them.
@@ -60,8 +60,8 @@ const RAIL: [(&str, &[Entry]); 4] = [
         &[
             (Section::Calls, "Calls", "/console/calls", icons::calls),
             (Section::Messages, "Messages", "/console/messages", icons::messages),
-            (Section::Lines, "Lines", "/console/lines", icons::lines),
             (Section::Accounts, "Accounts", "/console/accounts", icons::accounts),
+            (Section::Lines, "Lines", "/console/lines", icons::lines),
         ],
     ),
     (

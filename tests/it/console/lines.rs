@@ -45,15 +45,15 @@ async fn a_flow_is_written_published_and_taken_back() {
     let trial = shown.split("id=\"trial\"").nth(1).unwrap();
     assert!(trial.contains("&lt;Say") && trial.contains("&lt;Speak"), "{trial}");
 
-    let page = session.get(&house, &path).await.text().to_owned();
+    let page = session.get(&house, &format!("{path}/settings")).await.text().to_owned();
     let version = page.split("<option value=\"").find(|part| part.contains(">office 1<")).unwrap();
     let version = version.split('"').next().unwrap();
     let plan = session.get(&house, &format!("{path}/publish?version={version}")).await.text().to_owned();
     assert!(plan.contains("What changes") && plan.contains("steps.hello"), "{plan}");
     assert_eq!(post(&format!("{path}/publish"), &[("version", version)]).await.status, 303);
-    assert!(session.get(&house, &path).await.text().contains("<p>office 1 "));
+    assert!(session.get(&house, &format!("{path}/settings")).await.text().contains("<p>office 1 "));
     assert_eq!(post(&format!("{path}/publish"), &[("version", "before")]).await.status, 303);
-    assert!(session.get(&house, &path).await.text().contains("<p>Built in "));
+    assert!(session.get(&house, &format!("{path}/settings")).await.text().contains("<p>Built in "));
     house.close().await;
 }
 
@@ -62,20 +62,25 @@ async fn a_setting_that_is_not_possible_is_told_at_its_field() {
     let house = open().await;
     let path = line(&house).await;
     let session = Session::open(&house, &[]).await;
-    let wrong = house.ask(&session.form(&path, &[("settings.concurrent", "99")])).await;
+    let wrong = house.ask(&session.form(&format!("{path}/settings"), &[("settings.concurrent", "99")])).await;
     assert_eq!(wrong.status, 422);
     assert!(wrong.text().contains("id=\"fault-settings.concurrent\""), "{}", wrong.text());
-    let right = house.ask(&session.form(&path, &[("name", "Back desk"), ("settings.concurrent", "3")])).await;
+    let right = house
+        .ask(
+            &session
+                .form(&format!("{path}/settings"), &[("name", "Back desk"), ("settings.concurrent", "3")]),
+        )
+        .await;
     assert_eq!(right.status, 303, "{}", right.text());
-    assert!(session.get(&house, &path).await.text().contains("<h1>Back desk</h1>"));
+    assert!(session.get(&house, &format!("{path}/settings")).await.text().contains("<h1>Back desk</h1>"));
 
     let block = session.form(&format!("{path}/contacts"), &[("number", "+14155550101"), ("blocked", "yes")]);
     assert_eq!(house.ask(&block).await.status, 303);
-    let page = session.get(&house, &path).await.text().to_owned();
+    let page = session.get(&house, &format!("{path}/settings")).await.text().to_owned();
     assert!(page.contains("Unblock") && !page.contains("+14155550101"), "blocked, and masked: {page}");
 
     let reader = Session::open(&house, &["read"]).await;
-    assert_eq!(house.ask(&reader.form(&path, &[("name", "Mine")])).await.status, 403);
+    assert_eq!(house.ask(&reader.form(&format!("{path}/settings"), &[("name", "Mine")])).await.status, 403);
     house.close().await;
 }
 
@@ -87,8 +92,11 @@ async fn the_pages_of_a_line_are_for_everybody() {
     for (to, fields) in [("/console/flows", ("name", "office")), ("/console/flows/office", ("toml", FLOW))] {
         assert_eq!(house.ask(&session.form(to, &[fields])).await.status, 303);
     }
-    let pages =
-        [path.clone(), format!("{path}/publish?version=built-in"), "/console/flows/office".to_owned()];
+    let pages = [
+        format!("{path}/settings"),
+        format!("{path}/publish?version=built-in"),
+        "/console/flows/office".to_owned(),
+    ];
     let browser = Browser::open().await;
     sign_in(&browser, &house, &[]).await;
     let mut faults = Vec::new();

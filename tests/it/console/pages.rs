@@ -1,11 +1,11 @@
 //! Every page: nothing to complain of, nothing from elsewhere, usable by everybody, in both themes and at every width.
 
-use crate::house::{House, Plan};
+use crate::house::{House, NewLine, Plan};
 
 use super::{Session, at, browser::Browser, day, open, plan, sign_in};
 
 /// Pages that there are without anything kept.
-const PAGES: [&str; 15] = [
+const PAGES: [&str; 14] = [
     "/console",
     "/console/events",
     "/console/refused",
@@ -14,10 +14,9 @@ const PAGES: [&str; 15] = [
     "/console/replay?dead=yes",
     "/console/calls",
     "/console/messages",
-    "/console/lines",
-    "/console/flows",
     "/console/accounts",
     "/console/accounts?view=owing",
+    "/console/lines",
     "/console/setup",
     "/console/settings",
     "/console/search?q=nothing",
@@ -36,7 +35,52 @@ async fn details(house: &House) -> Vec<String> {
     {
         paths.push(refusal(house, code).await);
     }
+    paths.extend(phone(house).await);
     paths
+}
+
+/// A line's page, and its phone in the middle of a call.
+async fn phone(house: &House) -> Vec<String> {
+    let office = include_str!("../../../examples/flows/ring-group.toml");
+    let line = NewLine {
+        provider: "twilio",
+        number: "+14155550197",
+        name: "Harbor Dental",
+        account: None,
+        flow: Some(office),
+        settings: serde_json::json!({}),
+    };
+    house.set_up(&[line]).await;
+    let session = Session::open(house, &[]).await;
+    let list = session.get(house, "/console/lines").await;
+    let text = list.text();
+    let start = text.find("href=\"/console/lines/line_").unwrap() + "href=\"".len();
+    let page = text[start..].split('"').next().unwrap();
+    vec![page.to_owned(), format!("{page}?do=wait&do=message")]
+}
+
+#[tokio::test]
+async fn the_phone_walks_a_flow_step_by_step() {
+    let house = House::open().await;
+    let page = phone(&house).await.remove(0);
+    let session = Session::open(&house, &[]).await;
+    for (done, heard) in [
+        ("", "(rings +14155550142, +14155550143, +14155550144 for 25 s"),
+        ("?do=answer", "(hangs up)"),
+        ("?do=wait", "Nobody can take your call."),
+        ("?do=wait&do=message", "Thank you. Goodbye."),
+        ("?do=wait&do=hangup", "The call is over."),
+        ("?do=nonsense&do=press:1&do=", "(rings"),
+    ] {
+        let shown = session.get(&house, &format!("{page}{done}")).await;
+        assert_eq!(shown.status, 200, "{done}");
+        assert!(shown.text().contains(heard), "{done}: {}", shown.text());
+        assert!(shown.text().contains("&lt;Dial"), "{done}: both documents");
+    }
+    let viewer = Session::open(&house, &["read"]).await;
+    assert!(!viewer.get(&house, &page).await.text().contains("5550142"), "whom it rings is for few");
+    assert_eq!(viewer.get(&house, "/console/lines/line_none").await.status, 404);
+    house.close().await;
 }
 
 /// The page of the newest refusal with this code.

@@ -48,6 +48,7 @@ async fn pictures() {
         ("thread", format!("/console/search?q=SM{:032x}", 901)),
         ("accounts", "/console/accounts".to_owned()),
         ("account", "/console/search?q=cus_Q7grace1Hopper".to_owned()),
+        ("lines", "/console/lines".to_owned()),
         ("setup", "/console/setup".to_owned()),
         ("settings", "/console/settings".to_owned()),
         ("search", "/console/search?q=nothing".to_owned()),
