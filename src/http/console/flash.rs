@@ -19,6 +19,9 @@ pub(super) enum Flash {
     SessionEnded,
     KeyRevoked,
     NothingChanged,
+    LineChanged,
+    Published,
+    FlowSaved,
 }
 
 impl Flash {
@@ -32,6 +35,9 @@ impl Flash {
             "ended" => Self::SessionEnded,
             "revoked" => Self::KeyRevoked,
             "nothing" => Self::NothingChanged,
+            "line" => Self::LineChanged,
+            "published" => Self::Published,
+            "flow" => Self::FlowSaved,
             _ => return None,
         })
     }
@@ -44,6 +50,9 @@ impl Flash {
             Self::SessionEnded => "ended.".to_owned(),
             Self::KeyRevoked => "revoked.".to_owned(),
             Self::NothingChanged => "nothing.".to_owned(),
+            Self::LineChanged => "line.".to_owned(),
+            Self::Published => "published.".to_owned(),
+            Self::FlowSaved => "flow.".to_owned(),
         }
     }
 
@@ -58,6 +67,9 @@ impl Flash {
             Self::SignedIn => "You are signed in.".to_owned(),
             Self::SessionEnded => "That browser is signed out.".to_owned(),
             Self::KeyRevoked => "The key is revoked. Whoever was signed in with it is signed out.".to_owned(),
+            Self::LineChanged => "The line is changed.".to_owned(),
+            Self::Published => "Published: the next call begins with it.".to_owned(),
+            Self::FlowSaved => "The version is kept. No line is pointed at it by that.".to_owned(),
             Self::NothingChanged => "Nothing was changed: it was gone already.".to_owned(),
         }
     }

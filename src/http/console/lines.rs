@@ -46,7 +46,7 @@ pub(super) async fn list(Extract(state): Extract<State>, visitor: Visitor) -> Re
         html! { "Our numbers, as this service answers them now. Every other number does what is built in." };
     let command = "smartline line add --help";
     let body = html! {
-        (parts::head("Lines", &about, &html! {}))
+        (parts::head("Lines", &about, &html! { a.button href="/console/flows" { "Flows" } }))
         @if lines.is_empty() {
             (parts::empty(&icons::calls(), "No line yet", &html! { "Calls are answered all the same: with a voicemail. To set a number up: " code.command { (command) } (parts::copy(command, "Copy the command")) }))
         } @else {
@@ -114,6 +114,7 @@ pub(super) async fn show(
     let done = doings(query.as_deref().unwrap_or_default());
     let body = html! {
         (parts::crumbs("Lines", PATH))
+        p.links { a href={ (PATH) "/" (line.id) "/settings" } { "Settings, publications and contacts" } }
         div.head {
             div {
                 h1 { (line.name) }

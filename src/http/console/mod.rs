@@ -12,7 +12,9 @@ mod chart;
 mod event;
 mod events;
 mod flash;
+mod flows;
 mod icons;
+mod line;
 mod lines;
 mod lists;
 mod manner;
@@ -69,6 +71,11 @@ pub(super) fn router() -> Router<State> {
         .route("/console/accounts/{id}", get(accounts::show).post(accounts::reveal))
         .route("/console/lines", get(lines::list))
         .route("/console/lines/{id}", get(lines::show))
+        .route("/console/lines/{id}/settings", get(line::show).post(line::change))
+        .route("/console/lines/{id}/publish", get(line::plan).post(line::publish))
+        .route("/console/lines/{id}/contacts", post(line::contact))
+        .route("/console/flows", get(flows::list).post(flows::add))
+        .route("/console/flows/{name}", get(flows::show).post(flows::save))
         .route("/console/setup", get(setup::setup))
         .route("/console/settings", get(settings::settings))
         .route("/console/settings/keys", post(settings::make_key))

@@ -78,7 +78,14 @@ pub(super) fn page(visitor: &Visitor, section: Section, title: &str, body: &Mark
     page_as(visitor, StatusCode::OK, section, title, body)
 }
 
-fn page_as(visitor: &Visitor, status: StatusCode, section: Section, title: &str, body: &Markup) -> Response {
+/// The same with another status, such as that of a form with faults.
+pub(super) fn page_as(
+    visitor: &Visitor,
+    status: StatusCode,
+    section: Section,
+    title: &str,
+    body: &Markup,
+) -> Response {
     let inner = html! {
         a.skip href="#main" { "Skip to the content" }
         div.shell {

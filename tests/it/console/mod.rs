@@ -2,6 +2,7 @@
 
 mod browser;
 mod day;
+mod lines;
 mod live;
 mod pages;
 mod pictures;
