@@ -35,6 +35,8 @@ const USER_AGENT: &str = concat!("smartline/", env!("CARGO_PKG_VERSION"));
 pub struct Patience {
     /// For the lines to be read for the first time: a service that a call has woken may not know them yet.
     pub lines: Duration,
+    /// For a look at the database; beyond it, it is as if nothing were known.
+    pub database: Duration,
     /// For an agent, until the caller hears a sentence meanwhile.
     pub look: Duration,
     /// For an agent altogether.
@@ -42,10 +44,12 @@ pub struct Patience {
 }
 
 impl Default for Patience {
-    /// 0.5, 2 and 6 seconds: an answer to a carrier must not take 3, and nobody waits for longer than 6.
+    /// 0.5, 0.4, 2 and 6 seconds: an answer to a carrier must not take 3, and nobody waits for longer than 6.
     fn default() -> Self {
         Self {
             lines: Duration::from_millis(500),
+            database: Duration::from_millis(400),
+
             look: Duration::from_secs(2),
             whole: Duration::from_secs(6),
         }

@@ -14,7 +14,11 @@ use crate::wire::{Ask, Reply};
 const CALLERS_PATIENCE: Duration = Duration::from_secs(3);
 
 fn short_answers(limit: Duration) -> Plan {
-    Plan::new().limits(|limits| limits.answer = limit)
+    Plan::new().limits(|limits| {
+        limits.answer = limit;
+        limits.patience.lines = limit / 10;
+        limits.patience.database = limit / 4;
+    })
 }
 
 /// Sends the good request of every endpoint and asserts the answer of a service that cannot keep it.

@@ -245,13 +245,11 @@ fn trial(visitor: &Visitor, name: &str, number: i32, flow: &Flow, params: &Param
     let mut steps: Vec<(String, Shown)> = vec![("The call comes in".to_owned(), call.call())];
     let mut stuck = None;
     for line in given.lines().map(str::trim).filter(|line| !line.is_empty()).take(INPUTS) {
-        match input(line).and_then(|input| call.go_on(&input)) {
-            Some(shown) => steps.push((line.to_owned(), shown)),
-            None => {
-                stuck = (line != "hang-up").then_some(line);
-                break;
-            }
-        }
+        let Some(shown) = input(line).and_then(|input| call.go_on(&input)) else {
+            stuck = (line != "hang-up").then_some(line);
+            break;
+        };
+        steps.push((line.to_owned(), shown));
     }
     html! {
         section.card aria-labelledby="trial" {

@@ -79,12 +79,8 @@ fn words_of(name: &str) -> &'static [&'static str] {
 /// The flow and version of a line, as this process has them in memory.
 fn flow_of(state: &State, version: Option<i64>) -> Markup {
     let Some(id) = version.and_then(|id| u64::try_from(id).ok()) else { return html! { "Built in" } };
-    match state.lines.version(id) {
-        Some(version) => {
-            html! { a href={ "/console/flows/" (version.name) "?number=" (version.number) } { (version.name) " " (version.number) } }
-        }
-        None => html! { "version " (id) },
-    }
+    let Some(version) = state.lines.version(id) else { return html! { "version " (id) } };
+    html! { a href={ "/console/flows/" (version.name) "?number=" (version.number) } { (version.name) " " (version.number) } }
 }
 
 fn on_or_off(word: &str) -> Markup {

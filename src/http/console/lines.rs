@@ -164,7 +164,7 @@ fn doings(query: &str) -> Vec<(String, Input)> {
         let input = match text.split_once(':').unwrap_or((text.as_ref(), "")) {
             ("press", keys) if !keys.is_empty() => Input::Press(keys.to_owned()),
             ("say", words) if !words.trim().is_empty() => Input::Say(words.to_owned()),
-            ("wait", _) | ("say", _) => Input::Wait,
+            ("wait" | "say", _) => Input::Wait,
             ("answer", _) => Input::Answer,
             ("message", _) => Input::Message,
             ("agent", words) => Input::Agent(words.to_owned()),

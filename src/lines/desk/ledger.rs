@@ -6,7 +6,7 @@ use serde_json::Value;
 use sqlx::types::Json;
 use uuid::Uuid;
 
-use super::{Desk, LOOK};
+use super::Desk;
 use crate::{
     domain::{id::EventId, phone::Phone},
     lines::{Call, decision::Decision, engine::Caller, line::Line, running::Going},
@@ -85,7 +85,7 @@ impl Desk {
                 sqlx::query_scalar(WISH_SQL).bind(stored(key)).fetch_optional(&self.db).await?;
             Ok::<_, sqlx::Error>((rows, wish))
         };
-        let (rows, wish) = match tokio::time::timeout(LOOK, rows).await {
+        let (rows, wish) = match tokio::time::timeout(self.patience.database, rows).await {
             Ok(Ok(found)) => found,
             Ok(Err(error)) => {
                 tracing::warn!(%error, "what a call said before could not be read; it goes on without");
@@ -126,7 +126,7 @@ impl Desk {
             .bind(midnight)
             .bind(stored(&call.key()))
             .fetch_one(&self.db);
-        if let Ok(Ok((seen, today))) = tokio::time::timeout(LOOK, counts).await {
+        if let Ok(Ok((seen, today))) = tokio::time::timeout(self.patience.database, counts).await {
             let count = |count: i64| u32::try_from(count).unwrap_or(u32::MAX);
             (caller.seen, caller.calls_today) = (Some(count(seen)), Some(count(today)));
         }
@@ -153,7 +153,7 @@ impl Desk {
             .bind(stored(body))
             .bind(keys.iter().map(|key| stored(key)).collect::<Vec<_>>())
             .fetch_one(&self.db);
-        match tokio::time::timeout(LOOK, known).await {
+        match tokio::time::timeout(self.patience.database, known).await {
             Ok(Ok(known)) => Some(known),
             Ok(Err(error)) => {
                 tracing::warn!(%error, "the ledger of opt-outs could not be read; the text is answered later");

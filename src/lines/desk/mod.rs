@@ -16,7 +16,6 @@ pub(crate) mod why;
 use std::{
     collections::BTreeMap,
     sync::{Arc, LazyLock},
-    time::Duration,
 };
 
 use chrono::{DateTime, NaiveDate, Utc};
@@ -44,9 +43,6 @@ use crate::{
 /// The version of the built-in default. A changed default gets the next lower number from the top, since versions of
 /// flows count from 1 and calls that go on carry it.
 pub(crate) const BUILT_IN: u64 = 0;
-
-/// Longest look at the database on the way to an answer. Beyond it, it is as if nothing were known.
-const LOOK: Duration = Duration::from_millis(400);
 
 static DEFAULT: LazyLock<Flow> = LazyLock::new(|| {
     read(include_str!("../default.toml")).unwrap_or_else(|faults| panic!("the built-in default: {faults:?}"))

