@@ -1,5 +1,7 @@
 //! The desk without a database: what every line does then.
 
+use std::time::Duration;
+
 use chrono::{DateTime, TimeDelta, Utc};
 use secrecy::SecretString;
 
