@@ -8,6 +8,7 @@ use crate::{
     lines::{
         Call, Decided,
         decision::Decision,
+        document::Step,
         engine::{
             self, AgentTurn, Caller, Edge, Effect, Event, Facts, Links, Profile, Start, Turn, asked,
             screening, step_at,
@@ -120,7 +121,8 @@ impl Desk {
         };
         let (name, step) = step_at(followed.flow(), at.step).ok_or("position token of an unknown step")?;
         let key = crate::lines::key_of(call.provider, signer.id);
-        let going = self.going(&key, signer.id).await;
+        let handed_back = matches!(step, Step::Agent(_)) && edge == Edge::Answered;
+        let going = self.going(&key, signer.id, handed_back).await;
         let ours = going.line.clone().unwrap_or_else(|| call.line().clone());
         let line = self.lines.line(call.provider, &ours);
         let line = line.as_deref();
@@ -286,7 +288,11 @@ impl Desk {
                 settings
                     .is_some_and(|settings| settings.attest_reject.iter().any(|refused| refused == level)),
             ),
-            concurrent: (self.running.ringing(number), settings.map_or(5, |settings| settings.concurrent)),
+            // Looked for among all calls, and so only where somebody can be rung.
+            concurrent: (
+                line.map_or(0, |_| self.running.ringing(number)),
+                settings.map_or(5, |settings| settings.concurrent),
+            ),
             today: match settings.and_then(|settings| settings.daily_calls) {
                 Some(most) => (self.running.total(number, day, "calls").saturating_add(1), Some(most)),
                 None => (0, None),
@@ -302,11 +308,12 @@ impl Desk {
         }
     }
 
-    /// The call as it is remembered, or else as its own events tell.
-    async fn going(&self, key: &str, id: &str) -> Going {
+    /// The call as it is remembered, or else as its own events tell. What an agent said of a call that it has `handed_back`
+    /// may have reached another replica.
+    async fn going(&self, key: &str, id: &str, handed_back: bool) -> Going {
         let remembered = self.running.call(key);
         match remembered {
-            Some(going) if going.whole => going,
+            Some(going) if going.whole && !handed_back => going,
             _ if !self.is_there() || id.is_empty() => remembered.unwrap_or_else(Going::unknown),
             remembered => match self.fold(key, id).await {
                 Some(going) => going,
@@ -345,8 +352,7 @@ fn facts<'a>(
 static NOTHING: std::collections::BTreeSet<String> = std::collections::BTreeSet::new();
 
 /// What happened at a step, by the request's own fields.
-fn happened(step: &crate::lines::document::Step, call: &Call, going: &Going) -> Event {
-    use crate::lines::document::Step;
+fn happened(step: &Step, call: &Call, going: &Going) -> Event {
     match step {
         Step::Ask(_) => match (&call.digits, &call.speech) {
             (Some(keys), _) => Event::Keys(keys.clone()),
@@ -362,7 +368,6 @@ fn happened(step: &crate::lines::document::Step, call: &Call, going: &Going) -> 
 
 /// Whether a flow asks how often somebody called before: only then the database is looked at.
 fn needs_history(flow: &crate::lines::document::Flow) -> bool {
-    use crate::lines::document::Step;
     flow.steps.values().any(|step| match step {
         Step::Route(route) => route.when.iter().any(|when| {
             let tests = &when.tests;

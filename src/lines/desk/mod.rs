@@ -128,14 +128,6 @@ impl Desk {
         if let Some(seconds) = self.connected(call, &key, now) {
             self.running.add(call.line(), day(), "seconds", seconds);
         }
-        if decided.verbs.last().is_some_and(|verb| matches!(verb, Verb::Hangup | Verb::Refuse(_))) {
-            // A retry of it is answered from what was kept.
-            self.running.change(&key, |going| {
-                *going = std::mem::replace(going, Going::unknown()).after(&decided.decision);
-            });
-            self.running.change(&key, |going| going.ringing = false);
-            return;
-        }
         self.running.change(&key, |going| {
             *going = std::mem::replace(going, Going::unknown()).after(&decided.decision);
             going.began.get_or_insert(now);
