@@ -7,6 +7,7 @@
 mod after;
 mod call;
 pub(crate) mod capability;
+mod consent;
 mod ledger;
 #[cfg(test)]
 mod tests;
@@ -21,6 +22,7 @@ use std::{
 use chrono::{DateTime, NaiveDate, Utc};
 use sqlx::PgPool;
 
+use self::consent::Questions;
 use super::{
     Call, Decided, Message,
     cache::{Lines, Version},
@@ -58,6 +60,7 @@ pub(crate) struct Desk {
     lines: Lines,
     running: Running,
     turns: Turns,
+    questions: Questions,
     patience: Patience,
     db: PgPool,
     presence: Presence,
@@ -100,6 +103,7 @@ impl Desk {
             lines,
             running: Running::default(),
             turns: Turns::new(patience),
+            questions: Questions::default(),
             patience,
             db,
             presence,
