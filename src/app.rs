@@ -348,10 +348,9 @@ impl App {
 
     fn worker(&self) -> Worker {
         let state = &self.state;
-        let kept = Arc::clone(state.intake.kept());
         Worker::new(
             self.db.clone(),
-            kept,
+            &state.intake,
             self.bell.clone(),
             state.presence.clone(),
             Arc::clone(&self.clock),

@@ -21,6 +21,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     entry::{self, Entry},
     ledger::{Counted, Found, Repeated},
+    pace::Pace,
     recent::{Given, Recent},
 };
 use crate::{
@@ -98,6 +99,8 @@ struct Shared {
     to_drain: Notify,
     /// Wakes the worker.
     kept: Arc<Notify>,
+    /// How far behind that is.
+    pace: Pace,
     /// Tells who watches.
     news: watch::Sender<()>,
     away: AtomicBool,
@@ -163,6 +166,7 @@ impl Intake {
             filled: Notify::new(),
             to_drain: Notify::new(),
             kept: Arc::default(),
+            pace: Pace::default(),
             news: watch::Sender::default(),
             away: AtomicBool::new(false),
             opened: AtomicBool::new(false),
@@ -210,6 +214,11 @@ impl Intake {
     /// Tells the worker that there is work in the database.
     pub(crate) fn kept(&self) -> &Arc<Notify> {
         &self.0.kept
+    }
+
+    /// How far behind the worker is, as it says itself.
+    pub(crate) fn pace(&self) -> &Pace {
+        &self.0.pace
     }
 
     /// From now on batches go to the database: it is migrated, and its events may stand beside ours.

@@ -13,6 +13,7 @@ pub(crate) mod kept;
 mod ledger;
 pub(crate) mod live;
 pub(crate) mod overview;
+mod pace;
 pub(crate) mod partitions;
 pub(crate) mod queue;
 mod recent;
@@ -31,6 +32,7 @@ use sqlx::postgres::PgConnectOptions;
 
 pub(crate) use drain::{Drain, SpoolPlan};
 pub(crate) use intake::{Appended, Intake, NotKept};
+pub(crate) use pace::Pace;
 pub(crate) use stored::masked;
 pub(crate) use upkeep::Upkeep;
 pub(crate) use writer::Writer;

@@ -23,6 +23,7 @@ use crate::{
     db::{self, Fault, Presence, State},
     domain::clock::Clock,
     inbox::{
+        Intake, Pace,
         kept::Kept,
         queue::{self, Claim, Job},
     },
@@ -36,7 +37,7 @@ use crate::{
 
 /// Most events that one transaction claims of each lane: enough that statements and commits are shared, few enough that
 /// a batch is done in far less time than a statement may take.
-const BATCH: i64 = 256;
+const BATCH: i64 = 512;
 
 /// How long what comes is let gather before it is worked on, unless a whole batch waits: a transaction has the same
 /// statements for one event as for many, and nobody waits for this.
@@ -62,6 +63,7 @@ const SHARE: u32 = 20;
 pub(crate) struct Worker {
     db: PgPool,
     kept: Arc<Notify>,
+    pace: Pace,
     /// Wakes the sender.
     bell: Bell,
     presence: Presence,
@@ -155,17 +157,26 @@ struct Batch {
 }
 
 impl Worker {
-    /// `kept` tells of commits; `bell` is rung when something is owed.
+    /// `intake` tells of commits, and is told how far behind the worker is; `bell` is rung when something is owed.
     pub(crate) fn new(
         db: PgPool,
-        kept: Arc<Notify>,
+        intake: &Intake,
         bell: Bell,
         presence: Presence,
         clock: Arc<dyn Clock>,
         metrics: Metrics,
         desk: Arc<Desk>,
     ) -> Self {
-        Self { db, kept, bell, presence, clock, metrics, desk }
+        Self {
+            db,
+            kept: Arc::clone(intake.kept()),
+            pace: intake.pace().clone(),
+            bell,
+            presence,
+            clock,
+            metrics,
+            desk,
+        }
     }
 
     /// Works until `stop`, and looks every `poll` without being woken; a batch that is under way is finished.
@@ -180,6 +191,7 @@ impl Worker {
                 Err(error) => {
                     tracing::warn!(%error, "events could not be worked on; it is tried again");
                     looks.lost();
+                    self.pace.behind(None); // room would not help
                     self.metrics.worker.stuck(self.clock.now());
                 }
             }
@@ -245,6 +257,7 @@ impl Worker {
         let ends = |job: Option<&Job>| job.map(|job| job.event.id.time());
         let (oldest, newest) = (ends(fresh.jobs.first()), ends(fresh.jobs.last()));
         self.metrics.worker.oldest(oldest);
+        self.pace.behind(oldest.map(|oldest| now - oldest));
         let mut jobs = again.jobs;
         jobs.extend(fresh.jobs);
         if jobs.is_empty() {
