@@ -32,7 +32,6 @@ use sqlx::postgres::PgConnectOptions;
 
 pub(crate) use drain::{Drain, SpoolPlan};
 pub(crate) use intake::{Appended, Intake, NotKept};
-pub(crate) use pace::Pace;
 pub(crate) use stored::masked;
 pub(crate) use upkeep::Upkeep;
 pub(crate) use writer::Writer;
