@@ -22,7 +22,7 @@ use crate::{
             Flow,
             check::{Findings, check},
             hours::Hours,
-            read::{Fault, read},
+            read::read,
             write::{canonical, changes},
         },
         line::Asked,
@@ -166,9 +166,9 @@ async fn with_database(
         Command::Push { flow, file, line, .. } => {
             let document = flow_in(&file, &text_of(&file)?)?;
             manage::add_flow(db, &flow, asked).await.map_err(refused)?;
-            let (version, new, warnings) =
+            let (version, new, findings) =
                 manage::push(db, &flow, &document, asked).await.map_err(refused)?;
-            pushed(&version, new, &warnings, json)?;
+            pushed(&version, new, &findings, json)?;
             if let Some(line) = line {
                 let done = manage::publish(db, &line, Target::Version(version.id), asked).await;
                 published(&done.map_err(refused)?, json)?;
@@ -213,14 +213,18 @@ fn row(version: &Stored) -> Value {
     })
 }
 
-fn pushed(version: &Stored, new: bool, warnings: &[Fault], json: bool) -> Result<(), Error> {
+fn pushed(version: &Stored, new: bool, findings: &Findings, json: bool) -> Result<(), Error> {
     if json {
         let mut told = row(version);
-        (told["new"], told["warnings"]) = (new.into(), json!(warnings));
+        told["new"] = new.into();
+        (told["warnings"], told["notes"]) = (json!(findings.warnings), json!(findings.notes));
         return print(&told.to_string());
     }
-    for warning in warnings {
+    for warning in &findings.warnings {
         note(&format!("warning: {warning}"));
+    }
+    for worth in &findings.notes {
+        note(&format!("note: {worth}"));
     }
     let what = if new { "is new" } else { "was there already" };
     print(&format!("{} {} {what}", version.flow, version.number))
@@ -283,7 +287,7 @@ fn look(text: &str) -> (Option<Flow>, Findings) {
             let findings = check(&flow);
             (Some(flow), findings)
         }
-        Err(faults) => (None, Findings { faults, warnings: Vec::new() }),
+        Err(faults) => (None, Findings { faults, ..Findings::default() }),
     }
 }
 
@@ -293,7 +297,8 @@ fn as_json(name: &str, flow: Option<&Flow>, findings: &Findings, clock: &dyn Clo
         hours.into_iter().map(|(name, told)| (name.to_owned(), told.into())).collect();
     json!({
         "file": name, "ok": findings.faults.is_empty(), "steps": flow.map(|flow| flow.steps.len()),
-        "faults": findings.faults, "warnings": findings.warnings, "hours": hours,
+        "faults": findings.faults, "warnings": findings.warnings, "notes": findings.notes,
+        "hours": hours,
     })
 }
 
@@ -305,9 +310,11 @@ fn as_text(name: &str, flow: Option<&Flow>, findings: &Findings, clock: &dyn Clo
     };
     let faults = findings.faults.iter().map(|fault| format!("  {fault}"));
     let warnings = findings.warnings.iter().map(|warning| format!("  warning: {warning}"));
+    let notes = findings.notes.iter().map(|note| format!("  note: {note}"));
     let hours = if findings.faults.is_empty() { openings(flow, clock) } else { Vec::new() };
     let hours = hours.into_iter().map(|(name, told)| format!("  hours {name}: {told}"));
-    let lines: Vec<String> = [title].into_iter().chain(faults).chain(warnings).chain(hours).collect();
+    let lines: Vec<String> =
+        [title].into_iter().chain(faults).chain(warnings).chain(notes).chain(hours).collect();
     lines.join("\n")
 }
 
@@ -337,7 +344,7 @@ mod tests {
         for file in fs::read_dir(folder).unwrap() {
             let file = file.unwrap().path();
             let (_, findings) = look(&text_of(&file).unwrap());
-            assert_eq!(findings, Findings::default(), "{}", file.display());
+            assert_eq!((findings.faults, findings.warnings), (Vec::new(), Vec::new()), "{}", file.display());
             seen += 1;
         }
         assert_eq!(seen, 6);

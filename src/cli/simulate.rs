@@ -47,9 +47,9 @@ pub(super) struct Args {
     /// A flow's file; without it and --line, the built-in default
     #[arg(long)]
     flow: Option<PathBuf>,
-    /// The carrier, where there is a difference
-    #[arg(long, value_parser = ["twilio", "plivo"], default_value = "twilio")]
-    provider: String,
+    /// The carrier, where there is a difference [default: the first of the flow's providers]
+    #[arg(long, value_parser = ["twilio", "plivo"])]
+    provider: Option<String>,
     /// Who calls; `anonymous` withholds the number
     #[arg(long, default_value = "+14155550100")]
     caller: String,
@@ -76,8 +76,11 @@ pub(super) struct Args {
 /// Plays the phone.
 pub(super) async fn run(args: Args, clock: &dyn Clock) -> Result<ExitCode, Error> {
     let now = args.at.unwrap_or_else(|| clock.now());
-    let provider = if args.provider == "plivo" { Provider::Plivo } else { Provider::Twilio };
-    let (flow, profile) = called(&args, provider, now).await?;
+    let asked = Provider::CARRIERS.into_iter().find(|one| args.provider.as_deref() == Some(one.name()));
+    let (flow, profile) = called(&args, asked, now).await?;
+    let provider = flow.carrier(asked).ok_or_else(|| {
+        Error::Usage("--provider is none of the carriers that the flow's `providers` name".to_owned())
+    })?;
     let number = Phone::read(&args.caller);
     let caller = Caller {
         number: (!is_withheld(&number)).then_some(number),
@@ -121,14 +124,18 @@ pub(super) async fn run(args: Args, clock: &dyn Clock) -> Result<ExitCode, Error
 }
 
 /// What is called: the flow, and what the line has been set up with.
-async fn called(args: &Args, provider: Provider, now: DateTime<Utc>) -> Result<(Flow, Profile), Error> {
+async fn called(
+    args: &Args,
+    provider: Option<Provider>,
+    now: DateTime<Utc>,
+) -> Result<(Flow, Profile), Error> {
     if let Some(number) = &args.line {
         let pool = db::pool(database::options()?);
         let lines = Lines::default();
         lines.look(&pool, now).await.map_err(|error| Error::Failed(format!("the database: {error}")))?;
         let number = Phone::read(number);
-        let found = [provider, Provider::Twilio, Provider::Plivo];
-        let line = found.into_iter().find_map(|provider| lines.line(provider, &number));
+        let mut found = provider.into_iter().chain(Provider::CARRIERS);
+        let line = found.find_map(|provider| lines.line(provider, &number));
         let line = line.ok_or_else(|| {
             Error::Failed("there is no such line; `smartline line list` shows those that are".to_owned())
         })?;
@@ -176,7 +183,9 @@ fn show(args: &Args, shown: &Shown) -> Result<(), Error> {
         note(&format!("  {}: {} {holds} ({})", test.step, test.test, test.saw));
     }
     if args.xml {
-        print(&format!("  Twilio: {}\n  Plivo:  {}", shown.twilio, shown.plivo))?;
+        for (carrier, document) in shown.documents() {
+            print(&format!("  {:<7} {document}", format!("{}:", carrier.title())))?;
+        }
     }
     Ok(())
 }

@@ -70,10 +70,21 @@ pub(crate) struct Shown {
     pub(crate) effects: Vec<Effect>,
     /// Variables so far.
     pub(crate) variables: BTreeMap<String, String>,
+    /// Empty where the flow is not for this carrier; so is the other.
     pub(crate) twilio: String,
     pub(crate) plivo: String,
     /// Why it is not what the flow says.
     pub(crate) cause: Option<&'static str>,
+}
+
+impl Shown {
+    /// The document of each carrier that the flow is for.
+    pub(crate) fn documents(&self) -> impl Iterator<Item = (Provider, &str)> {
+        let both = [(Provider::Twilio, &self.twilio), (Provider::Plivo, &self.plivo)];
+        both.into_iter()
+            .filter(|(_, document)| !document.is_empty())
+            .map(|(carrier, text)| (carrier, text.as_str()))
+    }
 }
 
 /// A call to a flow.
@@ -237,10 +248,22 @@ impl<'a> Simulated<'a> {
             tests: turn.tests,
             effects: turn.effects,
             variables: self.variables.clone(),
-            twilio: twilio::twiml::render(&turn.verbs, ORIGIN).unwrap_or_default(),
-            plivo: plivo::xml::render(&turn.verbs, ORIGIN).unwrap_or_default(),
+            twilio: self.written(Provider::Twilio, &turn.verbs),
+            plivo: self.written(Provider::Plivo, &turn.verbs),
             cause: turn.cause,
         }
+    }
+
+    /// The document of one carrier; empty where the flow is not for it.
+    fn written(&self, carrier: Provider, verbs: &[Verb]) -> String {
+        if !self.flow.providers.contains(&carrier) {
+            return String::new();
+        }
+        let written = match carrier {
+            Provider::Plivo => plivo::xml::render(verbs, ORIGIN),
+            _ => twilio::twiml::render(verbs, ORIGIN),
+        };
+        written.unwrap_or_default()
     }
 
     /// What the document waits for, and where its ways back lead.

@@ -104,8 +104,9 @@ pub(super) async fn simulate(
         reader.needs(Scope::PiiRead)?; // its documents name whom the line rings
     }
     let provider = match text("provider") {
-        None | Some("twilio") => Provider::Twilio,
-        Some("plivo") => Provider::Plivo,
+        None => None,
+        Some("twilio") => Some(Provider::Twilio),
+        Some("plivo") => Some(Provider::Plivo),
         Some(_) => return Err(bad("provider", "it is neither twilio nor plivo")),
     };
     let now = match text("at") {
@@ -115,6 +116,8 @@ pub(super) async fn simulate(
             .to_utc(),
     };
     let (flow, profile) = flow_of(&state, text("line"), text("toml"))?;
+    let provider =
+        flow.carrier(provider).ok_or_else(|| bad("provider", "it is none of the flow's `providers`"))?;
     let number = Phone::read(text("caller").unwrap_or("+14155550100"));
     let caller = Caller {
         number: (!is_withheld(&number)).then_some(number),
@@ -150,7 +153,7 @@ fn flow_of(state: &State, line: Option<&str>, toml: Option<&str>) -> Result<(Flo
     let (mut flow, mut profile) = (default_flow().clone(), Profile::bare(Phone::read("+14155550199")));
     if let Some(line) = line {
         let number = Phone::read(line);
-        let found = [Provider::Twilio, Provider::Plivo];
+        let found = Provider::CARRIERS;
         let line = found.into_iter().find_map(|provider| state.lines.line(provider, &number));
         let line = line.ok_or_else(|| bad("line", "there is no line with this number"))?;
         if let Some(version) = line.flow_version.and_then(|id| state.lines.version(id)) {
