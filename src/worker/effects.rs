@@ -58,6 +58,9 @@ pub(super) async fn owe(
         owed.extend(fetches(desk, event, &lines));
         if now - event.at() < DAY {
             owed.extend(messages::owed(event));
+            if matches!(event.kind.as_str(), "twilio.sms" | "plivo.sms") {
+                owed.extend(desk.softly(event));
+            }
         }
     }
     replies.store(db).await?;

@@ -140,7 +140,7 @@ fn providers(given: Option<Value>, faults: &mut Vec<Fault>) -> Vec<Provider> {
 }
 
 /// Where the text is no TOML.
-fn syntax(text: &str, error: &toml::de::Error) -> Fault {
+pub(crate) fn syntax(text: &str, error: &toml::de::Error) -> Fault {
     let at = error.span().map_or(0, |span| span.start.min(text.len()));
     let before = text.get(..at).unwrap_or_default();
     let line = before.matches('\n').count() + 1;
@@ -209,7 +209,7 @@ fn step(place: &str, value: Value, faults: &mut Vec<Fault>) -> Option<Step> {
 const KINDS: &str = "say, ask, route, ring, voicemail, agent, text, end";
 
 /// Reads a value as what it ought to be.
-fn typed<T: DeserializeOwned>(place: &str, value: Value, faults: &mut Vec<Fault>) -> Option<T> {
+pub(crate) fn typed<T: DeserializeOwned>(place: &str, value: Value, faults: &mut Vec<Fault>) -> Option<T> {
     match serde_path_to_error::deserialize(value) {
         Ok(value) => Some(value),
         Err(error) => {

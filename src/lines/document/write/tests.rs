@@ -107,7 +107,11 @@ fn carriers_are_written_where_a_flow_is_not_for_all() {
 #[test]
 fn the_examples_keep_their_meaning() {
     for file in fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/flows")).unwrap() {
-        let text = fs::read_to_string(file.unwrap().path()).unwrap();
+        let file = file.unwrap().path();
+        if file.to_str().unwrap().ends_with(".calls.toml") {
+            continue; // calls of a flow
+        }
+        let text = fs::read_to_string(file).unwrap();
         let flow = read(&text).unwrap();
         assert_eq!(read(&canonical(&flow)), Ok(flow));
     }
