@@ -49,7 +49,7 @@ pub(super) async fn why(
 }
 
 /// `POST /api/v1/calls/{id}/directive`: an agent that was handed the call says whom it wants rung when it gives it back. The
-/// bearer is the capability that stood in the path of its address, good for this call alone.
+/// bearer is the capability that stood in the path of its address, good for this call and this time alone.
 pub(super) async fn directive(
     Extract(state): Extract<State>,
     Path(call): Path<String>,
@@ -63,10 +63,11 @@ pub(super) async fn directive(
     let hyphenated = Uuid::try_parse(&call).map(|id| id.to_string()).ok();
     let ids = [Some(call), hyphenated];
     let named = ids.iter().flatten().find_map(|id| {
-        let of = |(_, keys): &(Provider, &TokenKeys)| capability::is_of(keys, id, shown);
-        keys.into_iter().find(of).map(|(provider, _)| (provider, id.as_str()))
+        keys.into_iter().find_map(|(provider, keys): (Provider, &TokenKeys)| {
+            Some((provider, id.as_str(), capability::opened(keys, id, shown)?))
+        })
     });
-    let (provider, call) = named.ok_or_else(refused)?;
+    let (provider, call, turn) = named.ok_or_else(refused)?;
     let given = members(&body)?;
     if given.get("do").and_then(Value::as_str) != Some("ring") {
         return Err(bad("do", "it is not `ring`, the one thing that can be asked for"));
@@ -78,8 +79,8 @@ pub(super) async fn directive(
     {
         return Err(bad("target", "it is no name: a person whom the step may have rung, and never a number"));
     }
-    desk::keep_wish(&state.db, provider, call, target, state.clock.now()).await?;
-    state.desk.wished(&crate::lines::key_of(provider, call), target);
+    desk::keep_wish(&state.db, provider, call, turn, target, state.clock.now()).await?;
+    state.desk.wished(&crate::lines::key_of(provider, call), turn, target);
     Ok((StatusCode::ACCEPTED, Json(json!({ "object": "directive", "do": "ring", "target": target }))))
 }
 
@@ -104,8 +105,9 @@ pub(super) async fn simulate(
         reader.needs(Scope::PiiRead)?; // its documents name whom the line rings
     }
     let provider = match text("provider") {
-        None | Some("twilio") => Provider::Twilio,
-        Some("plivo") => Provider::Plivo,
+        None => None,
+        Some("twilio") => Some(Provider::Twilio),
+        Some("plivo") => Some(Provider::Plivo),
         Some(_) => return Err(bad("provider", "it is neither twilio nor plivo")),
     };
     let now = match text("at") {
@@ -115,6 +117,8 @@ pub(super) async fn simulate(
             .to_utc(),
     };
     let (flow, profile) = flow_of(&state, text("line"), text("toml"))?;
+    let provider =
+        flow.carrier(provider).ok_or_else(|| bad("provider", "it is none of the flow's `providers`"))?;
     let number = Phone::read(text("caller").unwrap_or("+14155550100"));
     let caller = Caller {
         number: (!is_withheld(&number)).then_some(number),
@@ -150,7 +154,7 @@ fn flow_of(state: &State, line: Option<&str>, toml: Option<&str>) -> Result<(Flo
     let (mut flow, mut profile) = (default_flow().clone(), Profile::bare(Phone::read("+14155550199")));
     if let Some(line) = line {
         let number = Phone::read(line);
-        let found = [Provider::Twilio, Provider::Plivo];
+        let found = Provider::CARRIERS;
         let line = found.into_iter().find_map(|provider| state.lines.line(provider, &number));
         let line = line.ok_or_else(|| bad("line", "there is no line with this number"))?;
         if let Some(version) = line.flow_version.and_then(|id| state.lines.version(id)) {

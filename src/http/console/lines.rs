@@ -242,8 +242,7 @@ fn moment(did: Option<&str>, shown: &Shown) -> Markup {
                 @for line in &shown.heard { p { (line) } }
                 @for test in &shown.tests { p.hint { (test.step) ": " (test.test) @if test.holds { " holds" } @else { " does not hold" } " (" (test.saw) ")" } }
                 details { summary { "Both documents" }
-                    h3 { "Twilio" } pre.payload tabindex="0" { (shown.twilio) }
-                    h3 { "Plivo" } pre.payload tabindex="0" { (shown.plivo) }
+                    @for (carrier, document) in shown.documents() { h3 { (carrier.title()) } pre.payload tabindex="0" { (document) } }
                 }
             }
         }
