@@ -135,3 +135,48 @@ impl Request {
         Signed { path_and_query, headers, body: form.into_bytes() }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_an_id_of_its_own_is_read() {
+        let now = DateTime::from_timestamp(1_794_744_000, 0).unwrap();
+        let own = crate::domain::id::EventId::new(now).uuid();
+        for (provider, prefix) in
+            [(Provider::Twilio, "CA"), (Provider::Plivo, "CA"), (Provider::Twilio, "SM")]
+        {
+            assert_eq!(read_id(prefix, &id(provider, prefix, own)), Some((provider, own)));
+        }
+        assert!(made_at(own) == now && is_fresh(own, now));
+        assert!(!is_fresh(own, now + chrono::TimeDelta::days(2)));
+        for other in [
+            "CAc93bf9a243a391a65da5b60116ee9a5c",
+            "2e3f209d-4f2b-4346-a7dd-e08e3c9585f1",
+            "CA",
+            "",
+            &own.simple().to_string(),
+        ] {
+            assert_eq!(read_id("CA", other), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn what_is_told_twice_is_told_alike() {
+        let call = |provider| Call {
+            provider,
+            id: id(provider, "CA", crate::domain::id::EventId::new(DateTime::UNIX_EPOCH).uuid()),
+            account: None,
+            from: "+14155550100".to_owned(),
+            to: Phone::read("+14155550199"),
+        };
+        for provider in [Provider::Twilio, Provider::Plivo] {
+            let call = call(provider);
+            assert_eq!(call.derived("RE", "T1"), call.derived("RE", "T1"));
+            assert_ne!(call.derived("RE", "T1"), call.derived("RE", "T2"));
+            assert_ne!(call.derived("RE", "T1"), call.derived("CA", "T1"));
+            assert_eq!(read_id("RE", &call.derived("RE", "T1")), None, "and begins nothing");
+        }
+    }
+}

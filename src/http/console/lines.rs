@@ -28,8 +28,7 @@ pub(super) async fn list(Extract(state): Extract<State>, visitor: Visitor) -> Re
     visitor.needs(Scope::Read)?;
     let mut lines = state.lines.all();
     lines.sort_by(|a, b| (&a.name, a.number.as_str()).cmp(&(&b.name, b.number.as_str())));
-    let about =
-        html! { "Our numbers, as this service answers them now. Every other number does what is built in." };
+    let about = html! { "Our numbers, as this service answers them now. Open one to call or text it from here. Every other number does what is built in." };
     let command = "smartline line add --help";
     let body = html! {
         (parts::head("Lines", &about, &html! { a.button href="/console/flows" { "Flows" } }))

@@ -25,6 +25,9 @@ async fn pictures() {
     shoot(&browser, &house, &folder, "empty-overview", "/console", &only).await;
     shoot(&browser, &house, &folder, "empty-calls", "/console/calls", &only).await;
     day::live_through(&house).await;
+    // The day is longer than a session.
+    browser.go(&at(&house, "/console/sign-in")).await;
+    sign_in(&browser, &house, &[]).await;
     let id = |table: &'static str, prefix: &'static str, order: &'static str| {
         let db = house.db.clone();
         async move {
@@ -57,12 +60,12 @@ async fn pictures() {
     for (name, path) in &pages {
         shoot(&browser, &house, &folder, name, path, &only).await;
     }
+    phone(&browser, &house, &folder, &only).await;
     browser.screen(1440, 900).await;
     browser.go(&at(&house, "/console/refused")).await;
     browser.click("a.open").await;
     let refusal = browser.here().await;
     shoot(&browser, &house, &folder, "refusal", &refusal, &only).await;
-    phone(&browser, &house, &folder, &only).await;
     if only.is_empty() {
         for_the_readme(&browser, &house).await;
     }

@@ -96,7 +96,8 @@ impl<'a> Handset<'a> {
             phone.story = Some(story);
         }
         if let Some(id) = params.get("text").and_then(|id| Uuid::parse_str(id).ok()) {
-            let call = call_of(state, line, phone.provider, &phone.from, id);
+            let call =
+                call_of(state, line, &Beginning { id, provider: phone.provider, from: phone.from.clone() });
             phone.talk = Some(Talk::read(state, call, id, visitor.now).await?);
         }
         Ok(phone)
@@ -117,17 +118,23 @@ fn caller(text: &str) -> Option<String> {
     phone.is_fictional().then(|| phone.as_str().to_owned())
 }
 
-fn call_of(state: &State, line: &Line, provider: Provider, from: &str, id: Uuid) -> Call {
+/// The account that requests name: the first that is configured.
+fn account_of(state: &State, provider: Provider) -> Option<String> {
     let providers = &state.providers;
     let account = match provider {
         Provider::Plivo => providers.plivo.as_ref().and_then(|plivo| plivo.accounts.first()),
         _ => providers.twilio.as_ref().and_then(|twilio| twilio.accounts.first()),
     };
+    account.cloned()
+}
+
+fn call_of(state: &State, line: &Line, begun: &Beginning) -> Call {
+    let Beginning { id, provider, from } = begun;
     Call {
-        provider,
-        id: carrier::id(provider, "CA", id),
-        account: account.cloned(),
-        from: from.to_owned(),
+        provider: *provider,
+        id: carrier::id(*provider, "CA", *id),
+        account: account_of(state, *provider),
+        from: from.clone(),
         to: line.number.clone(),
     }
 }
@@ -222,7 +229,7 @@ pub(super) async fn begin(
         Ok(begun) => begun,
         Err(trouble) => return told(&state, &visitor, &line, "", trouble).await,
     };
-    let call = call_of(&state, &line, begun.provider, &begun.from, begun.id);
+    let call = call_of(&state, &line, &begun);
     let service = match Endpoints::of(&state, begun.provider) {
         Ok(service) => service,
         Err(fault) => return told(&state, &visitor, &line, "", fault.to_string()).await,
@@ -253,10 +260,7 @@ pub(super) async fn go_on(
     let (Some(deed), Some(verbs), true, false) = (deed, story.verbs(), is_news, story.is_over()) else {
         return Ok(see_other(&format!("{PATH}/{name}?{query}#phone")));
     };
-    let call = Call {
-        account: call_of(&state, &line, story.call.provider, "", Uuid::nil()).account,
-        ..story.call.clone()
-    };
+    let call = Call { account: account_of(&state, story.call.provider), ..story.call.clone() };
     let done = match Endpoints::of(&state, call.provider) {
         Ok(service) => walk::act(&call, verbs, &deed, &service).await,
         Err(fault) => Err(fault),
@@ -279,7 +283,7 @@ pub(super) async fn text(
     };
     let body: String = params.get("body").unwrap_or_default().trim().chars().take(LONGEST).collect();
     let nth = params.get("nth").and_then(|nth| nth.parse().ok()).unwrap_or(0);
-    let call = call_of(&state, &line, begun.provider, &begun.from, begun.id);
+    let call = call_of(&state, &line, &begun);
     let query = format!(
         "text={}&carrier={}&from={}",
         begun.id,

@@ -150,7 +150,7 @@ fn starting(state: &State, visitor: &Visitor, handset: &Handset<'_>) -> Markup {
     let missing = state.providers.missing(handset.provider);
     html! {
         (keypad(None))
-        form method="post" action={ (PATH) "/" (line.id) "/call" } data-once {
+        form method="post" action={ (PATH) "/" (line.id) "/call" } {
             (begins(visitor, EventId::new(visitor.now).uuid()))
             label { span { "From" } input name="from" value=(handset.from) inputmode="tel" autocomplete="off" aria-describedby="from-hint"; }
             p.hint #from-hint { "A number that nobody has, such as " (CALLER) ", or " (WITHHELD) "." }
@@ -174,7 +174,7 @@ fn controls(visitor: &Visitor, handset: &Handset<'_>, story: &Story) -> Markup {
     let path = format!("{PATH}/{}/call/{}", handset.line.id, story.call.id);
     let last = story.last().map(|event| EventId::from(event).to_string()).unwrap_or_default();
     let hidden = || html! { (token(visitor)) input type="hidden" name="after" value=(last); };
-    let form = |inner: Markup| html! { form method="post" action=(path) data-once { (hidden()) (inner) } };
+    let form = |inner: Markup| html! { form method="post" action=(path) { (hidden()) (inner) } };
     let deeds = |deeds: &[(&str, &str)]| {
         form(html! { div.deeds { @for (deed, word) in deeds { button name="do" value=(deed) { (word) } } } })
     };
@@ -367,7 +367,7 @@ fn texting(state: &State, visitor: &Visitor, handset: &Handset<'_>) -> Markup {
             }
             @match hindrance(visitor) {
                 Some(scope) => p.hint { "To write, the scope " code { (scope) } " is needed." },
-                None => form method="post" action={ (PATH) "/" (handset.line.id) "/text" } data-once {
+                None => form method="post" action={ (PATH) "/" (handset.line.id) "/text" } {
                     (begins(visitor, id))
                     input type="hidden" name="carrier" value=(handset.provider.name());
                     input type="hidden" name="from" value=(handset.from);
