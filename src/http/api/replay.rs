@@ -141,6 +141,6 @@ async fn rearm(
         access::audit(&mut *transaction, now, &reader.0.name, "events.replay", subject, detail).await?;
     }
     transaction.commit().await?;
-    state.intake.kept().notify_one();
+    state.intake.wake_worker();
     Ok(replayed)
 }
