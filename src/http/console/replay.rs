@@ -193,7 +193,7 @@ pub(super) async fn many(Extract(state): Extract<State>, posted: Posted) -> Resu
         let mut transaction = state.db.begin().await?;
         count += replay::rearm(&mut transaction, events, visitor.now).await?;
         transaction.commit().await?;
-        state.intake.kept().notify_one();
+        state.intake.wake_worker();
     }
     let detail = json!({
         "events": count, "provider": filter.provider, "type": filter.kind, "dead": filter.dead,
@@ -236,7 +236,7 @@ pub(super) async fn one(
     )
     .await?;
     transaction.commit().await?;
-    state.intake.kept().notify_one();
+    state.intake.wake_worker();
     once.answered(&state.db, 303, &[]).await?;
     Ok(Flash::Replayed(count).on(visitor.way, back))
 }
