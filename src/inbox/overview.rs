@@ -30,7 +30,7 @@ const LAST_SQL: &str = "
 SELECT received_at, kind
 FROM (SELECT id, received_at, kind, endpoint, signed_by FROM events
       WHERE id >= uuid_floor($2) ORDER BY id DESC LIMIT $4) newest
-WHERE endpoint = $1 AND signed_by NOT IN ('unsigned', $3)
+WHERE endpoint = $1 AND signed_by NOT IN ('unsigned', 'simulated', $3)
 ORDER BY id DESC LIMIT 1";
 
 /// What waits to be worked on.
