@@ -30,6 +30,7 @@ mod metrics;
 mod migrations;
 mod nonces;
 mod outbox;
+mod problems;
 mod reconcile;
 mod refusals;
 mod setup;

@@ -5,6 +5,7 @@ mod day;
 mod lines;
 mod live;
 mod pages;
+mod phone;
 mod pictures;
 mod reading;
 mod signing;
