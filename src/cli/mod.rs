@@ -5,7 +5,6 @@
 //! never from an option, where the process list and the shell's history would show them.
 
 mod client;
-mod consoles;
 mod contact;
 mod database;
 mod dev;
@@ -27,10 +26,9 @@ mod outbox;
 mod rebuild;
 mod reconcile;
 mod replay;
-mod request;
-mod samples;
 mod send;
 mod serve;
+mod set;
 mod setup;
 mod shell;
 mod sign;

@@ -18,7 +18,7 @@ use super::{
     words,
 };
 use crate::{
-    access::{self, Scope},
+    access::Scope,
     domain::id,
     http::{
         api::detail::{self, Moment, Whole},
@@ -104,8 +104,7 @@ pub(super) async fn reveal(
     let Posted { visitor, params } = posted;
     visitor.needs(Scope::PiiRead)?;
     let event = Event::read(&state, &visitor, &name, true).await?;
-    let actor = &visitor.signed.caller.name;
-    access::audit(&state.db, visitor.now, actor, "pii.reveal", &event.name, json!({})).await?;
+    visitor.audit(&state.db, "pii.reveal", &event.name, json!({})).await?;
     if params.get("as") == Some("file") {
         let headers = [
             (header::CONTENT_TYPE, "application/octet-stream".to_owned()),
@@ -152,9 +151,7 @@ fn page(state: &State, visitor: &Visitor, event: &Event) -> Response {
 
 fn actions(visitor: &Visitor, event: &Event) -> Markup {
     html! {
-        @if visitor.may(Scope::PiiRead) && !event.revealed {
-            form method="post" action={ "/console/events/" (event.name) } { (token(visitor)) button type="submit" { (icons::eye()) "Reveal" } }
-        }
+        (page::reveal(visitor, &format!("/console/events/{}", event.name), event.revealed))
         @if visitor.may(Scope::EventsReplay) {
             form method="post" action={ "/console/events/" (event.name) "/replay" } data-once {
                 (token(visitor))

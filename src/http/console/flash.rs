@@ -22,6 +22,12 @@ pub(super) enum Flash {
     LineChanged,
     Published,
     FlowSaved,
+    OwedAgain,
+    OwedCancelled,
+    /// The provider's console was read.
+    Checked,
+    /// A probe was sent, and answered with this status.
+    Probed(u64),
 }
 
 impl Flash {
@@ -38,6 +44,10 @@ impl Flash {
             "line" => Self::LineChanged,
             "published" => Self::Published,
             "flow" => Self::FlowSaved,
+            "owed" => Self::OwedAgain,
+            "cancelled" => Self::OwedCancelled,
+            "checked" => Self::Checked,
+            "probed" => Self::Probed(number.parse().ok()?),
             _ => return None,
         })
     }
@@ -53,6 +63,10 @@ impl Flash {
             Self::LineChanged => "line.".to_owned(),
             Self::Published => "published.".to_owned(),
             Self::FlowSaved => "flow.".to_owned(),
+            Self::OwedAgain => "owed.".to_owned(),
+            Self::OwedCancelled => "cancelled.".to_owned(),
+            Self::Checked => "checked.".to_owned(),
+            Self::Probed(status) => format!("probed.{status}"),
         }
     }
 
@@ -70,6 +84,13 @@ impl Flash {
             Self::LineChanged => "The line is changed.".to_owned(),
             Self::Published => "Published: the next call begins with it.".to_owned(),
             Self::FlowSaved => "The version is kept. No line is pointed at it by that.".to_owned(),
+            Self::OwedAgain => "It waits again, and is done as soon as no rule is against it.".to_owned(),
+            Self::OwedCancelled => "It is cancelled, and nobody gets it.".to_owned(),
+            Self::Checked => "The provider was asked: what it has stands below.".to_owned(),
+            Self::Probed(200) => "The probe was verified, kept and answered.".to_owned(),
+            Self::Probed(status) => {
+                format!("The probe was answered with {status}: the newest row under Refused says why.")
+            }
             Self::NothingChanged => "Nothing was changed: it was gone already.".to_owned(),
         }
     }

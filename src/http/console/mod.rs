@@ -19,10 +19,13 @@ mod lines;
 mod lists;
 mod manner;
 mod messages;
+mod needs;
+mod outbox;
 mod overview;
 mod page;
 mod parts;
 mod payload;
+mod probe;
 mod refused;
 mod replay;
 mod search;
@@ -67,6 +70,10 @@ pub(super) fn router() -> Router<State> {
         .route("/console/calls/{id}", get(calls::show).post(calls::reveal))
         .route("/console/messages", get(messages::list))
         .route("/console/messages/{id}", get(messages::show).post(messages::reveal))
+        .route("/console/outbox", get(outbox::list))
+        .route("/console/outbox/{id}", get(outbox::show).post(outbox::reveal))
+        .route("/console/outbox/{id}/retry", post(outbox::retry))
+        .route("/console/outbox/{id}/cancel", post(outbox::cancel))
         .route("/console/accounts", get(accounts::list))
         .route("/console/accounts/{id}", get(accounts::show).post(accounts::reveal))
         .route("/console/lines", get(lines::list))
@@ -77,6 +84,8 @@ pub(super) fn router() -> Router<State> {
         .route("/console/flows", get(flows::list).post(flows::add))
         .route("/console/flows/{name}", get(flows::show).post(flows::save))
         .route("/console/setup", get(setup::setup))
+        .route("/console/setup/check", post(setup::check))
+        .route("/console/setup/probe", post(setup::probe))
         .route("/console/settings", get(settings::settings))
         .route("/console/settings/keys", post(settings::make_key))
         .route("/console/settings/keys/revoke", post(settings::revoke_key))

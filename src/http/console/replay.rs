@@ -20,7 +20,7 @@ use super::{
 };
 use crate::{
     access::{
-        self, Scope,
+        Scope,
         answers::{Known, Once},
     },
     domain::id,
@@ -199,8 +199,7 @@ pub(super) async fn many(Extract(state): Extract<State>, posted: Posted) -> Resu
         "events": count, "provider": filter.provider, "type": filter.kind, "dead": filter.dead,
         "since": filter.since, "until": filter.until,
     });
-    access::audit(&state.db, visitor.now, &visitor.signed.caller.name, "events.replay", "filter", detail)
-        .await?;
+    visitor.audit(&state.db, "events.replay", "filter", detail).await?;
     once.answered(&state.db, 303, &[]).await?;
     Ok(Flash::Replayed(count).on(visitor.way, see_other(PATH)))
 }
@@ -226,15 +225,7 @@ pub(super) async fn one(
         return Err(Error::NotFound("no such event".to_owned()));
     }
     let detail = json!({ "events": 1 });
-    access::audit(
-        &mut *transaction,
-        visitor.now,
-        &visitor.signed.caller.name,
-        "events.replay",
-        &shown,
-        detail,
-    )
-    .await?;
+    visitor.audit(&mut *transaction, "events.replay", &shown, detail).await?;
     transaction.commit().await?;
     state.intake.kept().notify_one();
     once.answered(&state.db, 303, &[]).await?;

@@ -12,20 +12,48 @@ async fn every_refusal_says_why_in_a_sentence_of_its_own() {
     let house = open().await;
     day::refused(&house).await;
     let session = Session::open(&house, &[]).await;
-    let list = session.get(&house, "/console/refused").await;
-    for (code, sentence) in [
-        ("signature_missing", "It carried no Twilio signature, so nothing shows that Twilio sent it."),
-        ("signature_mismatch", "It was signed, but not with a token of ours for an address of ours."),
-        ("signature_mismatch", "It was signed, but with none of the configured signing secrets."),
-        ("timestamp_out_of_tolerance", "was made too long ago, or lies in the future"),
-        ("account_mismatch", "the request is about an account that is not configured"),
+    for (code, sentences) in [
+        (
+            "signature_missing",
+            &[
+                "It carried no Twilio signature, so nothing shows that Twilio sent it.",
+                "Sign it with `smartline sign`",
+            ][..],
+        ),
+        (
+            "signature_mismatch",
+            &[
+                "It was signed, but not with a token of ours for an address of ours.",
+                "The one change that would have matched",
+                "It would match if PUBLIC_URL were https://old.example.com.",
+                "It was signed, but with none of the configured signing secrets.",
+                "Nothing near it would have matched",
+                "STRIPE_WEBHOOK_SECRET is that of another endpoint",
+            ],
+        ),
+        ("timestamp_out_of_tolerance", &["was made too long ago, or lies in the future", "clock by NTP"]),
+        (
+            "account_mismatch",
+            &[
+                "the request is about an account that is not configured",
+                "PLIVO_AUTH_ID, or point that account elsewhere",
+            ],
+        ),
     ] {
-        assert!(list.text().contains(sentence) && list.text().contains(code), "{sentence}");
+        let list = session.get(&house, &format!("/console/refused?code={code}")).await;
+        let mut told = list.text().to_owned();
+        for path in list.text().split("href=\"").filter(|part| part.starts_with("/console/refused/req_")) {
+            told += session.get(&house, path.split('"').next().unwrap()).await.text();
+        }
+        for sentence in sentences {
+            assert!(told.contains(sentence), "{code}: {sentence}: {told}");
+        }
     }
+    let list = session.get(&house, "/console/refused").await;
     let start = list.text().find("/console/refused/req_").unwrap();
     let path = list.text()[start..].split('"').next().unwrap();
     let page = session.get(&house, path).await;
-    assert!(page.text().contains("What would mend it"), "{}", page.text());
+    assert!(page.text().contains("What the sender was told"), "{}", page.text());
     let reference = path.rsplit('/').next().unwrap();
     let found = session.get(&house, &format!("/console/search?q={reference}")).await;
     assert_eq!(found.header("location"), Some(path));
@@ -204,13 +232,13 @@ async fn the_checklist_turns_when_a_verified_request_came() {
     let session = Session::open(&house, &[]).await;
     let before = session.get(&house, "/console/setup").await;
     assert!(
-        before.text().contains("7 of 7 endpoints can verify, 0 have seen a request"),
+        before.text().contains("7 of 7 endpoints can verify, 0 have taken a request"),
         "{}",
         before.text()
     );
     day::call(&house, 1, "completed").await;
     let after = session.get(&house, "/console/setup").await;
-    assert!(after.text().contains("7 of 7 endpoints can verify, 2 have seen a request"), "{}", after.text());
+    assert!(after.text().contains("7 of 7 endpoints can verify, 2 have taken a request"), "{}", after.text());
     house.close().await;
     let bare = House::build(
         Plan::new()

@@ -11,7 +11,7 @@ const SIZE: usize = 150_000;
 
 /// A million events over the month before the clock's moment, a third of them of two hundred thousand calls, and texts,
 /// accounts and refusals beside them.
-const MILLION: &str = "
+pub(super) const MILLION: &str = "
 INSERT INTO events (id, provider, endpoint, external_id, kind, subject, received_at, method, path, headers, body, signed_by)
 SELECT (left(uuid_floor(at)::text, 13) || '-7000-8000-' || lpad(to_hex(number), 12, '0'))::uuid,
        CASE number % 3 WHEN 0 THEN 'stripe' WHEN 1 THEN 'twilio' ELSE 'plivo' END,
