@@ -145,6 +145,7 @@ impl App {
             intake,
             live,
             stop: stop.clone(),
+            tasks: tasks.clone(),
             presence,
             clock: Arc::clone(&clock),
             origins: Arc::clone(&config.origins),

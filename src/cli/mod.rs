@@ -130,7 +130,7 @@ impl Command {
             Self::Doctor(args) => doctor::run(args, &SystemClock).await,
             Self::Explain(args) => explain::run(args, &SystemClock).await,
             Self::Smoke(args) => smoke::run(args, &SystemClock).await,
-            Self::Replay(args) => replay::run(args, &SystemClock).await.map(done),
+            Self::Replay(args) => replay::run(args, &SystemClock).await,
             Self::DeadLetters(args) => replay::dead_letters(args).await.map(done),
             Self::Outbox(args) => outbox::run(args, &SystemClock).await.map(done),
             Self::Keys(args) => keys::run(args, &SystemClock).await.map(done),

@@ -526,7 +526,11 @@ async fn what_a_filter_finds_is_counted_first_and_then_worked_on_again() {
     assert_eq!((&replayed["replayed"], &replayed["has_more"]), (&json!(2), &json!(false)));
     assert_eq!(house.app.work_once().await.unwrap(), 2);
     let entries = get(&house, ADMIN, "audit").await.json();
-    assert_eq!(entries["data"][1]["detail"], json!({ "events": 3, "filter": part }));
+    let detail = &entries["data"][1]["detail"];
+    assert_eq!(
+        (&detail["events"], &detail["found"], &detail["state"], &detail["filter"]),
+        (&json!(3), &json!(3), &json!("done"), &part)
+    );
 
     // Dead letters: all of them are meant where nothing is said.
     let dead = "INSERT INTO event_work (event_id, due_at, attempts, dead_at, error)
@@ -560,11 +564,75 @@ async fn what_a_filter_finds_is_counted_first_and_then_worked_on_again() {
         (json!({ "colour": "red" }), "colour"),
         (json!({ "dry_run": "no" }), "dry_run"),
         (json!({ "limit": 10_001 }), "limit"),
+        (json!({ "rate": 0 }), "rate"),
         (json!({ "ending_before": "x" }), "ending_before"),
     ] {
         let reply = house.ask(&post(ADMIN, "events/replay", &body)).await;
         assert_eq!((reply.status, &reply.json()["parameter"]), (400, &json!(parameter)), "{body}");
     }
+    house.close().await;
+}
+
+/// The replay with this id, as soon as it has this status.
+async fn replay_that_is(house: &House, status: &str, id: &Value) -> Value {
+    loop {
+        house.clock.advance(std::time::Duration::from_secs(1)); // within the budget of the key
+        let replay = get(house, ADMIN, &format!("replays/{}", id.as_str().unwrap())).await.json();
+        if replay["status"] == status {
+            return replay;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_replay_of_many_goes_on_by_itself_and_is_stopped_midway() {
+    let house = open().await;
+    for number in 0..5 {
+        house.clock.advance(std::time::Duration::from_secs(1));
+        call(&house, &format!("CA{number}")).await;
+    }
+    sqlx::raw_sql("UPDATE event_work SET attempts = 5").execute(&house.db).await.unwrap();
+    let work = |call: &str| {
+        sqlx::query_scalar::<_, i32>(sqlx::AssertSqlSafe(format!(
+            "SELECT work.attempts FROM event_work work JOIN events event ON event.id = work.event_id
+             WHERE event.subject = '{call}' FOR UPDATE OF work"
+        )))
+    };
+    // The second step will wait for this event.
+    let mut held = house.db.begin().await.unwrap();
+    work("CA1").fetch_one(&mut *held).await.unwrap();
+    let body = json!({ "type": "twilio.voice", "dry_run": false, "rate": 2 });
+    let begun = house.ask(&post(ADMIN, "events/replay", &body)).await;
+    let answer = begun.json();
+    assert_eq!(
+        (begun.status, &answer["status"], &answer["found"], &answer["replayed"]),
+        (202, &json!("running"), &json!(5), &json!(2)),
+        "{answer}"
+    );
+    let waiting = "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock')";
+    while !sqlx::query_scalar::<_, bool>(waiting).fetch_one(&house.db).await.unwrap() {}
+    let id = answer["id"].as_str().unwrap();
+    let stop = post(ADMIN, &format!("replays/{id}/stop"), &json!(null));
+    let (_, reader) = key(&house, &["--scope", "read"]).await;
+    let forbidden = house.ask(&post(&reader, &format!("replays/{id}/stop"), &json!(null))).await;
+    assert_eq!(forbidden.json()["scope"], "events:replay");
+    assert_eq!(house.ask(&stop).await.status, 200);
+    held.rollback().await.unwrap();
+    // Which waits for the second step to be taken back.
+    let untouched = work("CA1").fetch_one(&house.db).await.unwrap();
+    assert_eq!((untouched, work("CA3").fetch_one(&house.db).await.unwrap()), (5, 0));
+    let stopped = get(&house, ADMIN, &format!("replays/{id}")).await.json();
+    assert_eq!(
+        (&stopped["status"], &stopped["replayed"], &stopped["stopped_by"], &stopped["filter"]),
+        (&json!("stopped"), &json!(2), &json!("SMARTLINE_API_KEY"), &body)
+    );
+    assert_eq!(house.ask(&stop).await.code(), "no_such_object", "it is over");
+
+    let begun = house.ask(&post(ADMIN, "events/replay", &body)).await.json();
+    let done = replay_that_is(&house, "done", &begun["id"]).await;
+    assert_eq!((&done["replayed"], &done["found"]), (&json!(5), &json!(5)));
+    assert_eq!(work("CA0").fetch_one(&house.db).await.unwrap(), 0);
+    assert_eq!(get(&house, ADMIN, "replays?status=stopped").await.json()["data"][0]["id"], json!(id));
     house.close().await;
 }
 

@@ -534,6 +534,32 @@ pub(super) const RESOURCES: &[Resource] = &[
         about: "Events that could not be worked on and were given up",
     },
     Resource {
+        name: "replays",
+        object: "replay",
+        prefix: "replay_",
+        from: "(SELECT id, at AS began_at, actor, subject, coalesce(detail->>'state', 'done') AS status,
+                       coalesce(detail->'found', detail->'events') AS found, detail->'events' AS replayed,
+                       (detail->>'changed_at')::timestamptz AS changed_at, detail->>'stopped_by' AS stopped_by,
+                       detail->'filter' AS filter
+                FROM audit WHERE action = 'events.replay')",
+        also: None,
+        named: "false",
+        filters: &[
+            equal!(
+                "status",
+                "status",
+                "running, done or stopped; one whose changed_at stands still has ended with its process",
+                Kind::Word(&["running", "done", "stopped"]),
+                Looking
+            ),
+            equal!("actor", "actor", "who: key_…, SMARTLINE_API_KEY, or the command line"),
+        ],
+        numbers: &[],
+        hidden: &["filter"],
+        scope: Scope::EventsReplay,
+        about: "Who had which events worked on again, and how far that is",
+    },
+    Resource {
         name: "rejections",
         object: "rejection",
         prefix: "req_",

@@ -21,8 +21,9 @@ pub(super) fn schemas() -> Map<String, Value> {
         ("Stats", stats()),
         ("Timeline", timeline()),
         ("Entitlement", entitlement()),
-        ("Replay", whole("replay", &[("event", text()), ("status", json!({ "const": "waiting" }))])),
+        ("ReplayedEvent", whole("replay", &[("event", text()), ("status", json!({ "const": "waiting" }))])),
         ("BulkReplay", bulk_replay()),
+        ("StoppedReplay", whole("replay", &[("id", text()), ("status", json!({ "const": "stopped" }))])),
         ("NewKey", made_key()),
         ("RevokedKey", whole("key", &[("id", text()), ("revoked_at", time_schema())])),
         ("Export", export()),
@@ -206,7 +207,10 @@ fn bulk_replay() -> Value {
         ],
     );
     schema["properties"]["next"] =
-        json!({ "type": "string", "description": "the starting_after of the next step" });
+        json!({ "type": "string", "description": "the starting_after of the next replay" });
+    schema["properties"]["id"] =
+        json!({ "type": "string", "description": "replay_…, where something is done" });
+    schema["properties"]["status"] = json!({ "enum": ["running", "done", "stopped"], "description": "while it is running, `replayed` grows at its id" });
     schema
 }
 
@@ -249,6 +253,13 @@ pub(super) fn selection(resource: &Resource) -> Value {
         ("dry_run".to_owned(), json!({ "type": "boolean", "default": true, "description": "only count" })),
         ("limit".to_owned(), json!({ "type": "integer", "minimum": 1, "maximum": 10_000, "default": 1_000 })),
         ("starting_after".to_owned(), id_schema(resource)),
+        (
+            "rate".to_owned(),
+            json!({
+                "type": "integer", "minimum": 1, "maximum": 5_000, "default": 500,
+                "description": "most events that are put back in a second",
+            }),
+        ),
     ]);
     let mut narrow: Vec<String> = Vec::new();
     for (name, about) in TIMES {
