@@ -28,6 +28,7 @@ pub(super) enum Flash {
     Checked,
     /// A probe was sent, and answered with this status.
     Probed(u64),
+    ReplayStopped,
 }
 
 impl Flash {
@@ -47,6 +48,7 @@ impl Flash {
             "owed" => Self::OwedAgain,
             "cancelled" => Self::OwedCancelled,
             "checked" => Self::Checked,
+            "stopped" => Self::ReplayStopped,
             "probed" => Self::Probed(number.parse().ok()?),
             _ => return None,
         })
@@ -67,6 +69,7 @@ impl Flash {
             Self::OwedCancelled => "cancelled.".to_owned(),
             Self::Checked => "checked.".to_owned(),
             Self::Probed(status) => format!("probed.{status}"),
+            Self::ReplayStopped => "stopped.".to_owned(),
         }
     }
 
@@ -87,6 +90,7 @@ impl Flash {
             Self::OwedAgain => "It waits again, and is done as soon as no rule is against it.".to_owned(),
             Self::OwedCancelled => "It is cancelled, and nobody gets it.".to_owned(),
             Self::Checked => "The provider was asked: what it has stands below.".to_owned(),
+            Self::ReplayStopped => "It is stopped before its next step.".to_owned(),
             Self::Probed(200) => "The probe was verified, kept and answered.".to_owned(),
             Self::Probed(status) => {
                 format!("The probe was answered with {status}: the newest row under Refused says why.")

@@ -66,6 +66,8 @@ pub(super) fn router() -> Router<State> {
         .route("/console/refused/{id}", get(refused::show))
         .route("/console/dead-letters", get(replay::list))
         .route("/console/replay", get(replay::plan).post(replay::many))
+        .route("/console/replays/{id}", get(replay::progress))
+        .route("/console/replays/{id}/stop", post(replay::stop))
         .route("/console/calls", get(calls::list))
         .route("/console/calls/{id}", get(calls::show).post(calls::reveal))
         .route("/console/messages", get(messages::list))

@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// Beginnings of ids, the resource that they belong to, and the page of one.
-const OWN: [(&str, &str); 9] = [
+const OWN: [(&str, &str); 10] = [
     ("event_", "/console/events/"),
     ("req_", "/console/refused/"),
     ("call_", "/console/calls/"),
@@ -29,6 +29,7 @@ const OWN: [(&str, &str); 9] = [
     ("account_", "/console/accounts/"),
     ("outbox_", "/console/outbox/"),
     ("line_", "/console/lines/"),
+    ("replay_", "/console/replays/"),
     ("key_", "/console/settings#"),
     ("session_", "/console/settings#"),
 ];

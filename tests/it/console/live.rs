@@ -78,7 +78,7 @@ async fn the_address_is_the_state() {
     browser.until("return location.search === '?provider=stripe' && document.querySelectorAll('.chips .chip').length === 1").await;
     browser.run("history.forward()").await;
     browser.until("return document.querySelectorAll('#rows tbody tr').length === 1").await;
-    browser.click(".chips .chip[aria-label$=type]").await;
+    browser.click(".chips .chip[data-filter=type]").await;
     browser
         .until("return location.search.includes('provider=stripe') && !location.search.includes('type')")
         .await;

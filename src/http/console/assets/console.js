@@ -60,6 +60,21 @@
   const menus = () => all("details.menu[open]");
   addEventListener("click", (event) => menus().forEach((menu) => { if (!menu.contains(event.target)) menu.open = false; }));
 
+  // What goes on by itself is looked at again, each look after the one before.
+  const look = async () => {
+    const moving = $("[data-moving]");
+    if (!moving) return;
+    if (!document.hidden && !moving.contains(document.activeElement)) {
+      try {
+        const answer = await fetch(location.href, { credentials: "same-origin", redirect: "error" });
+        const next = answer.ok && $(`#${moving.id}`, new DOMParser().parseFromString(await answer.text(), "text/html"));
+        if (next) moving.replaceWith(document.importNode(next, true));
+      } catch { /* the next look may do */ }
+    }
+    setTimeout(look, 1000);
+  };
+  setTimeout(look, 1000);
+
   // Live rows. The stream says that there is something new; the page then asks for its own rows again.
   const rows = $("#rows"), live = $("[data-live]"), fresh = $("[data-fresh]");
   const brief = $("#brief");
