@@ -4,13 +4,16 @@ use std::{sync::Arc, time::Duration};
 
 use secrecy::SecretString;
 use sqlx::{PgPool, migrate::MigrateError, postgres::PgConnectOptions};
-use tokio::{net::TcpListener, sync::oneshot};
+use tokio::{
+    net::TcpListener,
+    sync::{Notify, oneshot},
+};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     access::{self, Scope, sessions},
     config::{Apis, Config},
-    db::{self, Presence},
+    db::{self, Presence, hints::Hints},
     domain::clock::Clock,
     http::{
         self,
@@ -183,7 +186,7 @@ impl App {
         let sender = Sender::new(Parts {
             db: db.clone(),
             bell: bell.clone(),
-            kept: Arc::clone(state.intake.kept()),
+            intake: state.intake.clone(),
             presence: state.presence.clone(),
             clock: Arc::clone(&clock),
             metrics: state.metrics.clone(),
@@ -267,6 +270,7 @@ impl App {
     pub async fn serve(&self, listener: TcpListener, stop: impl Future<Output = ()>) {
         self.start_upkeep();
         self.follow_lines();
+        self.follow_others();
         self.start_intake().await;
         let router = http::router(self.state.clone());
         let server = http::server::serve(listener, router, self.limits.head, self.stop.clone());
@@ -350,10 +354,9 @@ impl App {
 
     fn worker(&self) -> Worker {
         let state = &self.state;
-        let kept = Arc::clone(state.intake.kept());
         Worker::new(
             self.db.clone(),
-            kept,
+            state.intake.clone(),
             self.bell.clone(),
             state.presence.clone(),
             Arc::clone(&self.clock),
@@ -381,11 +384,25 @@ impl App {
         let follower = Follower {
             lines: self.state.lines.clone(),
             db: self.db.clone(),
-            database: self.database.clone(),
             presence: self.state.presence.clone(),
             clock: Arc::clone(&self.clock),
         };
         self.tasks.spawn(follower.run(self.stop.clone()));
+    }
+
+    /// Starts what hears what other processes have done, and tells them of this one's.
+    fn follow_others(&self) {
+        let state = &self.state;
+        let events = Arc::new(Notify::new());
+        let hints =
+            Hints { lines: state.lines.hint(), events: Arc::clone(&events), kept: state.intake.kept() };
+        self.tasks.spawn(hints.run(self.database.clone(), state.presence.clone(), self.stop.clone()));
+        let (intake, stop) = (state.intake.clone(), self.stop.clone());
+        self.tasks.spawn(async move {
+            while stop.run_until_cancelled(events.notified()).await.is_some() {
+                intake.tell_heard();
+            }
+        });
     }
 
     /// Does at once what [`serve`](Self::serve) does now and then for the tables.

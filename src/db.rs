@@ -1,6 +1,7 @@
 //! The way to PostgreSQL: a pool that gives up early, the migrations, and whether the database is there.
 
 mod durability;
+pub(crate) mod hints;
 
 use std::{
     str::FromStr,
@@ -15,7 +16,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use sqlx::{
     AssertSqlSafe, ConnectOptions as _, Connection as _, PgConnection, PgExecutor, PgPool,
     migrate::{MigrateError, Migrator},
-    postgres::{PgConnectOptions, PgListener, PgPoolOptions},
+    postgres::{PgConnectOptions, PgPoolOptions},
 };
 
 pub(crate) use durability::{connect_durably, settings_off};
@@ -23,7 +24,7 @@ pub(crate) use durability::{connect_durably, settings_off};
 /// Every migration, embedded in the binary.
 const MIGRATOR: Migrator = sqlx::migrate!();
 
-/// Most connections of one process, besides the two of intake.
+/// Most connections of one process, besides the two of intake and the one of hints.
 const CONNECTIONS: u32 = 8;
 
 /// Longest wait for a connection. A caller waits 3 s at most for everything, so this must leave time for the safe
@@ -80,18 +81,6 @@ pub(crate) async fn maintenance(options: &PgConnectOptions) -> sqlx::Result<PgCo
     let options = options.clone().options([("statement_timeout", "0"), ("lock_timeout", "250")]);
     let connected = tokio::time::timeout(ACQUIRE, options.connect()).await;
     connected.unwrap_or(Err(sqlx::Error::PoolTimedOut))
-}
-
-/// A connection of its own that hears what is said on a channel. It is not mended: who loses it makes another.
-///
-/// # Errors
-/// What the database raises, or that it does not answer.
-pub(crate) async fn listener(options: &PgConnectOptions, channel: &str) -> sqlx::Result<PgListener> {
-    let pool = PgPoolOptions::new().max_connections(1).acquire_timeout(ACQUIRE);
-    let mut listener = PgListener::connect_with(&pool.connect_lazy_with(options.clone())).await?;
-    listener.eager_reconnect(false);
-    listener.listen(channel).await?;
-    Ok(listener)
 }
 
 /// Runs a statement of upkeep, which names a table and can take no parameters. The name must be one of ours.

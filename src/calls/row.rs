@@ -213,7 +213,7 @@ impl Call {
     /// The call after an event, but for its outcome.
     pub(super) fn after(mut self, told: &Told, event: &Kept) -> Self {
         self.id = self.id.min(event.id.uuid());
-        self.simulated |= event.is_unsigned();
+        self.simulated |= event.is_simulated();
         let at = event.at();
         self.started_at = Some(self.started_at.map_or(at, |known| known.min(at)));
         if self.closed_by_sweeper && (told.stamp.is_final() || at > self.last_seen_at) {

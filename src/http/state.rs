@@ -78,8 +78,8 @@ impl State {
 
     /// Does the steps of a replay that are left, beside the requests.
     pub(crate) fn go_on_replaying(&self, bulk: Bulk) {
-        let (clock, kept) = (Arc::clone(&self.clock), Arc::clone(self.intake.kept()));
-        self.tasks.spawn(bulk.run(self.db.clone(), clock, kept, self.stop.clone()));
+        let (clock, intake) = (Arc::clone(&self.clock), self.intake.clone());
+        self.tasks.spawn(bulk.run(self.db.clone(), clock, intake, self.stop.clone()));
     }
 }
 

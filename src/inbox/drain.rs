@@ -94,6 +94,7 @@ impl Drain {
             tracing::info!("the database takes writes again");
         }
         let Some(chunk) = chunk else { return Ok(0) };
+        self.intake.tell_brought();
         for ((entry, _), written) in batch.iter().zip(&written) {
             if let Written::Nowhere(why) = written {
                 aside.push((why.to_string(), entry.to_record()));

@@ -97,9 +97,13 @@ struct Shared {
     /// Wakes the drain.
     to_drain: Notify,
     /// Wakes the worker.
-    kept: Arc<Notify>,
+    to_work: Notify,
+    /// Whether what is to be worked on may be older than what was.
+    brought: AtomicBool,
     /// Tells who watches.
     news: watch::Sender<()>,
+    /// Tells other processes.
+    kept: Arc<Notify>,
     away: AtomicBool,
     /// Whether the database has been made ready by this process.
     opened: AtomicBool,
@@ -162,8 +166,10 @@ impl Intake {
             lanes: std::sync::Mutex::new(Lanes::new()),
             filled: Notify::new(),
             to_drain: Notify::new(),
-            kept: Arc::default(),
+            to_work: Notify::new(),
+            brought: AtomicBool::new(false),
             news: watch::Sender::default(),
+            kept: Arc::default(),
             away: AtomicBool::new(false),
             opened: AtomicBool::new(false),
             opening: Notify::new(),
@@ -196,20 +202,47 @@ impl Intake {
         }
     }
 
-    /// Wakes the worker, and tells who watches, that something was committed to the database.
-    pub(super) fn tell_kept(&self) {
+    /// Wakes the worker, and tells who watches and other processes, that something was committed to the database.
+    pub(crate) fn tell_kept(&self) {
+        self.tell_heard();
         self.0.kept.notify_one();
+    }
+
+    /// The same, and what was committed may be older than all that was worked on.
+    pub(super) fn tell_brought(&self) {
+        self.0.brought.store(true, Ordering::Relaxed);
+        self.tell_kept();
+    }
+
+    /// Wakes the worker, and tells who watches, that another process has committed something.
+    pub(crate) fn tell_heard(&self) {
+        self.wake_worker();
         self.0.news.send_replace(());
     }
 
-    /// Changes whenever something was committed to the database by this process.
+    /// Has the worker look: there is something in its queue.
+    pub(crate) fn wake_worker(&self) {
+        self.0.to_work.notify_one();
+    }
+
+    /// Returns when there is something in the worker's queue. For one worker.
+    pub(crate) async fn to_work(&self) {
+        self.0.to_work.notified().await;
+    }
+
+    /// Whether something was brought in, since this was last asked, that may be older than all that was worked on.
+    pub(crate) fn was_brought(&self) -> bool {
+        self.0.brought.swap(false, Ordering::Relaxed)
+    }
+
+    /// Changes whenever something was committed to the database, as far as this process knows.
     pub(crate) fn news(&self) -> watch::Receiver<()> {
         self.0.news.subscribe()
     }
 
-    /// Tells the worker that there is work in the database.
-    pub(crate) fn kept(&self) -> &Arc<Notify> {
-        &self.0.kept
+    /// Wakes who tells other processes that something was committed by this one.
+    pub(crate) fn kept(&self) -> Arc<Notify> {
+        Arc::clone(&self.0.kept)
     }
 
     /// From now on batches go to the database: it is migrated, and its events may stand beside ours.

@@ -1,9 +1,10 @@
 //! What is being kept, as it becomes visible, for those who watch.
 //!
 //! One look at the database serves all who watch; while nobody does, there is none. A look follows each commit of this
-//! process, though not more than four a second, and every two seconds one is also for what other processes have kept. Ids
-//! carry the time at which a request came, and may become visible in another order: a call goes before what waits, another
-//! machine's clock is behind, a spool is brought in later. So that look goes back a while, and what was told is remembered.
+//! process and each hint of another's, though not more than four a second, and every two seconds one is also for what no
+//! hint told. Ids carry the time at which a request came, and may become visible in another order: a call goes before what
+//! waits, another machine's clock is behind, a spool is brought in later. So that look goes back a while, and what was told
+//! is remembered.
 
 use std::{
     collections::{BTreeSet, VecDeque},

@@ -25,7 +25,7 @@ WHERE inhparent = 'events'::regclass AND part.relname ~ '^events_[0-9]{6}$'";
 /// Each endpoint by itself, from the newest event on, so that a busy one is found at once.
 const LAST_SQL: &str = "
 SELECT received_at, kind FROM events
-WHERE id >= uuid_floor($2) AND endpoint = $1 AND signed_by NOT IN ('unsigned', $3)
+WHERE id >= uuid_floor($2) AND endpoint = $1 AND signed_by NOT IN ('unsigned', 'simulated', $3)
 ORDER BY id DESC LIMIT 1";
 
 /// What waits to be worked on.

@@ -14,10 +14,7 @@ use std::{
 };
 
 use chrono::{DateTime, TimeDelta, Utc};
-use sqlx::{
-    PgPool,
-    postgres::{PgConnectOptions, PgListener},
-};
+use sqlx::PgPool;
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
@@ -28,7 +25,7 @@ use super::{
 };
 use crate::{
     billing::{self, Books, entitlement::Entitlement},
-    db::{self, Presence, State},
+    db::{Presence, State},
     domain::{clock::Clock, phone::Phone},
     provider::Provider,
 };
@@ -45,9 +42,6 @@ const PINNED: TimeDelta = TimeDelta::hours(12);
 /// Most contacts in memory, about 10 MB of them. Of more, those that are blocked come first, then those that were changed
 /// last; the rest count as not known, which is told in the log.
 const CONTACTS: usize = 50_000;
-
-/// Where hints come from.
-const CHANNEL: &str = "smartline_lines";
 
 /// A version of a flow, ready to be followed.
 #[derive(Clone, Debug, PartialEq)]
@@ -90,7 +84,7 @@ struct Shared {
     snapshot: watch::Sender<Arc<Snapshot>>,
     /// When the snapshot was last seen to be up to date, in milliseconds; 0 before.
     as_of: AtomicI64,
-    hurry: Notify,
+    hurry: Arc<Notify>,
 }
 
 impl Lines {
@@ -162,6 +156,11 @@ impl Lines {
     /// Has the next look taken at once: the database has become ready.
     pub(crate) fn hurry(&self) {
         self.0.hurry.notify_one();
+    }
+
+    /// Whoever hears that lines have changed wakes this one.
+    pub(crate) fn hint(&self) -> Arc<Notify> {
+        Arc::clone(&self.0.hurry)
     }
 
     /// Looks whether anything has changed, and reads it anew if so.
@@ -241,8 +240,6 @@ async fn versions(
 pub(crate) struct Follower {
     pub(crate) lines: Lines,
     pub(crate) db: PgPool,
-    /// For the connection that hints come by.
-    pub(crate) database: PgConnectOptions,
     pub(crate) presence: Presence,
     pub(crate) clock: Arc<dyn Clock>,
 }
@@ -250,7 +247,6 @@ pub(crate) struct Follower {
 impl Follower {
     /// Does it.
     pub(crate) async fn run(self, stop: CancellationToken) {
-        let mut hints: Option<PgListener> = None;
         let mut told = false;
         loop {
             if self.presence.state() == State::Ready {
@@ -261,28 +257,13 @@ impl Follower {
                             tracing::warn!(%error, "lines could not be read; what is known of them stays");
                         }
                         told = true;
-                        hints = None; // its connection may be gone without a word
                     }
                 }
-                if hints.is_none() && !told {
-                    hints = db::listener(&self.database, CHANNEL).await.ok();
-                }
             }
-            let hint = async {
-                match &mut hints {
-                    Some(listener) => listener.try_recv().await,
-                    None => std::future::pending().await,
-                }
-            };
             tokio::select! {
                 () = stop.cancelled() => return,
                 () = self.lines.0.hurry.notified() => {}
                 () = tokio::time::sleep(POLL) => {}
-                hint = hint => {
-                    if !matches!(hint, Ok(Some(_))) {
-                        hints = None;
-                    }
-                }
             }
         }
     }

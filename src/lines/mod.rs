@@ -56,6 +56,8 @@ pub(crate) struct Call {
     pub(crate) taken: Option<bool>,
     /// How long they spoke, in seconds.
     pub(crate) dial_seconds: Option<u32>,
+    /// Whether our own phone made it up: it uses nothing up.
+    pub(crate) simulated: bool,
 }
 
 impl Call {

@@ -273,7 +273,7 @@ fn reply(words: &str) -> Reply {
 }
 
 /// A verb in words.
-fn heard(verb: &Verb) -> Vec<String> {
+pub(crate) fn heard(verb: &Verb) -> Vec<String> {
     let speech = |speech: &Speech| match speech {
         Speech::Words(words, _) => format!("\u{201c}{words}\u{201d}"),
         Speech::Sound(address) => format!("(plays {address})"),

@@ -193,7 +193,7 @@ impl Message {
     /// The text after an event.
     pub(super) fn after(mut self, told: &Told, event: &Kept) -> Self {
         self.id = self.id.min(event.id.uuid());
-        self.simulated |= event.is_unsigned();
+        self.simulated |= event.is_simulated();
         self.changed_at = self.changed_at.max(event.at());
         if self.news("status", told, event) {
             self.status.clone_from(&told.status);

@@ -13,13 +13,13 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::{StreamExt as _, stream};
 use sqlx::{PgPool, types::Uuid};
-use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     config::Apis,
     db::{Presence, State},
     domain::clock::Clock,
+    inbox::Intake,
     lines::{self, cache::Lines},
     metrics::Metrics,
     outbox::{
@@ -49,8 +49,8 @@ const LONGEST_WAIT: TimeDelta = TimeDelta::hours(6);
 pub(crate) struct Parts {
     pub(crate) db: PgPool,
     pub(crate) bell: Bell,
-    /// Wakes the worker: what a provider said of a contact is kept as an event.
-    pub(crate) kept: Arc<Notify>,
+    /// Is told of what a provider said of a contact, which is kept as an event.
+    pub(crate) intake: Intake,
     pub(crate) presence: Presence,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) metrics: Metrics,
@@ -67,7 +67,7 @@ pub(crate) struct Parts {
 pub(crate) struct Sender {
     db: PgPool,
     bell: Bell,
-    kept: Arc<Notify>,
+    intake: Intake,
     presence: Presence,
     clock: Arc<dyn Clock>,
     metrics: Metrics,
@@ -80,10 +80,10 @@ pub(crate) struct Sender {
 impl Sender {
     /// Puts it together. Asks nobody yet.
     pub(crate) fn new(parts: Parts) -> Self {
-        let Parts { db, bell, kept, presence, clock, metrics, lines, apis, origin, folder } = parts;
+        let Parts { db, bell, intake, presence, clock, metrics, lines, apis, origin, folder } = parts;
         let remote = Remote::new(apis, origin);
         let fetcher = folder.clone().map(|folder| Fetcher::new(remote.clone(), folder));
-        Self { db, bell, kept, presence, clock, metrics, lines, remote, fetcher, folder }
+        Self { db, bell, intake, presence, clock, metrics, lines, remote, fetcher, folder }
     }
 
     /// Does what is owed until `stop`, and looks every `poll` without being woken. What is under way is finished, but for

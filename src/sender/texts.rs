@@ -243,7 +243,7 @@ impl Sender {
         queue::attempted(&mut *transaction, attempt.id, "refused", status, code, now).await?;
         queue::settle(&mut *transaction, attempt.claimed, &end, now).await?;
         transaction.commit().await?;
-        self.kept.notify_one();
+        self.intake.tell_kept();
         self.tell(attempt.claimed, &end);
         Ok(())
     }

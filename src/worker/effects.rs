@@ -77,9 +77,10 @@ async fn undisclosed(
     access::audit_of_line(db, event.id, now, "agent.undisclosed", &call, detail).await
 }
 
-/// Whether an event may have effects: nobody vouches for what is unsigned, and what was recovered is past.
+/// Whether an event may have effects: nobody vouches for what is unsigned, what our own phone makes up is for nobody
+/// outside, and what was recovered is past.
 fn acts(event: &Kept) -> bool {
-    !event.is_unsigned() && event.signed_by != RECOVERED
+    !event.is_simulated() && event.signed_by != RECOVERED
 }
 
 /// What the ends of calls call for: a text to whoever was missed, and a word to the owner.

@@ -1,8 +1,8 @@
 //! The worker: claims kept events by the batch, makes the tables of them, and takes them out of the queue, all in one
 //! transaction.
 //!
-//! It is woken after each commit of this process, lets events gather for a moment, and looks by itself now and then, for
-//! what failed, and what other processes, a spool or a replay have left. One event that cannot be worked on costs its neighbours nothing.
+//! It is woken after each commit of this process and, by a hint, of others, lets events gather for a moment, and looks by
+//! itself now and then, for what failed and what others have left. One event that cannot be worked on costs its neighbours nothing.
 
 mod effects;
 pub(crate) mod rebuild;
@@ -14,7 +14,6 @@ use std::{
 
 use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::{Acquire as _, PgConnection, PgPool, Postgres, Transaction};
-use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -23,6 +22,7 @@ use crate::{
     db::{self, Fault, Presence, State},
     domain::clock::Clock,
     inbox::{
+        Intake,
         kept::Kept,
         queue::{self, Claim, Job},
     },
@@ -61,7 +61,7 @@ const SHARE: u32 = 20;
 #[derive(Clone)]
 pub(crate) struct Worker {
     db: PgPool,
-    kept: Arc<Notify>,
+    intake: Intake,
     /// Wakes the sender.
     bell: Bell,
     presence: Presence,
@@ -139,7 +139,7 @@ impl Looks {
         }
     }
 
-    /// What was claimed was let go: the next look begins at the oldest event.
+    /// What was claimed was let go, or something was brought in: the next look begins at the oldest event.
     fn lost(&mut self) {
         self.everything_at = Instant::now();
         self.again_from = None;
@@ -155,23 +155,26 @@ struct Batch {
 }
 
 impl Worker {
-    /// `kept` tells of commits; `bell` is rung when something is owed.
+    /// `intake` tells of commits; `bell` is rung when something is owed.
     pub(crate) fn new(
         db: PgPool,
-        kept: Arc<Notify>,
+        intake: Intake,
         bell: Bell,
         presence: Presence,
         clock: Arc<dyn Clock>,
         metrics: Metrics,
         desk: Arc<Desk>,
     ) -> Self {
-        Self { db, kept, bell, presence, clock, metrics, desk }
+        Self { db, intake, bell, presence, clock, metrics, desk }
     }
 
     /// Works until `stop`, and looks every `poll` without being woken; a batch that is under way is finished.
     pub(crate) async fn run(self, poll: Duration, stop: CancellationToken) {
         let mut looks = Looks::new(poll);
         while !stop.is_cancelled() {
+            if self.intake.was_brought() {
+                looks.lost();
+            }
             let batch =
                 if self.presence.state() == State::Ready { self.batch(&mut looks).await } else { Ok(None) };
             match batch {
@@ -184,7 +187,7 @@ impl Worker {
                 }
             }
             let woken = async {
-                self.kept.notified().await;
+                self.intake.to_work().await;
                 tokio::time::sleep(GATHERING).await;
             };
             tokio::select! {

@@ -1,14 +1,17 @@
 //! Kept events become tables: each once, none in another's way, and again when somebody asks.
 
 use std::process::Output;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::Value;
+use tokio::net::TcpListener;
 use tokio::process::Command;
+use tokio::task::JoinSet;
 
 use crate::endpoints::samples;
 use crate::house::{House, NOW, Plan, eventually};
-use crate::wire::Ask;
+use crate::wire::{Ask, Connection};
 
 /// A subscription's event; one without an object's id cannot be worked on.
 fn subscription(event: &str, object: &str) -> Ask {
@@ -91,18 +94,64 @@ async fn what_another_worker_holds_is_passed_over_and_done_when_that_one_died() 
     house.close().await;
 }
 
-#[tokio::test]
-async fn a_commit_wakes_the_worker() {
-    // An hour between looks: only the commit can have told it.
-    let house = House::build(Plan::new().limits(|limits| limits.work = Some(Duration::from_hours(1)))).await;
+/// A plan by which only a hint can have told the worker: an hour lies between looks.
+fn woken() -> Plan {
+    Plan::new().limits(|limits| limits.work = Some(Duration::from_hours(1)))
+}
+
+async fn assert_ready(house: &House) {
     eventually("ready", || async { (house.ask(&Ask::get("/readyz")).await.status == 200).then_some(()) })
         .await;
-    house.ask(&call("CA1")).await;
+}
+
+/// Waits until the worker has made so many calls of what was kept.
+async fn assert_calls(house: &House, count: i64) {
     let made = "SELECT count(*) FROM calls";
-    eventually("a call", || async {
-        (sqlx::query_scalar::<_, i64>(made).fetch_one(&house.db).await.unwrap() == 1).then_some(())
+    eventually("calls", || async {
+        (sqlx::query_scalar::<_, i64>(made).fetch_one(&house.db).await.unwrap() == count).then_some(())
     })
     .await;
+}
+
+#[tokio::test]
+async fn a_commit_wakes_the_worker() {
+    let house = House::build(woken()).await;
+    assert_ready(&house).await;
+    house.ask(&call("CA1")).await;
+    assert_calls(&house, 1).await;
+    house.close().await;
+}
+
+#[tokio::test]
+async fn what_comes_from_the_spool_wakes_the_worker() {
+    let mut house = House::build(woken().gated()).await;
+    assert_ready(&house).await;
+    house.ask(&call("CA1")).await;
+    assert_calls(&house, 1).await;
+    house.gate().shut().await;
+    assert_eq!(house.ask(&call("CA2")).await.status, 200);
+    house.gate().reopen().await;
+    assert_calls(&house, 2).await;
+    house.close().await;
+}
+
+#[tokio::test]
+async fn a_commit_of_one_process_wakes_the_worker_of_another() {
+    let house = House::build(woken()).await;
+    assert_ready(&house).await;
+    // Another service on the same database, that works on nothing.
+    let other = Arc::new(Plan::new().app(&house.database.url().await, Arc::clone(&house.clock)));
+    other.prepare(false).await.unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let mut serving = JoinSet::new();
+    let service = Arc::clone(&other);
+    serving.spawn(async move { service.serve(listener, std::future::pending()).await });
+    let reply = Connection::open(address).await.ask(&call("CA1")).await;
+    assert_eq!(reply.status, 200);
+    assert_calls(&house, 1).await;
+    other.stop();
+    serving.join_next().await.unwrap().unwrap();
     house.close().await;
 }
 

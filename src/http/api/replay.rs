@@ -52,7 +52,7 @@ pub(super) async fn event(
     let detail = json!({ "found": 1, "events": 1, "filter": {} });
     access::audit(&mut *transaction, now, &reader.0.name, replay::ACTION, &shown, detail).await?;
     transaction.commit().await?;
-    state.intake.kept().notify_one();
+    state.intake.wake_worker();
     Ok((StatusCode::ACCEPTED, Json(json!({ "object": "replay", "event": shown, "status": "waiting" }))))
 }
 
@@ -100,7 +100,7 @@ async fn all(state: State, name: &str, reader: Reader, body: Bytes) -> Result<im
     let now = state.clock.now();
     let mut bulk = Bulk::begin(&state.db, found, rate, (&reader.0.name, name, filter), now).await?;
     let stage = bulk.step(&mut *state.db.acquire().await?, now).await?;
-    state.intake.kept().notify_one();
+    state.intake.wake_worker();
     answer["id"] = id::shown(PREFIX, bulk.id()).into();
     answer["status"] = json!(stage);
     answer["replayed"] = bulk.replayed().into();

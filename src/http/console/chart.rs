@@ -36,10 +36,13 @@ pub(super) struct Chart<'c> {
     pub(super) first: &'static str,
     pub(super) series: &'c [Series],
     pub(super) bars: Vec<Bar>,
+    /// Whether its place is half as broad, so that its letters are not scaled down with it.
+    pub(super) half: bool,
 }
 
-/// The drawing's size; it is scaled to its place.
+/// The drawing's size, of the whole breadth and of half of it; it is scaled to its place.
 const WIDTH: i64 = 720;
+const HALF: i64 = 500;
 const HEIGHT: i64 = 210;
 /// Room for the scale and for the labels.
 const LEFT: i64 = 34;
@@ -51,15 +54,16 @@ impl Chart<'_> {
     pub(super) fn drawing(&self) -> Markup {
         let top = nice(self.bars.iter().map(Bar::total).max().unwrap_or(0));
         let room = HEIGHT - BOTTOM - TOP;
-        let step = (WIDTH - LEFT) / i64::try_from(self.bars.len().max(1)).unwrap_or(1);
+        let width = if self.half { HALF } else { WIDTH };
+        let step = (width - LEFT) / i64::try_from(self.bars.len().max(1)).unwrap_or(1);
         // A bar as broad as a thumb looks like a wall.
         let gap = (step / 8).max((step - 56) / 2);
         let y = |count: i64| HEIGHT - BOTTOM - count * room / top;
         html! {
-            svg.chart viewBox={ "0 0 " (WIDTH) " " (HEIGHT) } role="img" aria-label=(self.summary) {
+            svg.chart viewBox={ "0 0 " (width) " " (HEIGHT) } role="img" aria-label=(self.summary) {
                 @for line in [0, top / 2, top] {
-                    line.grid x1=(LEFT) x2=(WIDTH) y1=(y(line)) y2=(y(line)) {}
-                    text.scale x=(LEFT - 8) y=(y(line) + 4) text-anchor="end" { (short(line)) }
+                    line.grid x1=(LEFT) x2=(width) y1=(y(line)) y2=(y(line)) {}
+                    text.scale.zero[line == 0] x=(LEFT - 8) y=(y(line) + 4) text-anchor="end" { (short(line)) }
                 }
                 @for (place, bar) in self.bars.iter().enumerate() {
                     @let x = LEFT + step * i64::try_from(place).unwrap_or(0);
@@ -162,6 +166,7 @@ mod tests {
             first: "",
             series: &[("a", "A"), ("b", "B"), ("c", "C")],
             bars: vec![bar.clone()],
+            half: false,
         };
         assert_eq!(chart.stack(&bar), [("a", 0, 1), ("b", 1, 3), ("c", 3, 6)]);
         assert_eq!(chart.spoken(&bar), "1 Nov: A 1, B 2, C 3");

@@ -92,9 +92,7 @@ impl Flash {
             Self::Checked => "The provider was asked: what it has stands below.".to_owned(),
             Self::ReplayStopped => "It is stopped before its next step.".to_owned(),
             Self::Probed(200) => "The probe was verified, kept and answered.".to_owned(),
-            Self::Probed(status) => {
-                format!("The probe was answered with {status}: the newest row under Refused says why.")
-            }
+            Self::Probed(status) => format!("The probe was answered with {status}."),
             Self::NothingChanged => "Nothing was changed: it was gone already.".to_owned(),
         }
     }

@@ -17,7 +17,7 @@ use crate::{
 
 const TROUBLE_SQL: &str = "
 SELECT (SELECT count(*) FROM (SELECT FROM subscriptions WHERE status IN ('past_due', 'unpaid') LIMIT 1001) one) AS owed,
-       (SELECT count(*) FROM (SELECT FROM calls WHERE NOT ended AND last_seen_at < $1 LIMIT 1001) one) AS stuck,
+       (SELECT count(*) FROM (SELECT FROM calls WHERE NOT ended AND NOT simulated AND last_seen_at < $1 LIMIT 1001) one) AS stuck,
        (SELECT count(*) FROM rejections WHERE at >= $2 AND code LIKE 'signature%') AS forged,
        (SELECT event_id FROM event_work WHERE dead_at IS NULL ORDER BY event_id LIMIT 1) AS oldest,
        (SELECT count(*) FROM (SELECT FROM outbox WHERE state = 'dead' AND id >= uuid_floor($3) LIMIT 1001) one) AS failed,

@@ -66,7 +66,7 @@ fn line(visitor: &Visitor, row: &Row) -> Markup {
             td.what { a.open href={ (PATH) "/" (row.text("id")) } { (words::owed(row)) } }
             td.about { (row.some("contact").unwrap_or("–")) }
             td { (pill(tone, word)) }
-            td { @if let Some(why) = row.some("why") { code.kind { (why) } } @else { span.none { "–" } } }
+            td { @if let Some(why) = row.some("why") { code.kind title=(words::owed_why(row)) { (why) } } @else { span.none { "–" } } }
             td.from { (parts::provider(row.text("provider"))) }
         }
     }

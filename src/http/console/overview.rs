@@ -26,13 +26,13 @@ SELECT floor(extract(epoch FROM at) / 3600)::bigint, code LIKE 'signature%', cou
 WHERE at >= $1 AND endpoint <> 'metrics' GROUP BY 1, 2";
 
 const CALLS_SQL: &str = "
-SELECT (SELECT count(*) FROM (SELECT FROM calls WHERE id >= uuid_floor($1) LIMIT 100001) one) AS now,
-       (SELECT count(*) FROM (SELECT FROM calls WHERE id >= uuid_floor($2) AND id < uuid_floor($1) LIMIT 100001) one) AS before";
+SELECT (SELECT count(*) FROM (SELECT FROM calls WHERE id >= uuid_floor($1) AND NOT simulated LIMIT 100001) one) AS now,
+       (SELECT count(*) FROM (SELECT FROM calls WHERE id >= uuid_floor($2) AND id < uuid_floor($1) AND NOT simulated LIMIT 100001) one) AS before";
 
 /// Calls by the hour of their beginning and how they ended, since `$1`; of a great many, the newest.
 const ENDS_SQL: &str = "
 SELECT floor(extract(epoch FROM coalesce(started_at, last_seen_at)) / 3600)::bigint, coalesce(outcome, ''), count(*)
-FROM (SELECT started_at, last_seen_at, outcome FROM calls WHERE id >= uuid_floor($1) ORDER BY id DESC LIMIT 100000) recent
+FROM (SELECT started_at, last_seen_at, outcome FROM calls WHERE id >= uuid_floor($1) AND NOT simulated ORDER BY id DESC LIMIT 100000) recent
 GROUP BY 1, 2";
 
 /// How many days the ends of calls are shown for.
@@ -166,6 +166,7 @@ fn traffic(visitor: &Visitor, tally: &Tally, refused: &[(i64, bool, i64)]) -> Ch
         first: "Hour",
         series: &TRAFFIC,
         bars,
+        half: false,
     }
 }
 
@@ -206,6 +207,7 @@ fn calls_card(visitor: &Visitor, (at, ends): &Ends) -> Markup {
         first: "Day",
         series: &ENDS,
         bars,
+        half: true,
     };
     html! {
         section.card aria-labelledby="ends" {
@@ -223,11 +225,11 @@ fn calls_card(visitor: &Visitor, (at, ends): &Ends) -> Markup {
 /// How soon requests were answered, by the ends of the buckets that are counted in.
 fn speed_card(buckets: &[(f64, u64)]) -> Markup {
     let all: u64 = buckets.iter().map(|bucket| bucket.1).sum();
-    let bar = |(end, count): &(f64, u64)| {
+    let bar = |(place, (end, count)): (usize, &(f64, u64))| {
         let end = milliseconds(*end);
         let label = if end < 1000.0 { format!("{end}") } else { format!("{}\u{2009}s", end / 1000.0) };
         let counts = vec![i64::try_from(*count).unwrap_or(i64::MAX)];
-        Bar { name: format!("within {end} ms"), label, minor: false, counts }
+        Bar { name: format!("within {end} ms"), label, minor: place % 2 == 1, counts }
     };
     let chart = Chart {
         summary: format!(
@@ -239,7 +241,8 @@ fn speed_card(buckets: &[(f64, u64)]) -> Markup {
         first: "Time",
         series: &[("answered", "Requests")],
         // Whatever was slower than the last of them stands in /metrics.
-        bars: buckets.iter().filter(|bucket| bucket.0.is_finite()).map(bar).collect(),
+        bars: buckets.iter().filter(|bucket| bucket.0.is_finite()).enumerate().map(bar).collect(),
+        half: true,
     };
     html! {
         section.card aria-labelledby="speed" {

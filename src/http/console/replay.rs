@@ -201,7 +201,7 @@ pub(super) async fn many(Extract(state): Extract<State>, posted: Posted) -> Resu
     let actor = visitor.signed.caller.name.as_str();
     let mut bulk = Bulk::begin(&state.db, found, replay::RATE, (actor, "filter", told), visitor.now).await?;
     let stage = bulk.step(&mut *state.db.acquire().await?, visitor.now).await?;
-    state.intake.kept().notify_one();
+    state.intake.wake_worker();
     once.answered(&state.db, 303, &[]).await?;
     if stage != Stage::Running {
         return Ok(Flash::Replayed(bulk.replayed()).on(visitor.way, see_other(PATH)));
@@ -318,7 +318,7 @@ pub(super) async fn one(
     let detail = json!({ "events": 1 });
     visitor.audit(&mut *transaction, "events.replay", &shown, detail).await?;
     transaction.commit().await?;
-    state.intake.kept().notify_one();
+    state.intake.wake_worker();
     once.answered(&state.db, 303, &[]).await?;
     Ok(Flash::Replayed(count).on(visitor.way, back))
 }

@@ -9,7 +9,6 @@ use std::{sync::Arc, time::Duration};
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 use sqlx::{Connection as _, PgConnection, PgExecutor, PgPool};
-use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -17,6 +16,7 @@ use super::rearm;
 use crate::{
     access::under_way::{self, Begun},
     domain::clock::Clock,
+    inbox::Intake,
 };
 
 /// What a replay is called in the record of what was done.
@@ -102,7 +102,7 @@ impl Bulk {
         mut self,
         db: PgPool,
         clock: Arc<dyn Clock>,
-        kept: Arc<Notify>,
+        intake: Intake,
         end: CancellationToken,
     ) {
         let mut failures = 0;
@@ -114,7 +114,7 @@ impl Bulk {
             let step = async { self.step(&mut *db.acquire().await?, clock.now()).await };
             match step.await {
                 Ok(stage) => {
-                    kept.notify_one();
+                    intake.wake_worker();
                     failures = 0;
                     if stage != Stage::Running {
                         return;

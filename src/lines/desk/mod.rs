@@ -122,10 +122,10 @@ impl Desk {
             _ => Some("calls"),
         };
         // Counted once it is kept, so that a request that comes again is not.
-        if let Some(what) = counted.filter(|_| call.token.is_none() && !call.fallback) {
+        if let Some(what) = counted.filter(|_| call.token.is_none() && !call.fallback && !call.simulated) {
             self.running.add(call.line(), day(), what, 1);
         }
-        if let Some(seconds) = self.connected(call, &key, now) {
+        if let Some(seconds) = self.connected(call, &key, now).filter(|_| !call.simulated) {
             self.running.add(call.line(), day(), "seconds", seconds);
         }
         self.running.change(&key, |going| {
@@ -133,7 +133,7 @@ impl Desk {
             going.began.get_or_insert(now);
             going.line.get_or_insert_with(|| call.line().clone());
             going.caller.get_or_insert_with(|| call.contact().clone());
-            going.ringing = decided.verbs.iter().any(|verb| matches!(verb, Verb::Ring(_)));
+            going.ringing = !call.simulated && decided.verbs.iter().any(|verb| matches!(verb, Verb::Ring(_)));
             going.rang_at = Some(now).filter(|_| going.ringing);
             going.wished = None;
             going.streamed = false;

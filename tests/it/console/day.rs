@@ -261,6 +261,7 @@ pub(crate) async fn refused(house: &House) {
             ])
             .by_plivo(),
     ] {
+        house.clock.advance(Duration::from_secs(1));
         let reply = house.ask(&ask).await;
         assert_eq!(reply.status, 401, "{}", reply.text());
     }

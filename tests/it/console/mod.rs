@@ -11,7 +11,7 @@
 //! | 7 the copied command | `reading::the_copied_command_works` |
 //! | 8 replay: one, all that match, stopped half-way | `reading::{a_replay_is_done_once…, all_that_match…, a_replay_is_stopped_half_way}` |
 //! | 9 hostile payloads | `reading::hostile_payloads_are_inert_and_whole` |
-//! | 10 the browser phone | `pages::the_phone_walks_a_flow_step_by_step` |
+//! | 10 the browser phone | `phone` |
 //! | 11 the checklist turns | `reading::the_checklist_turns…`, `setup::an_endpoint_waits_works_drifts_and_works_again` |
 //! | 12 masked, revealed, written down; roles | `reading::people_are_masked…`, `signing::what_a_role_may_not_do…` |
 //! | 13 axe, keys alone, 200 %, 360 px | `pages::{an_empty,a_full}_console…`, `live::{the_keyboard_alone_will_do, five_tasks…}`, `pages::nothing_runs_out_of_a_narrow_page` |
@@ -31,6 +31,7 @@ mod manner;
 mod outage;
 mod outbox;
 mod pages;
+mod phone;
 mod pictures;
 mod reading;
 mod setup;

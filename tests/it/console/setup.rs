@@ -69,6 +69,32 @@ async fn an_endpoint_waits_works_drifts_and_works_again() {
     house.close().await;
 }
 
+/// A probe shows that the way behind the endpoint works, and not that a provider comes there.
+#[tokio::test]
+async fn a_probe_is_kept_under_its_label_and_counts_for_nobody() {
+    let house = open().await;
+    let session = Session::open(&house, &[]).await;
+    for endpoint in
+        ["stripe", "twilio/voice", "twilio/status", "twilio/sms", "plivo/answer", "plivo/hangup", "plivo/sms"]
+    {
+        let sent = house.ask(&session.form("/console/setup/probe", &[("endpoint", endpoint)])).await;
+        assert!(sent.header("set-cookie").unwrap().contains("probed.200"), "{endpoint}: {:?}", sent.headers);
+    }
+    let kept: Vec<String> = house.events().await.into_iter().map(|event| event.signed_by).collect();
+    assert_eq!(kept, ["simulated"; 7]);
+    assert_eq!(state(&session, &house, "Twilio voice").await, "waiting");
+    let list = session.get(&house, "/console/events").await;
+    assert!(list.text().contains("Simulated"));
+    assert_eq!(
+        house.ask(&session.form("/console/setup/probe", &[("endpoint", "nowhere")])).await.status,
+        400
+    );
+    let viewer = Session::open(&house, &["read"]).await;
+    assert!(!viewer.get(&house, "/console/setup").await.text().contains("Probe"));
+    assert_eq!(house.ask(&viewer.form("/console/setup/probe", &[("endpoint", "stripe")])).await.status, 403);
+    house.close().await;
+}
+
 #[tokio::test]
 async fn a_provider_that_does_not_answer_is_told_of() {
     let house = House::build(
