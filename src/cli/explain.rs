@@ -133,17 +133,12 @@ async fn stored(id: &str, json: bool) -> Result<ExitCode, Error> {
         found.client
     ))?;
     print(&format!("told     {}", found.code))?;
-    match told(&found.cause) {
-        Some(told) => {
-            print(&format!("cause    {}", told.cause))?;
-            print(&format!("found    {}", told.found))?;
-            print(&format!("fix      {}", told.fix))?;
-        }
-        None => {
-            print(&format!("cause    {}", found.cause))?;
-            print(&format!("fix      {fix}"))?;
-        }
+    let told = told(&found.cause);
+    print(&format!("cause    {}", told.map_or(found.cause.as_str(), |told| told.cause)))?;
+    if let Some(told) = told {
+        print(&format!("found    {}", told.found))?;
     }
+    print(&format!("fix      {}", told.map_or(fix, |told| told.fix)))?;
     for (name, value) in &found.headers.0 {
         print(&format!("header   {name}: {value}"))?;
     }

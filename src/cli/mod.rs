@@ -12,6 +12,7 @@ mod docs;
 pub(crate) mod doctor;
 mod error;
 mod explain;
+mod export;
 mod flow;
 mod guide;
 mod healthcheck;
@@ -99,6 +100,7 @@ enum Command {
     Status(status::Args),
     #[command(visible_alias = "listen")]
     Tail(tail::Args),
+    Export(export::Args),
     Guide(guide::Args),
     /// Print the API's document in the form `OpenAPI` 3.1
     Openapi,
@@ -123,6 +125,7 @@ impl Command {
             Self::Setup(args) => setup::run(args, &SystemClock).await,
             Self::Status(args) => status::run(args, &SystemClock).await.map(done),
             Self::Tail(args) => tail::run(args, &SystemClock).await,
+            Self::Export(args) => export::run(args, &SystemClock).await.map(done),
             Self::Guide(args) => guide::run(args, &SystemClock).await.map(done),
             Self::Openapi => docs::openapi().map(done),
             Self::Completions(args) => manual::completions(&args, Cli::command()).map(done),

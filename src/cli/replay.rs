@@ -49,7 +49,7 @@ pub(super) struct Args {
     #[arg(long, value_parser = ["stripe", "twilio", "plivo"])]
     provider: Option<String>,
     /// Only events of this kind, such as `invoice.payment_failed`
-    #[arg(long, value_name = "KIND")]
+    #[arg(long, value_name = "KIND", visible_alias = "type")]
     kind: Option<String>,
     /// Only events about this call, message or customer
     #[arg(long, value_name = "ID")]

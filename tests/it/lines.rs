@@ -61,7 +61,7 @@ fn rings(number: &str) -> String {
 fn faults(reply: &Reply) -> Vec<String> {
     assert_eq!((reply.status, reply.code().as_str()), (422, "fields_invalid"), "{}", reply.text());
     let text = |value: &Value| value.as_str().unwrap().to_owned();
-    let told = |fault: &Value| format!("{}: {}", text(&fault["place"]), text(&fault["problem"]));
+    let told = |fault: &Value| format!("{}: {}", text(&fault["name"]), text(&fault["reason"]));
     reply.json()["fields"].as_array().unwrap().iter().map(told).collect()
 }
 

@@ -29,6 +29,7 @@ mod metrics;
 mod migrations;
 mod nonces;
 mod outbox;
+mod problems;
 mod reconcile;
 mod refusals;
 mod setup;

@@ -18,6 +18,7 @@ pub(super) mod masks;
 mod once;
 pub(crate) mod openapi;
 mod operations;
+mod path;
 pub(super) mod query;
 mod replay;
 pub(super) mod resources;

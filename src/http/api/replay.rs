@@ -1,20 +1,15 @@
 //! Having kept events worked on again: one, or all that a filter finds. That changes tables alone, and doing it twice is
 //! as good as once. Of many, the first are put back at once and the rest step by step, until somebody stops it.
 
-use axum::{
-    Json,
-    body::Bytes,
-    extract::{Path, State as Extract},
-    http::StatusCode,
-    response::IntoResponse,
-};
+use axum::{Json, body::Bytes, extract::State as Extract, http::StatusCode, response::IntoResponse};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::{
-    body::{bad, members, whole},
+    body::{Wrong, bad, members, whole},
     caller::Reader,
     list::COUNTED,
+    path::Path,
     query::Wanted,
     resources::{self, Kind},
 };
@@ -136,37 +131,47 @@ struct Asked {
 
 /// The parameters of the list, and how they are to be replayed.
 fn asked(name: &str, body: &Bytes) -> Result<Asked, Error> {
-    let resource = resources::named(name).ok_or_else(|| Error::NotFound("no such resource".to_owned()))?;
+    let resource = resources::find(name)?;
     let mut wanted = Wanted::all(resource);
     wanted.limit = EVENTS;
     let is_flag = |name: &str| {
         resource.filters.iter().any(|filter| filter.name == name && matches!(filter.kind, Kind::Flag))
     };
-    let (mut dry_run, mut rate) = (true, replay::RATE);
+    let (mut dry_run, mut rate, mut wrong) = (true, replay::RATE, Wrong::default());
     for (name, value) in members(body)? {
         match (name.as_str(), value) {
             ("dry_run", Value::Bool(dry)) => dry_run = dry,
-            ("dry_run", _) => return Err(bad("dry_run", "it is neither true nor false")),
-            ("rate", Value::Number(number)) => {
-                let number = whole(&number).filter(|number| (1..=FASTEST).contains(number));
-                let number = number.and_then(|number| usize::try_from(number).ok());
-                rate = number.ok_or_else(|| bad("rate", "it is no whole number from 1 to 5000"))?;
-            }
+            ("dry_run", _) => wrong.note("dry_run", "it is neither true nor false"),
+            ("rate", value) => match a_second(&value) {
+                Some(number) => rate = number,
+                None => wrong.note("rate", "it is no whole number from 1 to 5000"),
+            },
             // It would turn the order around.
-            ("ending_before", _) => return Err(bad("ending_before", "a replay goes from the newest down")),
-            ("limit", Value::Number(number)) => {
-                let limit = whole(&number).ok_or_else(|| bad("limit", "it is no whole number"))?;
-                wanted.set("limit", &limit.to_string(), COUNTED)?;
+            ("ending_before", _) => wrong.note("ending_before", "a replay goes from the newest down"),
+            ("limit", value) => match whole(&value) {
+                Some(limit) => {
+                    wrong.keep(wanted.set("limit", &limit.to_string(), COUNTED));
+                }
+                None => wrong.note("limit", "it is no whole number"),
+            },
+            (name, Value::Bool(flag)) if is_flag(name) => {
+                wrong.keep(wanted.set(name, &flag.to_string(), COUNTED));
             }
-            (name, Value::Bool(flag)) if is_flag(name) => wanted.set(name, &flag.to_string(), COUNTED)?,
-            (name, Value::String(text)) if name != "limit" && !is_flag(name) => {
-                wanted.set(name, &text, COUNTED)?;
+            (name, Value::String(text)) if !is_flag(name) => {
+                wrong.keep(wanted.set(name, &text, COUNTED));
             }
-            (name, _) => return Err(bad(name, "it is of another type, or there is no such parameter")),
+            (name, _) => wrong.note(name, "it is of another type, or there is no such parameter"),
         }
     }
+    wrong.told()?;
     if name == "events" && !wanted.is_narrowed() {
         return Err(bad("created[gte]", "say which events: at least one filter or time"));
     }
     Ok(Asked { wanted, dry_run, rate })
+}
+
+/// A rate, where it is one.
+fn a_second(value: &Value) -> Option<usize> {
+    let number = whole(value).filter(|number| (1..=FASTEST).contains(number))?;
+    usize::try_from(number).ok()
 }

@@ -2,7 +2,7 @@
 //!
 //! A new resource is a line of [`RESOURCES`]: its list, count and detail, and its part of the reference, come of that.
 
-use crate::access::Scope;
+use crate::{access::Scope, http::error::Error};
 
 /// A kind of thing that can be listed.
 pub(in crate::http) struct Resource {
@@ -670,6 +670,17 @@ pub(super) const RESOURCES: &[Resource] = &[
 ];
 
 /// The resource with this name.
+///
+/// # Errors
+/// 404 that says which there are.
+pub(in crate::http) fn find(name: &str) -> Result<&'static Resource, Error> {
+    named(name).ok_or_else(|| {
+        let names: Vec<_> = RESOURCES.iter().map(|resource| resource.name).collect();
+        Error::NotFound(format!("no such resource; there are {}", names.join(", ")))
+    })
+}
+
+/// The same, if there is one.
 pub(in crate::http) fn named(name: &str) -> Option<&'static Resource> {
     RESOURCES.iter().find(|resource| resource.name == name)
 }

@@ -200,10 +200,10 @@ pub(super) async fn many(Extract(state): Extract<State>, posted: Posted) -> Resu
     });
     let actor = visitor.signed.caller.name.as_str();
     let mut bulk = Bulk::begin(&state.db, found, replay::RATE, (actor, "filter", told), visitor.now).await?;
-    let stage = bulk.step(&mut *state.db.acquire().await?, visitor.now).await?;
+    let reached = bulk.step(&mut *state.db.acquire().await?, visitor.now).await?;
     state.intake.wake_worker();
     once.answered(&state.db, 303, &[]).await?;
-    if stage != Stage::Running {
+    if reached != Stage::Running {
         return Ok(Flash::Replayed(bulk.replayed()).on(visitor.way, see_other(PATH)));
     }
     let page = format!("{REPLAYS}/{}", id::shown("replay_", bulk.id()));

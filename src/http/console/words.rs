@@ -177,16 +177,13 @@ pub(super) fn owed_state(row: &Row) -> (Tone, &'static str) {
 
 /// Why something owed waits, was held back or failed, in a sentence. `docs/operations.md` has the same.
 pub(super) fn owed_why(row: &Row) -> String {
-    let why = match row.some("why") {
-        None => {
-            return match row.text("state") {
-                "done" => "It is done.",
-                "cancelled" => "Somebody cancelled it, or it is no longer owed.",
-                _ => "It is done as soon as it is due.",
-            }
-            .to_owned();
-        }
-        Some(why) => why,
+    let Some(why) = row.some("why") else {
+        let word = match row.text("state") {
+            "done" => "It is done.",
+            "cancelled" => "Somebody cancelled it, or it is no longer owed.",
+            _ => "It is done as soon as it is due.",
+        };
+        return word.to_owned();
     };
     let is_dead = row.text("state") == "dead";
     let sentence = match why {

@@ -3,10 +3,11 @@
 use serde_json::{Map, Value, json};
 
 use super::{
-    answer, id_parameter, problem,
+    answer, id_parameter, problems,
     schemas::{perhaps, text, whole},
     time_schema,
 };
+use crate::http::problem::Code;
 
 /// The schemas of the answers.
 pub(super) fn schemas() -> Map<String, Value> {
@@ -84,6 +85,21 @@ pub(super) fn directive() -> Value {
             "target": { "type": "string", "pattern": "^[A-Za-z0-9_-]{1,40}$", "description": "a name, never a number" },
         },
     });
+    let mut responses = problems(
+        [
+            Code::KeyRequired,
+            Code::RateLimited,
+            Code::ParameterInvalid,
+            Code::BodyMalformed,
+            Code::BodyTimeout,
+            Code::BodyTooLarge,
+            Code::BadRequest,
+            Code::DatabaseUnavailable,
+            Code::Internal,
+        ]
+        .iter(),
+    );
+    responses["202"] = answer("As asked for", "application/json", "Directive");
     json!({
         "operationId": "directCall",
         "summary": "Whom an agent wants rung when it gives back the call that it was handed",
@@ -91,11 +107,6 @@ pub(super) fn directive() -> Value {
         "security": [{ "capability": [] }],
         "parameters": [id_parameter("the provider's id of the call")],
         "requestBody": { "required": true, "content": { "application/json": { "schema": schema } } },
-        "responses": {
-            "202": answer("As asked for", "application/json", "Directive"),
-            "400": problem("The body is not understood"),
-            "401": problem("No capability of this call"),
-            "503": problem("The database is away"),
-        },
+        "responses": responses,
     })
 }

@@ -232,16 +232,20 @@ fn made_key() -> Value {
 
 fn problem() -> Value {
     json!({
-        "type": "object", "required": ["type", "title", "status", "code", "detail", "request_id"],
+        "type": "object", "required": ["type", "title", "status", "code", "detail", "instance", "request_id"],
         "properties": {
             "type": { "type": "string", "format": "uri-reference", "description": "a page that explains it" },
             "title": text(), "status": { "type": "integer" }, "code": text(), "detail": text(), "request_id": text(),
-            "parameter": { "type": "string", "description": "which one is not understood" },
-            "reason": { "type": "string", "description": "what is wrong with it" },
+            "instance": {
+                "type": "string", "format": "uri-reference",
+                "description": "the console's page of this refusal, where it was noted",
+            },
+            "hint": { "type": "string", "description": "what mends it" },
+            "reason": { "type": "string", "description": "what is missing, or in the way" },
             "scope": { "type": "string", "description": "which one the key lacks" },
             "fields": {
                 "type": "array", "description": "everything that is wrong with what was sent",
-                "items": { "type": "object", "required": ["place", "problem"], "properties": { "place": text(), "problem": text() } },
+                "items": { "type": "object", "required": ["name", "reason"], "properties": { "name": text(), "reason": text() } },
             },
         },
     })

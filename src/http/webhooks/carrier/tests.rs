@@ -8,7 +8,7 @@ use axum::{
 };
 use chrono::{DateTime, Utc};
 use secrecy::SecretString;
-use tokio_util::sync::CancellationToken;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::*;
 use crate::{
@@ -50,6 +50,7 @@ fn state() -> State {
         live: Live::new(db.clone(), intake.clone(), Arc::clone(&clock)),
         intake,
         stop: CancellationToken::new(),
+        tasks: TaskTracker::new(),
         presence: Presence::default(),
         clock: Arc::clone(&clock),
         origins: ["https://line.example".to_owned()].into(),
@@ -75,7 +76,7 @@ fn state() -> State {
         api_key: None,
         media_dir: None,
         https: true,
-        console: Console::new(Arc::clone(&clock), Vec::new()),
+        console: Console::new(Arc::clone(&clock), Vec::new(), Arc::default()),
     })
 }
 
