@@ -224,15 +224,15 @@ async fn screened<S: Service>(
     presses: bool,
     service: &S,
 ) -> Result<bool, S::Fault> {
-    let (of, leg) = (&ring.next.token, ring.to.first().map_or("", Phone::as_str));
-    let document = service.ask(call.at(screen, call.leg(of, leg))).await?;
+    let (of, callee) = (&ring.next.token, ring.to.first().map_or("", Phone::as_str));
+    let document = service.ask(call.at(screen, call.leg(of, callee))).await?;
     let verbs = call.read(&document).unwrap_or_default();
     let asked = verbs.iter().find_map(|verb| match verb {
         Verb::Ask(ask) => Some(&ask.next),
         _ => None,
     });
     if let Some(next) = asked.filter(|_| presses) {
-        let document = service.ask(call.at(next, call.leg_pressed(of, leg, TAKES))).await?;
+        let document = service.ask(call.at(next, call.leg_pressed(of, callee, TAKES))).await?;
         let verbs = call.read(&document).unwrap_or_default();
         return Ok(!verbs.contains(&Verb::Hangup));
     }

@@ -15,6 +15,7 @@ pub(crate) mod publish;
 pub(crate) mod rendered;
 mod running;
 pub(crate) mod safe;
+pub(crate) mod saved;
 pub(crate) mod simulate;
 pub(crate) mod table;
 pub(crate) mod token;
@@ -25,6 +26,9 @@ use crate::{
     domain::{phone::Phone, verb::Verb},
     provider::Provider,
 };
+
+/// Told to whoever sets up a line.
+pub(crate) const NO_EMERGENCY: &str = "A line cannot reach emergency services: 911, 112 and their like are never dialled, whoever asks for them.";
 
 /// A call that waits for instructions, as a proven request tells of it. Without `Debug`, since what a caller says is
 /// nobody's business.
