@@ -71,16 +71,14 @@ impl Status {
     fn as_text(&self) -> String {
         let mut lines =
             vec![format!("{:<16} {:<24} {:<12} {}", "endpoint", "last verified (UTC)", "", "type")];
+        let days = SEEN_WITHIN.num_days();
         for (endpoint, last) in &self.endpoints {
             lines.push(match last {
                 Some((at, kind)) => {
                     let ago = format!("{} ago", span(self.now - at));
                     format!("{:<16} {:<24} {ago:<12} {kind}", endpoint.name(), at.format("%F %T"))
                 }
-                None => {
-                    let days = SEEN_WITHIN.num_days();
-                    format!("{:<16} none within {days} days and {SEEN_AMONG} events", endpoint.name())
-                }
+                None => format!("{:<16} none within {days} days and {SEEN_AMONG} events", endpoint.name()),
             });
         }
         let Backlog { pending, oldest, dead } = self.backlog;
