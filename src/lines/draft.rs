@@ -173,24 +173,29 @@ pub(crate) async fn change(
     Ok(Done::Kept)
 }
 
-/// Makes a version of a document, and ends the draft if that is what it was made of. Tells the version and its warnings.
+/// Makes a version of a document that was made of the draft that was seen, which ends with it. Where none was seen, the draft
+/// ends only if it says the same. Gives the draft back where another has changed it since.
 ///
 /// # Errors
 /// The faults of the document, or that there is no such flow.
 pub(crate) async fn keep(
     db: &mut PgConnection,
     name: &str,
+    seen: Option<&str>,
     flow: &Flow,
     asked: Asked<'_>,
-) -> Result<(Stored, Vec<Fault>), Refused> {
+) -> Result<Result<Stored, Box<Draft>>, Refused> {
     let mut transaction = db.begin().await?;
     let draft = held(&mut transaction, name).await?;
-    let (version, _, warnings) = manage::push(&mut transaction, name, flow, asked).await?;
-    if draft.flow().is_ok_and(|drafted| drafted == *flow) {
+    if seen.is_some_and(|seen| seen != draft.seen()) {
+        return Ok(Err(Box::new(draft)));
+    }
+    let (version, ..) = manage::push(&mut transaction, name, flow, asked).await?;
+    if seen.is_some() || draft.flow().is_ok_and(|drafted| drafted == *flow) {
         sqlx::query(DROP_SQL).bind(draft.flow).execute(&mut *transaction).await?;
     }
     transaction.commit().await?;
-    Ok((version, warnings))
+    Ok(Ok(version))
 }
 
 /// A text as it is kept: in canonical form, unless it cannot be read or has comments, which that form would lose.

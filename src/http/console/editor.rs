@@ -4,12 +4,12 @@
 mod form;
 mod picture;
 
-pub(super) use self::picture::draw;
+pub(super) use self::{form::is_at, picture::draw};
 
 use axum::{
     extract::{Path, State as Extract},
     http::StatusCode,
-    response::{IntoResponse as _, Response},
+    response::Response,
 };
 use maud::{Markup, html};
 use serde_json::json;
@@ -18,7 +18,7 @@ use self::form::{Form, places};
 use super::{
     assets::EDITOR,
     flash::Flash,
-    flows::{PATH, asked},
+    flows::{self, Adding, PATH, asked},
     icons,
     page::{self, Section, token},
     parts, payload,
@@ -36,7 +36,7 @@ use crate::{
             fields::{KINDS, kind},
             forms::{Part, filled, holds, swapped, with},
             read::{Fault, read},
-            write::changes,
+            write::{Change as Difference, changes},
         },
         draft::{self, Change, Done, Draft},
         engine::{Caller, Profile},
@@ -84,13 +84,8 @@ struct Tried<'a> {
     /// What was typed; none shows what is kept.
     typed: Option<&'a Params>,
     faults: Vec<Fault>,
-    /// What another has kept since the form was opened.
-    clash: Option<Clash>,
-}
-
-/// A draft that was changed by another, and what each would make of this part.
-struct Clash {
-    told: Vec<String>,
+    /// Where another has changed the draft since the form was opened: what keeping this would change of theirs.
+    clash: Option<Vec<String>>,
 }
 
 /// `GET /console/flows/{name}/edit/{part}`.
@@ -146,10 +141,10 @@ pub(super) async fn save(
             // Both would write this part: theirs is kept, and mine stands in the form.
             let now = theirs.flow().unwrap_or_else(|_| flow.clone());
             let told = match with(&now, part, &params) {
-                Ok(mine) => changes(&now, &mine).iter().map(crate::lines::document::write::Change::told).collect(),
+                Ok(mine) => changes(&now, &mine).iter().map(Difference::told).collect(),
                 Err(faults) => faults.iter().map(Fault::to_string).collect(),
             };
-            let tried = Tried { typed: Some(&params), faults: Vec::new(), clash: Some(Clash { told }) };
+            let tried = Tried { typed: Some(&params), faults: Vec::new(), clash: Some(told) };
             part_page(&visitor, &theirs, &now, part, tried)
         }
     }
@@ -190,7 +185,7 @@ fn part_page(
     let Findings { faults, warnings } = check(flow);
     let refused = !tried.faults.is_empty();
     let faults = if refused { &tried.faults } else { &faults };
-    let here: Vec<&Fault> = faults.iter().filter(|fault| form::is_at(&fault.place, &place)).collect();
+    let here: Vec<&Fault> = faults.iter().filter(|fault| is_at(&fault.place, &place)).collect();
     let form = Form { flow, typed: tried.typed.unwrap_or(&kept), faults, may };
     let status = match (&tried.clash, refused) {
         (Some(_), _) => StatusCode::CONFLICT,
@@ -204,11 +199,11 @@ fn part_page(
             @if let (Part::Step(name), true) = (part, may) { a.button href={ (path) "/steps/" (name) } { "Rename, move, delete" } }
             a.button href={ (path) "/text" } { "As text" }
         }))
-        @if let Some(Clash { told }) = &tried.clash { (clash_notice(visitor, draft, told)) }
+        @if let Some(told) = &tried.clash { (clash_notice(visitor, draft, told)) }
         @if refused { p.notice.bad role="alert" { (icons::bad()) span { "Nothing was kept: " (parts::counted(i64::try_from(here.len()).unwrap_or(0), "fault", "faults")) ", each at its field." } } }
         @else if !here.is_empty() { p.notice.warn { (icons::alert()) span { "Kept in the draft. Before it can be a version: " (parts::counted(i64::try_from(here.len()).unwrap_or(0), "fault", "faults")) ", each at its field." } } }
         @for fault in &here { @if fault.place == place && part != Part::People { p.notice.bad { (icons::bad()) span { "This part " (payload::safe(&fault.problem)) "." } } } }
-        @for warning in warnings.iter().filter(|warning| form::is_at(&warning.place, &place)) { p.notice.warn { (icons::alert()) span {
+        @for warning in warnings.iter().filter(|warning| is_at(&warning.place, &place)) { p.notice.warn { (icons::alert()) span {
             code { (warning.place[place.len()..].trim_start_matches('.')) } " " (payload::safe(&warning.problem)) "."
         } } }
         (losses(draft, flow, part))
@@ -218,7 +213,8 @@ fn part_page(
                 form.editor method="post" action={ (path) "/edit/" (place) } data-editor novalidate {
                     (token(visitor))
                     input type="hidden" name="seen" value=(draft.seen());
-                    @if may { button.first type="submit" tabindex="-1" aria-hidden="true" { "Save" } }
+                    // What Enter presses.
+                    @if may { button type="submit" hidden { "Save the draft" } }
                     (form.fields(&place, fields))
                     @if may { div.actions {
                         button.primary type="submit" { "Save the draft" }
@@ -349,11 +345,11 @@ fn begun(visitor: &Visitor, flow: &Flow, name: &str) -> (&'static str, Shown) {
         }
         (false, false, true) => {
             flow.start.missed = first;
-            ("What is done after a missed call that comes to this step.", begin(&flow, Simulated::missed))
+            ("What is done after a missed call that comes to this step.", begin(&flow, |call| call.missed()))
         }
         _ => {
             name.clone_into(&mut flow.start.call);
-            ("What a carrier is told when a call comes to this step, up to where it waits.", begin(&flow, Simulated::call))
+            ("What a carrier is told when a call comes to this step, up to where it waits.", begin(&flow, |call| call.call()))
         }
     }
 }
@@ -439,7 +435,7 @@ pub(super) fn text_page(visitor: &Visitor, draft: &Draft, mine: Option<&str>, fa
     let clash = mine.is_some() && faults.is_empty();
     let told = match (mine.map(read), draft.flow()) {
         (Some(Ok(mine)), Ok(theirs)) => {
-            changes(&theirs, &mine).iter().map(crate::lines::document::write::Change::told).collect()
+            changes(&theirs, &mine).iter().map(Difference::told).collect()
         }
         _ => vec!["One of the two cannot be read, so what differs cannot be told.".to_owned()],
     };
@@ -535,8 +531,9 @@ pub(super) async fn add(
             settle(&state, &visitor, &name, &params, Change::Flow(&flow), &format!("/edit/{part}")).await
         }
         Err(faults) => {
-            let tried = (params.get("do").is_some(), new, &faults[..]);
-            Ok(super::flows::page_of(&state, &visitor, &name, &Params::from_query(""), Some(tried)).await?)
+            let adding = if params.get("do").is_some() { Adding::Step } else { Adding::Hours };
+            let tried = Some((adding, new, &faults[..]));
+            flows::page_of(&state, &visitor, &name, &Params::from_query(""), tried).await
         }
     }
 }
@@ -652,12 +649,12 @@ fn arrange_page(
         }
     };
     let status = if faults.is_empty() { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY };
-    Ok(page::page_as(visitor, status, Section::Lines, "Step", &body).into_response())
+    Ok(page::page_as(visitor, status, Section::Lines, "Step", &body))
 }
 
 /// What may be added: kinds of steps for a form.
-pub(super) fn kinds(chosen: Option<&str>) -> Markup {
-    html! { @for kind in &KINDS { option value=(kind.name) selected[chosen == Some(kind.name)] { (kind.title) } } }
+pub(super) fn kinds() -> Markup {
+    html! { @for kind in &KINDS { option value=(kind.name) { (kind.title) } } }
 }
 
 #[cfg(test)]

@@ -22,6 +22,7 @@ pub(super) enum Flash {
     LineChanged,
     Published,
     FlowSaved,
+    DraftKept,
 }
 
 impl Flash {
@@ -38,6 +39,7 @@ impl Flash {
             "line" => Self::LineChanged,
             "published" => Self::Published,
             "flow" => Self::FlowSaved,
+            "draft" => Self::DraftKept,
             _ => return None,
         })
     }
@@ -53,6 +55,7 @@ impl Flash {
             Self::LineChanged => "line.".to_owned(),
             Self::Published => "published.".to_owned(),
             Self::FlowSaved => "flow.".to_owned(),
+            Self::DraftKept => "draft.".to_owned(),
         }
     }
 
@@ -70,6 +73,7 @@ impl Flash {
             Self::LineChanged => "The line is changed.".to_owned(),
             Self::Published => "Published: the next call begins with it.".to_owned(),
             Self::FlowSaved => "The version is kept. No line is pointed at it by that.".to_owned(),
+            Self::DraftKept => "Kept in the draft.".to_owned(),
             Self::NothingChanged => "Nothing was changed: it was gone already.".to_owned(),
         }
     }

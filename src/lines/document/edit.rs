@@ -63,7 +63,7 @@ pub(crate) fn begun(name: &str, kind: &str) -> Result<Flow, Vec<Fault>> {
 /// # Errors
 /// That the name is none, or taken.
 pub(crate) fn add(flow: &Flow, name: &str, kind: &str) -> Result<Flow, Vec<Fault>> {
-    free(flow, name)?;
+    free("steps", flow.steps.contains_key(name), name)?;
     let mut document = write::json(flow);
     document["steps"][name] = bare(kind);
     done(document)
@@ -87,7 +87,7 @@ fn bare(name: &str) -> Value {
 /// # Errors
 /// That the name is none, or taken.
 pub(crate) fn rename(flow: &Flow, from: &str, to: &str) -> Result<Flow, Vec<Fault>> {
-    free(flow, to)?;
+    free("steps", flow.steps.contains_key(to), to)?;
     let mut document = write::json(flow);
     document["steps"][to] = document["steps"][from].take();
     remove(&mut document, from);
@@ -149,6 +149,24 @@ pub(crate) fn put_behind(flow: &Flow, name: &str, other: &str) -> Result<Flow, V
     done(document)
 }
 
+/// Adds hours, open as most offices are.
+///
+/// # Errors
+/// That the name is none, or taken.
+pub(crate) fn add_hours(flow: &Flow, name: &str) -> Result<Flow, Vec<Fault>> {
+    free("hours", flow.hours.contains_key(name), name)?;
+    let mut document = write::json(flow);
+    document["hours"][name] = json!({ "zone": "America/New_York", "open": ["mon-fri 09:00-17:00"] });
+    done(document)
+}
+
+/// Takes hours out. Tests that look at them are told as faults until they look at others.
+pub(crate) fn without_hours(flow: &Flow, name: &str) -> Flow {
+    let mut flow = flow.clone();
+    flow.hours.remove(name);
+    flow
+}
+
 /// What a form names a step by that is to be made for a way: this, and its kind.
 pub(crate) const NEW: &str = "new:";
 
@@ -180,12 +198,12 @@ fn free_name(like: &str, taken: impl Fn(&str) -> bool) -> String {
     names.find(|name| !taken(name)).unwrap_or_default()
 }
 
-fn free(flow: &Flow, name: &str) -> Result<(), Vec<Fault>> {
+fn free(what: &str, taken: bool, name: &str) -> Result<(), Vec<Fault>> {
     if !is_name(name) {
         return Err(vec![Fault::new("name", "is no name: up to 40 of a-z, A-Z, 0-9, _ and -")]);
     }
-    if flow.steps.contains_key(name) {
-        return Err(vec![Fault::new("name", format!("there is a step `{name}` already"))]);
+    if taken {
+        return Err(vec![Fault::new("name", format!("is taken: it names one of the {what} already"))]);
     }
     Ok(())
 }
@@ -335,7 +353,7 @@ do = \"end\"
         assert_eq!(places(&leads(&flow, "bye")), [("start.sms", false), ("steps.menu.choose.2", false), ("steps.menu.none", false)]);
         let renamed = rename(&flow, "hello", "welcome").unwrap();
         assert_eq!(canonical(&renamed), canonical(&read(&FLOW.replace("\"hello\"", "\"welcome\"").replace("[steps.hello]", "[steps.welcome]")).unwrap()));
-        for (name, why) in [("menu", "there is a step `menu` already"), ("a b", "is no name"), ("", "is no name")] {
+        for (name, why) in [("menu", "is taken"), ("a b", "is no name"), ("", "is no name")] {
             assert!(rename(&flow, "hello", name).unwrap_err()[0].problem.contains(why), "{name}");
         }
     }
@@ -350,6 +368,10 @@ do = \"end\"
         let (more, copy) = duplicate(&flow, "menu").unwrap();
         assert_eq!((copy.as_str(), &more.steps["menu-2"]), ("menu-2", &flow.steps["menu"]));
         assert_eq!(duplicate(&more, "menu").unwrap().1, "menu-3");
+
+        let timed = add_hours(&flow, "office").unwrap();
+        assert!(add_hours(&timed, "office").is_err() && add_hours(&timed, "a b").is_err());
+        assert_eq!(without_hours(&timed, "office"), flow);
 
         let asked = read(&FLOW.replace("none = \"bye\"", "none = \"new:say\"").replace("sms = \"bye\"", "sms = \"new:text\"")).unwrap();
         let (grown_flow, first) = grown(asked).unwrap();

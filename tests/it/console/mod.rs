@@ -2,6 +2,7 @@
 
 mod browser;
 mod day;
+mod editor;
 mod lines;
 mod live;
 mod pages;

@@ -5,7 +5,7 @@ use crate::house::{House, NewLine, Plan};
 use super::{Session, at, browser::Browser, day, open, plan, sign_in};
 
 /// Pages that there are without anything kept.
-const PAGES: [&str; 14] = [
+const PAGES: [&str; 15] = [
     "/console",
     "/console/events",
     "/console/refused",
@@ -17,6 +17,7 @@ const PAGES: [&str; 14] = [
     "/console/accounts",
     "/console/accounts?view=owing",
     "/console/lines",
+    "/console/flows",
     "/console/setup",
     "/console/settings",
     "/console/search?q=nothing",
@@ -36,6 +37,7 @@ async fn details(house: &House) -> Vec<String> {
         paths.push(refusal(house, code).await);
     }
     paths.extend(phone(house).await);
+    paths.extend(super::editor::pages(house).await);
     paths
 }
 

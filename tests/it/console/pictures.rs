@@ -7,6 +7,12 @@ use crate::house::House;
 
 use super::{at, browser::Browser, day, sign_in};
 
+/// The editor's pages, as [`super::editor::pages`] has them.
+const FLOW: [&str; 11] = [
+    "flow", "flow-version", "flow-text", "flow-start", "flow-people", "flow-hours", "flow-menu", "flow-route", "flow-ring",
+    "flow-agent", "flow-arrange",
+];
+
 #[tokio::test]
 #[ignore = "makes pictures for people, by script/screenshots"]
 #[expect(clippy::disallowed_methods, reason = "where the pictures go is said by the script that makes them")]
@@ -54,6 +60,8 @@ async fn pictures() {
         ("search", "/console/search?q=nothing".to_owned()),
         ("missing", "/console/nowhere".to_owned()),
     ];
+    let flow = super::editor::pages(&house).await.into_iter();
+    pages.extend(FLOW.into_iter().zip(flow));
     for (name, path) in &pages {
         shoot(&browser, &house, &folder, name, path, &only).await;
     }

@@ -3,7 +3,7 @@
 
 use maud::{Markup, html};
 
-use super::super::{icons, payload};
+use crate::http::console::{icons, payload};
 use crate::{
     lines::document::{
         Flow, Step,
@@ -51,7 +51,7 @@ impl At {
 }
 
 /// What a place has to do with a fault: whether it is there, or within.
-pub(super) fn is_at(fault: &str, place: &str) -> bool {
+pub(in super::super) fn is_at(fault: &str, place: &str) -> bool {
     fault.strip_prefix(place).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
 }
 

@@ -33,7 +33,7 @@ fn starts(flow: &Flow) -> [Option<&str>; 3] {
 }
 
 /// Draws it. Steps lead to their forms, below `path`.
-pub(super) fn draw(flow: &Flow, path: &str, faults: &[Fault]) -> Markup {
+pub(in super::super) fn draw(flow: &Flow, path: &str, faults: &[Fault]) -> Markup {
     let cells = cells(flow);
     let columns = cells.values().map(|cell| cell.0 + 1).max().unwrap_or(1);
     let rows = cells.values().map(|cell| cell.1 + 1).max().unwrap_or(1).max(3);
