@@ -4,7 +4,10 @@
 mod form;
 mod picture;
 
-pub(super) use self::{form::is_at, picture::draw};
+pub(super) use self::{
+    form::{is_at, problem},
+    picture::draw,
+};
 
 use axum::{
     extract::{Path, State as Extract},

@@ -301,7 +301,7 @@ fn faults_card(path: &str, faults: &[Fault]) -> Markup {
     html! {
         section.card.faulty aria-labelledby="wrong" {
             div.card-head { h2 #wrong { "To be mended before it can be a version" } span.count { (faults.len()) } }
-            ul { @for fault in faults { li { (icons::bad()) span { @if !fault.place.is_empty() { (editor::place_link(path, &fault.place)) " " } (payload::safe(&fault.problem)) } } } }
+            ul { @for fault in faults { li { (icons::bad()) span { @if !fault.place.is_empty() { (editor::place_link(path, &fault.place)) " " } (payload::safe(editor::problem(fault))) } } } }
         }
     }
 }

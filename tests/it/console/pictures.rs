@@ -8,9 +8,9 @@ use crate::house::House;
 use super::{at, browser::Browser, day, sign_in};
 
 /// The editor's pages, as [`super::editor::pages`] has them.
-const FLOW: [&str; 11] = [
+const FLOW: [&str; 13] = [
     "flow", "flow-version", "flow-text", "flow-start", "flow-people", "flow-hours", "flow-menu", "flow-route", "flow-ring",
-    "flow-agent", "flow-arrange",
+    "flow-agent", "flow-arrange", "flow-whole", "flow-whole-menu",
 ];
 
 #[tokio::test]
@@ -30,6 +30,9 @@ async fn pictures() {
     sign_in(&browser, &house, &[]).await;
     shoot(&browser, &house, &folder, "empty-overview", "/console", &only).await;
     shoot(&browser, &house, &folder, "empty-calls", "/console/calls", &only).await;
+    for (name, path) in FLOW.into_iter().zip(super::editor::pages(&house).await) {
+        shoot(&browser, &house, &folder, name, &path, &only).await;
+    }
     day::live_through(&house).await;
     let id = |table: &'static str, prefix: &'static str, order: &'static str| {
         let db = house.db.clone();
@@ -60,8 +63,6 @@ async fn pictures() {
         ("search", "/console/search?q=nothing".to_owned()),
         ("missing", "/console/nowhere".to_owned()),
     ];
-    let flow = super::editor::pages(&house).await.into_iter();
-    pages.extend(FLOW.into_iter().zip(flow));
     for (name, path) in &pages {
         shoot(&browser, &house, &folder, name, path, &only).await;
     }

@@ -55,6 +55,11 @@ pub(in super::super) fn is_at(fault: &str, place: &str) -> bool {
     fault.strip_prefix(place).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
 }
 
+/// What is wrong, in words for who fills in a form: a way that was not chosen leads to no step of no name.
+pub(in super::super) fn problem(fault: &Fault) -> &str {
+    if fault.problem == "there is no step ``" { "leads nowhere yet: choose a step" } else { &fault.problem }
+}
+
 impl Form<'_> {
     /// All fields of a part.
     pub(super) fn fields(&self, place: &str, fields: &[Field]) -> Markup {
@@ -94,7 +99,7 @@ impl Form<'_> {
                 p { (icons::bad()) span {
                     @let within = fault.place[at.place.len()..].trim_start_matches('.');
                     @if !within.is_empty() { code { (payload::safe(within)) } " " }
-                    (payload::safe(&fault.problem)) "."
+                    (payload::safe(problem(fault))) "."
                 } }
             } } }
         }
@@ -188,7 +193,7 @@ impl Form<'_> {
     }
 
     fn rows(&self, at: &At, field: &Field, key: &str, value: &str, ways: bool) -> Markup {
-        let (wrong, about) = self.about(at);
+        let (_, about) = self.about(at);
         let shown = self.shown(&at.name, SPARE);
         html! {
             fieldset.field id=(at.name) aria-describedby=(about) {
@@ -197,6 +202,8 @@ impl Form<'_> {
                 @for row in 0..shown {
                     @let (left, right) = (format!("{}.{row}.key", at.name), format!("{}.{row}.to", at.name));
                     @let said = format!("{} {}: {}", field.label, row + 1, value);
+                    @let meant = format!("{}.{}", at.place, self.value(&left).trim());
+                    @let wrong = self.faults.iter().any(|fault| fault.place == meant).then_some("true");
                     div.pair {
                         input name=(left) value=(self.value(&left)) placeholder=(key) autocomplete="off" spellcheck="false" disabled[!self.may] aria-invalid=[wrong] aria-label={ (field.label) " " (row + 1) ": " (key) };
                         @if ways { (self.way(&right, self.value(&right), Some("Choose a step…"), &about, wrong, Some(&said))) }
@@ -264,6 +271,7 @@ impl Form<'_> {
     }
 
     fn week(&self, at: &At, field: &Field) -> Markup {
+        let (_, about) = self.about(at);
         html! {
             fieldset.field id=(at.name) {
                 legend { (field.label) }
@@ -272,7 +280,7 @@ impl Form<'_> {
                     @let wrong = (!self.told(&at.place).is_empty()).then_some("true");
                     div.pair.day {
                         label for=(at.name) { (word) }
-                        input id=(at.name) name=(at.name) value=(self.value(&at.name)) placeholder="closed" autocomplete="off" spellcheck="false" disabled[!self.may] aria-invalid=[wrong] aria-describedby="help-open fault-open";
+                        input id=(at.name) name=(at.name) value=(self.value(&at.name)) placeholder="closed" autocomplete="off" spellcheck="false" disabled[!self.may] aria-invalid=[wrong] aria-describedby=(about);
                     }
                 }
                 (self.below(at, field))

@@ -1,7 +1,7 @@
 //! A picture of a flow: a box for each step, by how far it is from the beginning, and a line for each way. Beside it stands
 //! the list of the same steps, for who does not see it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, btree_map::Entry};
 
 use maud::{Markup, html};
 
@@ -73,34 +73,42 @@ pub(in super::super) fn draw(flow: &Flow, path: &str, faults: &[Fault]) -> Marku
     }
 }
 
-/// Where each step stands: as many columns away as it takes ways to come there, in the order of reading.
+/// Where each step stands: as many columns away as it takes ways to come there, in the order of reading. What nothing leads to
+/// stands below, from the first column on.
 fn cells(flow: &Flow) -> BTreeMap<&str, Cell> {
+    let order = reading(flow);
+    let led: BTreeSet<&str> = flow.steps.values().flat_map(|step| step.edges()).map(|edge| edge.to).collect();
     let mut columns: BTreeMap<&str, usize> = BTreeMap::new();
-    let mut now: Vec<&str> = starts(flow).into_iter().flatten().collect();
-    for column in 0.. {
-        let mut next = Vec::new();
-        for name in now {
-            let Some((name, step)) = flow.steps.get_key_value(name) else { continue };
-            if columns.contains_key(name.as_str()) {
-                continue;
-            }
-            columns.insert(name, column);
-            next.extend(step.edges().into_iter().map(|edge| edge.to));
-        }
-        if next.is_empty() {
-            break;
-        }
-        now = next;
+    spread(flow, starts(flow).into_iter().flatten().collect(), &mut columns);
+    spread(flow, order.iter().copied().filter(|name| !led.contains(name)).collect(), &mut columns);
+    for name in &order {
+        spread(flow, vec![name], &mut columns);
     }
-    let last = columns.values().max().map_or(0, |last| last + 1);
     let mut filled: BTreeMap<usize, usize> = BTreeMap::new();
     let place = |name| {
-        let column = columns.get(name).copied().unwrap_or(last);
+        let column = columns.get(name).copied().unwrap_or(0);
         let row = filled.entry(column).or_default();
         *row += 1;
         (name, (column, *row - 1))
     };
-    reading(flow).into_iter().map(place).collect()
+    order.into_iter().map(place).collect()
+}
+
+/// Gives each step that has no column yet one: the first to where it is begun, the next to what those lead to.
+fn spread<'a>(flow: &'a Flow, mut now: Vec<&'a str>, columns: &mut BTreeMap<&'a str, usize>) {
+    let mut column = 0;
+    while !now.is_empty() {
+        let mut next = Vec::new();
+        for name in now {
+            let Some((name, step)) = flow.steps.get_key_value(name) else { continue };
+            if let Entry::Vacant(free) = columns.entry(name) {
+                free.insert(column);
+                next.extend(step.edges().into_iter().map(|edge| edge.to));
+            }
+        }
+        now = next;
+        column += 1;
+    }
 }
 
 fn corner((column, row): Cell) -> (usize, usize) {
@@ -166,7 +174,7 @@ mod tests {
     #[test]
     fn a_flow_in_a_circle_or_without_an_end_is_drawn() {
         let flow = read("schema = 1\nstart = { call = \"a\" }\n[steps.a]\ndo = \"ask\"\ntext = \"?\"\nnext = \"a\"\n[steps.alone]\ndo = \"say\"\ntext = \"x\"\nnext = \"nowhere\"\n").unwrap();
-        assert_eq!(cells(&flow)["alone"], (1, 0));
+        assert_eq!(cells(&flow)["alone"], (0, 1));
         assert!(draw(&flow, "", &[]).into_string().contains("alone"));
         assert_eq!(short("abcdefgh", 4), "abc…");
     }
