@@ -86,8 +86,8 @@ impl Draft {
 }
 
 fn id_of(text: &str) -> String {
-    let digest = Sha256::digest(text);
-    digest[..8].iter().map(|byte| format!("{byte:02x}")).collect()
+    let digest: [u8; 32] = Sha256::digest(text).into();
+    format!("{:016x}", u64::from_be_bytes(*digest.first_chunk().unwrap_or(&[0; 8])))
 }
 
 /// What came of a change.

@@ -6,7 +6,7 @@ mod picture;
 
 pub(super) use self::{
     form::{is_at, problem},
-    picture::draw,
+    picture::{draw, way_word},
 };
 
 use axum::{
@@ -42,7 +42,7 @@ use crate::{
             write::{Change as Difference, changes},
         },
         draft::{self, Change, Done, Draft},
-        engine::{Caller, Profile},
+        engine::{Caller, Profile, Start},
         simulate::{Shown, Simulated},
     },
     provider::{Params, Provider},
@@ -99,7 +99,7 @@ pub(super) async fn show(
 ) -> Result<Response, Error> {
     let draft = open(&state, &visitor, &name).await?;
     let Ok(flow) = draft.flow() else { return Ok(see_other(&format!("{PATH}/{name}/text"))) };
-    part_page(&visitor, &draft, &flow, part_of(&part)?, Tried::default())
+    part_page(&visitor, &draft, &flow, part_of(&part)?, &Tried::default())
 }
 
 /// `POST /console/flows/{name}/edit/{part}`: keeps it in the draft, or shows each fault at its field.
@@ -117,7 +117,7 @@ pub(super) async fn save(
     let params = up.map_or_else(|| params.clone(), |row| swapped(&params, "when", row - 1, row));
     let typed = |faults| Tried { typed: Some(&params), faults, clash: None };
     if params.get("more").is_some() {
-        return part_page(&visitor, &draft, &flow, part, typed(Vec::new()));
+        return part_page(&visitor, &draft, &flow, part, &typed(Vec::new()));
     }
     let done = match (part, params.get("remove")) {
         (Part::Hours(hours), Some(_)) => Ok((edit::without_hours(&flow, hours), None)),
@@ -125,7 +125,7 @@ pub(super) async fn save(
     };
     let (changed, grown) = match done {
         Ok(done) => done,
-        Err(faults) => return part_page(&visitor, &draft, &flow, part, typed(faults)),
+        Err(faults) => return part_page(&visitor, &draft, &flow, part, &typed(faults)),
     };
     let seen = params.get("seen").unwrap_or_default();
     let mut db = state.db.acquire().await?;
@@ -148,7 +148,7 @@ pub(super) async fn save(
                 Err(faults) => faults.iter().map(Fault::to_string).collect(),
             };
             let tried = Tried { typed: Some(&params), faults: Vec::new(), clash: Some(told) };
-            part_page(&visitor, &theirs, &now, part, tried)
+            part_page(&visitor, &theirs, &now, part, &tried)
         }
     }
 }
@@ -177,7 +177,7 @@ fn part_page(
     draft: &Draft,
     flow: &Flow,
     part: Part<'_>,
-    tried: Tried<'_>,
+    tried: &Tried<'_>,
 ) -> Result<Response, Error> {
     let fields = part.fields(flow).ok_or_else(missing)?;
     let kept = filled(flow, part).ok_or_else(missing)?;
@@ -285,7 +285,9 @@ pub(super) fn place_link(path: &str, place: &str) -> Markup {
         _ => None,
     };
     let field = if part.as_deref() == Some("start") { second } else { rest };
-    let anchor = field.and_then(|field| field.split(['.', '[']).next()).map_or_else(String::new, |field| format!("#{field}"));
+    let anchor = field
+        .and_then(|field| field.split(['.', '[']).next())
+        .map_or_else(String::new, |field| format!("#{field}"));
     html! { @match part {
         Some(part) => { a href={ (path) "/edit/" (part) (anchor) } { code { (payload::safe(place)) } } }
         None => { code { (payload::safe(place)) } }
@@ -335,24 +337,34 @@ fn begun(visitor: &Visitor, flow: &Flow, name: &str) -> (&'static str, Shown) {
     let (call, sms) = (is_in(Some(&flow.start.call)), is_in(flow.start.sms.as_deref()));
     let missed = is_in(flow.start.missed.as_deref());
     let first = Some(name.to_owned());
-    let caller =
-        Caller { number: Some(Phone::read(CALLER)), seen: Some(0), calls_today: Some(0), ..Caller::default() };
-    let begin = |flow: &Flow, go: fn(&mut Simulated<'_>) -> Shown| {
-        let profile = Profile::bare(Phone::read(LINE));
-        go(&mut Simulated::new(flow, profile, caller, Provider::Twilio, visitor.now))
+    let caller = Caller {
+        number: Some(Phone::read(CALLER)),
+        seen: Some(0),
+        calls_today: Some(0),
+        ..Caller::default()
+    };
+    let shown = |flow: &Flow, start| {
+        let mut call =
+            Simulated::new(flow, Profile::bare(Phone::read(LINE)), caller, Provider::Twilio, visitor.now);
+        match start {
+            Start::Call => call.call(),
+            Start::Text => call.text("Hello"),
+            Start::Missed => call.missed(),
+        }
     };
     match (call, sms, missed) {
         (false, true, _) => {
             flow.start.sms = first;
-            ("The answer to a text that comes to this step.", begin(&flow, |call| call.text("Hello")))
+            ("The answer to a text that comes to this step.", shown(&flow, Start::Text))
         }
         (false, false, true) => {
             flow.start.missed = first;
-            ("What is done after a missed call that comes to this step.", begin(&flow, |call| call.missed()))
+            ("What is done after a missed call that comes to this step.", shown(&flow, Start::Missed))
         }
         _ => {
             name.clone_into(&mut flow.start.call);
-            ("What a carrier is told when a call comes to this step, up to where it waits.", begin(&flow, |call| call.call()))
+            let told = "What a carrier is told when a call comes to this step, up to where it waits.";
+            (told, shown(&flow, Start::Call))
         }
     }
 }
@@ -393,7 +405,9 @@ fn indented(document: &str) -> String {
 /// Whether a line is the beginning of the element that a tag ends.
 fn opens(line: &str, end: &str) -> bool {
     let name = end.trim_start_matches("</").trim_end_matches('>');
-    line.strip_prefix('<').and_then(|rest| rest.strip_prefix(name)).is_some_and(|rest| rest.starts_with([' ', '>']))
+    line.strip_prefix('<')
+        .and_then(|rest| rest.strip_prefix(name))
+        .is_some_and(|rest| rest.starts_with([' ', '>']))
         && line.matches('<').count() == 1
 }
 
@@ -437,9 +451,7 @@ pub(super) fn text_page(visitor: &Visitor, draft: &Draft, mine: Option<&str>, fa
     let path = format!("{PATH}/{}", draft.name);
     let clash = mine.is_some() && faults.is_empty();
     let told = match (mine.map(read), draft.flow()) {
-        (Some(Ok(mine)), Ok(theirs)) => {
-            changes(&theirs, &mine).iter().map(Difference::told).collect()
-        }
+        (Some(Ok(mine)), Ok(theirs)) => changes(&theirs, &mine).iter().map(Difference::told).collect(),
         _ => vec!["One of the two cannot be read, so what differs cannot be told.".to_owned()],
     };
     let body = html! {
@@ -567,9 +579,14 @@ pub(super) async fn rearrange(
     }
     let given = |name: &str| params.get(name).unwrap_or_default().trim();
     let done = match given("which") {
-        "rename" => edit::rename(&flow, &step, given("name")).map(|flow| (flow, format!("/edit/steps.{}", given("name")))),
-        "duplicate" => edit::duplicate(&flow, &step).map(|(flow, copy)| (flow, format!("/edit/steps.{copy}"))),
-        "move" => edit::put_behind(&flow, &step, given("behind")).map(|flow| (flow, format!("/edit/steps.{step}"))),
+        "rename" => edit::rename(&flow, &step, given("name"))
+            .map(|flow| (flow, format!("/edit/steps.{}", given("name")))),
+        "duplicate" => {
+            edit::duplicate(&flow, &step).map(|(flow, copy)| (flow, format!("/edit/steps.{copy}")))
+        }
+        "move" => {
+            edit::put_behind(&flow, &step, given("behind")).map(|flow| (flow, format!("/edit/steps.{step}")))
+        }
         "delete" => {
             let instead = Some(given("instead")).filter(|instead| flow.steps.contains_key(*instead));
             edit::take_out(&flow, &step, instead).map(|flow| (flow, String::new()))
@@ -600,10 +617,12 @@ fn arrange_page(
     let others: Vec<&str> = reading(flow).into_iter().filter(|other| *other != step).collect();
     let tried = |which: &str| typed.get("which") == Some(which);
     let wrong = |which: &str| html! { @if tried(which) { @for fault in faults { div.wrong { p { (icons::bad()) span { (payload::safe(&fault.to_string())) "." } } } } } };
-    let form = |which: &str, body: Markup| html! {
-        form.stack method="post" action=(here) {
-            (token(visitor)) input type="hidden" name="seen" value=(draft.seen());
-            (body) (wrong(which))
+    let form = |which: &str, body: Markup| {
+        html! {
+            form.stack method="post" action=(here) {
+                (token(visitor)) input type="hidden" name="seen" value=(draft.seen());
+                (body) (wrong(which))
+            }
         }
     };
     let press = |which: &str, class: Option<&str>, word: &str| html! { button type="submit" name="which" value=(which) class=[class] { (word) } };

@@ -122,9 +122,7 @@ pub(super) async fn save(
     };
     drop(db);
     match (done, text) {
-        (Ok(Ok(_)), _) => {
-            Ok(Flash::FlowSaved.on(visitor.way, see_other(&format!("{PATH}/{name}#publish"))))
-        }
+        (Ok(Ok(_)), _) => Ok(Flash::FlowSaved.on(visitor.way, see_other(&format!("{PATH}/{name}#publish")))),
         (Ok(Err(theirs)), Some(text)) => Ok(editor::text_page(&visitor, &theirs, Some(&text), &[])),
         (Ok(Err(_)), None) => {
             Err(Error::InTheWay("no version was made: the draft was changed since you opened it".to_owned()))
@@ -133,7 +131,8 @@ pub(super) async fn save(
             Ok(editor::text_page(&visitor, &draft, Some(&text), &faults))
         }
         (Err(Refused::Faults(faults)), None) => {
-            page_of(&state, &visitor, &name, &Params::from_query(""), Some((Adding::Nothing, "", &faults))).await
+            page_of(&state, &visitor, &name, &Params::from_query(""), Some((Adding::Nothing, "", &faults)))
+                .await
         }
         (Err(refused), _) => Err(refused.into()),
     }
@@ -237,12 +236,14 @@ fn draft_page(
     tried: Option<(Adding, &str, &[Fault])>,
 ) -> Markup {
     let path = format!("{PATH}/{}", draft.name);
-    let (people, may) = (visitor.may(Scope::PiiRead), visitor.may(Scope::LinesWrite) && visitor.may(Scope::PiiRead));
+    let (people, may) =
+        (visitor.may(Scope::PiiRead), visitor.may(Scope::LinesWrite) && visitor.may(Scope::PiiRead));
     let flow = draft.flow();
     let findings = flow.as_ref().map(check).unwrap_or_default();
     let faults: &[Fault] = flow.as_ref().err().map_or(&findings.faults, |faults| faults);
     let newest = draft.versions.first();
-    let before = newest.filter(|_| draft.differs()).and_then(|newest| Some((newest.number, read(&newest.doc).ok()?)));
+    let before =
+        newest.filter(|_| draft.differs()).and_then(|newest| Some((newest.number, read(&newest.doc).ok()?)));
     html! {
         (parts::crumbs("Flows", PATH))
         (parts::head(&draft.name, &standing(visitor, draft), &html! { @if people && !draft.is_blank() { a.button href={ (path) "/text" } { "As text" } } }))
@@ -324,11 +325,17 @@ fn steps_card(path: &str, flow: &Flow, findings: &Findings, people: bool) -> Mar
                     @if let (true, Some(words)) = (people, words_of(step)) { p.hint.quote { (payload::safe(words)) } }
                     @for warning in warnings { p.hint { (icons::alert()) " " (payload::safe(&warning.problem)) } }
                     @let edges = step.edges();
-                    @if !edges.is_empty() { ul.leads { @for edge in &edges { li { code { (payload::safe(&edge.field)) } " → " @if flow.steps.contains_key(edge.to) { a href={ "#step-" (edge.to) } { (edge.to) } } @else { span.gone { @if edge.to.is_empty() { "nothing yet" } @else { (payload::safe(edge.to)) ", which is not there" } } } } } } }
+                    @if !edges.is_empty() { ul.leads { @for edge in &edges { li { (payload::safe(&way_words(step, &edge.field))) " → " @if flow.steps.contains_key(edge.to) { a href={ "#step-" (edge.to) } { (edge.to) } } @else { span.gone { @if edge.to.is_empty() { "nothing yet" } @else { (payload::safe(edge.to)) ", which is not there" } } } } } } }
                 }
             } } }
         }
     }
+}
+
+/// A way out of a step, as its form calls it.
+fn way_words(step: &Step, field: &str) -> String {
+    let label = || kind(step.kind()).and_then(|kind| kind.fields.iter().find(|known| known.name == field));
+    editor::way_word(field).unwrap_or_else(|| label().map_or(field, |field| field.label).to_owned())
 }
 
 /// What a step says, for who looks for it.
@@ -371,10 +378,12 @@ fn name_field(tried: Option<(&str, &[Fault])>, example: &str) -> Markup {
 
 /// What is done with the draft as a whole.
 fn draft_card(visitor: &Visitor, draft: &Draft, path: &str, may: bool, faults: &[Fault]) -> Markup {
-    let press = |action: &str, which: &str, class: Option<&str>, word: &str| html! {
-        form method="post" action={ (path) (action) } {
-            (token(visitor)) input type="hidden" name="seen" value=(draft.seen()); input type="hidden" name="which" value=(which);
-            button type="submit" class=[class] { (word) }
+    let press = |action: &str, which: &str, class: Option<&str>, word: &str| {
+        html! {
+            form method="post" action={ (path) (action) } {
+                (token(visitor)) input type="hidden" name="seen" value=(draft.seen()); input type="hidden" name="which" value=(which);
+                button type="submit" class=[class] { (word) }
+            }
         }
     };
     html! {

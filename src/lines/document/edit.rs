@@ -127,17 +127,26 @@ pub(crate) fn take_out(flow: &Flow, name: &str, instead: Option<&str>) -> Result
 /// # Errors
 /// That a step cannot have anything behind it, or that this one had nothing behind it and something must lead on.
 pub(crate) fn put_behind(flow: &Flow, name: &str, other: &str) -> Result<Flow, Vec<Fault>> {
-    let onward = |name: &str| flow.steps.get(name).and_then(|step| kind(step.kind())).and_then(|kind| kind.onward);
+    let onward =
+        |name: &str| flow.steps.get(name).and_then(|step| kind(step.kind())).and_then(|kind| kind.onward);
     let place = |name: &str| format!("steps.{name}");
     let Some(after) = onward(other).filter(|_| name != other) else {
         return Err(vec![Fault::new(place(other), "has no way on that a step could be put into")]);
     };
     let mut document = write::json(flow);
-    let following = onward(name).and_then(|onward| document["steps"][name][onward].as_str()).map(str::to_owned);
-    if following.as_deref() == Some(name) || (following.is_none() && leads(flow, name).iter().any(|lead| lead.needed)) {
-        return Err(vec![Fault::new(place(name), "is led to by a way that must lead somewhere, and nothing follows it")]);
+    let following =
+        onward(name).and_then(|onward| document["steps"][name][onward].as_str()).map(str::to_owned);
+    if following.as_deref() == Some(name)
+        || (following.is_none() && leads(flow, name).iter().any(|lead| lead.needed))
+    {
+        return Err(vec![Fault::new(
+            place(name),
+            "is led to by a way that must lead somewhere, and nothing follows it",
+        )]);
     }
-    each_way(&mut document, &mut |_, _, way| if way == name { following.clone() } else { Some(way.to_owned()) });
+    each_way(&mut document, &mut |_, _, way| {
+        if way == name { following.clone() } else { Some(way.to_owned()) }
+    });
     let displaced = document["steps"][other].get(after).cloned();
     document["steps"][other][after] = name.into();
     if let (Some(onward), Some(table)) = (onward(name), document["steps"][name].as_object_mut()) {
@@ -276,12 +285,11 @@ pub(crate) fn comments(text: &str) -> usize {
     while let Some(at) = rest.find(['#', '"', '\'']) {
         let from = &rest[at..];
         let quote = [r#"""""#, "'''", "\"", "'"].into_iter().find(|quote| from.starts_with(quote));
-        rest = match quote {
-            Some(quote) => behind(&from[quote.len()..], quote),
-            None => {
-                count += 1;
-                from.find('\n').map_or("", |end| &from[end..])
-            }
+        rest = if let Some(quote) = quote {
+            behind(&from[quote.len()..], quote)
+        } else {
+            count += 1;
+            from.find('\n').map_or("", |end| &from[end..])
         };
     }
     count
@@ -292,8 +300,8 @@ fn behind<'a>(text: &'a str, quote: &str) -> &'a str {
     let mut rest = text;
     while let Some(at) = rest.find(['\\', '"', '\'']) {
         let from = &rest[at..];
-        if from.starts_with(quote) {
-            return &from[quote.len()..];
+        if let Some(left) = from.strip_prefix(quote) {
+            return left;
         }
         let escape = from.starts_with('\\') && quote.starts_with('"');
         let mut chars = from.chars();
@@ -349,10 +357,22 @@ do = \"end\"
     #[test]
     fn ways_follow_a_name() {
         let flow = read(FLOW).unwrap();
-        assert_eq!(places(&leads(&flow, "hello")), [("steps.in.when[0].go", true), ("steps.menu.choose.1", false)]);
-        assert_eq!(places(&leads(&flow, "bye")), [("start.sms", false), ("steps.menu.choose.2", false), ("steps.menu.none", false)]);
+        assert_eq!(
+            places(&leads(&flow, "hello")),
+            [("steps.in.when[0].go", true), ("steps.menu.choose.1", false)]
+        );
+        assert_eq!(
+            places(&leads(&flow, "bye")),
+            [("start.sms", false), ("steps.menu.choose.2", false), ("steps.menu.none", false)]
+        );
         let renamed = rename(&flow, "hello", "welcome").unwrap();
-        assert_eq!(canonical(&renamed), canonical(&read(&FLOW.replace("\"hello\"", "\"welcome\"").replace("[steps.hello]", "[steps.welcome]")).unwrap()));
+        assert_eq!(
+            canonical(&renamed),
+            canonical(
+                &read(&FLOW.replace("\"hello\"", "\"welcome\"").replace("[steps.hello]", "[steps.welcome]"))
+                    .unwrap()
+            )
+        );
         for (name, why) in [("menu", "is taken"), ("a b", "is no name"), ("", "is no name")] {
             assert!(rename(&flow, "hello", name).unwrap_err()[0].problem.contains(why), "{name}");
         }
@@ -373,7 +393,12 @@ do = \"end\"
         assert!(add_hours(&timed, "office").is_err() && add_hours(&timed, "a b").is_err());
         assert_eq!(without_hours(&timed, "office"), flow);
 
-        let asked = read(&FLOW.replace("none = \"bye\"", "none = \"new:say\"").replace("sms = \"bye\"", "sms = \"new:text\"")).unwrap();
+        let asked = read(
+            &FLOW
+                .replace("none = \"bye\"", "none = \"new:say\"")
+                .replace("sms = \"bye\"", "sms = \"new:text\""),
+        )
+        .unwrap();
         let (grown_flow, first) = grown(asked).unwrap();
         assert_eq!(first.as_deref(), Some("text"));
         assert_eq!(grown_flow.steps["menu"].edges().last().map(|edge| edge.to), Some("say"));
@@ -386,7 +411,10 @@ do = \"end\"
         assert_eq!(left, ["steps.in.when[0].go"], "a choice is dropped, a way of a route cannot be");
         let quiet = take_out(&flow, "bye", None).unwrap();
         assert_eq!(quiet.start.sms, None);
-        assert!(begun("a", "end").is_ok_and(|flow| take_out(&flow, "a", None).is_err()), "the last one stays");
+        assert!(
+            begun("a", "end").is_ok_and(|flow| take_out(&flow, "a", None).is_err()),
+            "the last one stays"
+        );
     }
 
     #[test]

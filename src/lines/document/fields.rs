@@ -87,7 +87,12 @@ pub(crate) const KINDS: [Kind; 8] = [
         fields: &[
             field("text", "Words", "What the caller hears.", Takes::Words { needed: false }),
             PLAY,
-            field("pause", "Silence after it", "A short pause before what follows.", number(0, 10, 0, "seconds")),
+            field(
+                "pause",
+                "Silence after it",
+                "A short pause before what follows.",
+                number(0, 10, 0, "seconds"),
+            ),
             field("next", "Then", "The step that follows.", way(ENDS)),
         ],
         onward: Some("next"),
@@ -97,9 +102,19 @@ pub(crate) const KINDS: [Kind; 8] = [
         title: "Ask a question",
         about: "A menu: asks for keys or words, and goes where the answer leads.",
         fields: &[
-            field("text", "Question", "What the caller hears before answering.", Takes::Words { needed: false }),
+            field(
+                "text",
+                "Question",
+                "What the caller hears before answering.",
+                Takes::Words { needed: false },
+            ),
             PLAY,
-            field("digits", "Keys", "How many keys an answer has. Choices by key need one.", number(1, 20, 1, "keys")),
+            field(
+                "digits",
+                "Keys",
+                "How many keys an answer has. Choices by key need one.",
+                number(1, 20, 1, "keys"),
+            ),
             field("speech", "Understand spoken words, too", "", Takes::Switch { default: false }),
             field(
                 "hints",
@@ -107,7 +122,12 @@ pub(crate) const KINDS: [Kind; 8] = [
                 "They help the carrier to understand. One a line.",
                 Takes::List { example: "bookings" },
             ),
-            field("wait", "Wait for an answer", "After so long it counts as silence.", number(5, 60, 8, "seconds")),
+            field(
+                "wait",
+                "Wait for an answer",
+                "After so long it counts as silence.",
+                number(5, 60, 8, "seconds"),
+            ),
             field("tries", "Ask", "How often, before it is given up.", number(1, 5, 2, "times")),
             field(
                 "as",
@@ -142,7 +162,12 @@ pub(crate) const KINDS: [Kind; 8] = [
                 "They are looked at from the first to the last; the first whose tests all hold is taken.",
                 Takes::Ways,
             ),
-            field("else", "Otherwise", "Where it goes on when none of them holds.", Takes::Way { without: None }),
+            field(
+                "else",
+                "Otherwise",
+                "Where it goes on when none of them holds.",
+                Takes::Way { without: None },
+            ),
         ],
         onward: Some("else"),
     },
@@ -391,15 +416,13 @@ mod tests {
     #[test]
     fn the_table_has_every_field_of_the_document() {
         for kind in &KINDS {
-            let document =
-                json!({ "schema": 1, "start": { "call": "a" }, "steps": { "a": { "do": kind.name, "bogus": 1 } } });
+            let document = json!({ "schema": 1, "start": { "call": "a" }, "steps": { "a": { "do": kind.name, "bogus": 1 } } });
             assert_eq!(known(document), names(kind.fields), "{}", kind.name);
         }
         let step = json!({ "do": "end" });
         let document = json!({ "schema": 1, "start": { "bogus": 1 }, "steps": { "a": step } });
         assert_eq!(known(document), names(&START));
-        let document =
-            json!({ "schema": 1, "start": { "call": "a" }, "hours": { "h": { "bogus": 1 } }, "steps": { "a": step } });
+        let document = json!({ "schema": 1, "start": { "call": "a" }, "hours": { "h": { "bogus": 1 } }, "steps": { "a": step } });
         assert_eq!(known(document), names(&HOURS));
         let way = json!({ "do": "route", "when": [{ "if": { "bogus": 1 } }] });
         let document = json!({ "schema": 1, "start": { "call": "a" }, "steps": { "a": way } });
@@ -412,7 +435,8 @@ mod tests {
             for field in kind.fields {
                 let Takes::Number { least, most, default, .. } = field.takes else { continue };
                 assert!((least..=most).contains(&default), "{} {}", kind.name, field.name);
-                let mut tried = vec![(i64::from(least), true), (i64::from(most), true), (i64::from(most) + 1, false)];
+                let mut tried =
+                    vec![(i64::from(least), true), (i64::from(most), true), (i64::from(most) + 1, false)];
                 if least > 0 {
                     tried.push((i64::from(least) - 1, false));
                 }
@@ -420,7 +444,8 @@ mod tests {
                     let mut step = json!({ "do": kind.name, "text": "Hello", "next": "b", "to": ["owner"] });
                     step[field.name] = value.into();
                     let members = step.as_object_mut().unwrap();
-                    members.retain(|name, _| name == "do" || kind.fields.iter().any(|field| field.name == name));
+                    members
+                        .retain(|name, _| name == "do" || kind.fields.iter().any(|field| field.name == name));
                     let document = json!({ "schema": 1, "start": { "call": "a" }, "steps": { "a": step, "b": { "do": "end" } } });
                     let flow = read_json(document.as_object().unwrap().clone()).unwrap();
                     let place = format!("steps.a.{}", field.name);

@@ -105,7 +105,10 @@ fn fill(prefix: &str, fields: &[Field], table: &Value, pairs: &mut Vec<(String, 
             Takes::Ways => {
                 for (row, way) in value.as_array().into_iter().flatten().enumerate() {
                     fill(&format!("{name}.{row}."), &TESTS, &way["if"], pairs);
-                    pairs.push((format!("{name}.{row}.go"), way["go"].as_str().unwrap_or_default().to_owned()));
+                    pairs.push((
+                        format!("{name}.{row}.go"),
+                        way["go"].as_str().unwrap_or_default().to_owned(),
+                    ));
                 }
             }
             Takes::Week => {
@@ -164,7 +167,8 @@ pub(crate) fn with(flow: &Flow, part: Part<'_>, params: &Params) -> Result<Flow,
         Ok(flow) if faults.is_empty() => Ok(flow),
         Ok(_) => Err(faults),
         Err(more) => {
-            let told = |fault: &Fault, faults: &[Fault]| faults.iter().any(|other| other.place == fault.place);
+            let told =
+                |fault: &Fault, faults: &[Fault]| faults.iter().any(|other| other.place == fault.place);
             for fault in more {
                 let fault = by_day(fault, part, &spans);
                 if !told(&fault, &faults) {
@@ -289,7 +293,8 @@ impl Reader<'_> {
             let before = self.faults.len();
             let tests = self.table(&format!("{name}.{row}."), &TESTS);
             // A fault has the place that its row will have in the document.
-            let (typed, kept) = (format!("{}{name}.{row}.", self.place), format!("{}{name}[{}].if.", self.place, ways.len()));
+            let (typed, kept) =
+                (format!("{}{name}.{row}.", self.place), format!("{}{name}[{}].if.", self.place, ways.len()));
             for fault in &mut self.faults[before..] {
                 fault.place = fault.place.replacen(&typed, &kept, 1);
             }

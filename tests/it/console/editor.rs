@@ -70,17 +70,42 @@ pub(super) async fn pages(house: &House) -> Vec<String> {
     editor.keep("/text", &[("toml", include_str!("../../../examples/flows/office.toml"))]).await;
     editor.keep("", &[("which", "version")]).await;
     editor.keep("/add", &[("do", "agent"), ("name", "helper")]).await;
-    editor.keep("/edit/steps.menu", &[("text", ""), ("wait", "99"), ("choose.0.key", "x y!"), ("choose.0.to", "gone")]).await;
-    editor.keep("/edit/steps.in", &[("when.0.open", "gone"), ("when.0.seen", "often"), ("when.0.go", ""), ("else", "")]).await;
-    let paths = ["", "?number=1", "/text", "/edit/start", "/edit/people", "/edit/hours.office", "/edit/steps.menu", "/edit/steps.in", "/edit/steps.bookings", "/edit/steps.helper", "/steps/menu"];
+    editor
+        .keep(
+            "/edit/steps.menu",
+            &[("text", ""), ("wait", "99"), ("choose.0.key", "x y!"), ("choose.0.to", "gone")],
+        )
+        .await;
+    editor
+        .keep(
+            "/edit/steps.in",
+            &[("when.0.open", "gone"), ("when.0.seen", "often"), ("when.0.go", ""), ("else", "")],
+        )
+        .await;
+    let paths = [
+        "",
+        "?number=1",
+        "/text",
+        "/edit/start",
+        "/edit/people",
+        "/edit/hours.office",
+        "/edit/steps.menu",
+        "/edit/steps.in",
+        "/edit/steps.bookings",
+        "/edit/steps.helper",
+        "/steps/menu",
+    ];
     let whole = Editor::begin_as(house, "whole").await;
     whole.keep("/text", &[("toml", include_str!("../../../examples/flows/office.toml"))]).await;
     let faulty = paths.into_iter().map(|path| format!("/console/flows/office{path}"));
     faulty.chain([whole.page.clone(), format!("{}/edit/steps.menu", whole.page)]).collect()
 }
 
+/// A kind of step, the fields of its form, and what the document then says.
+type Written = (&'static str, &'static [(&'static str, &'static str)], &'static str);
+
 /// For each kind of step: every field of its form, and what the document then says.
-const STEPS: [(&str, &[(&str, &str)], &str); 9] = [
+const STEPS: [Written; 9] = [
     (
         "say",
         &[("text", "Hello, {caller.name|there}."), ("pause", "2"), ("next", "end")],
@@ -164,7 +189,11 @@ const STEPS: [(&str, &[(&str, &str)], &str); 9] = [
         ],
         "mode = \"turns\"\nurl = \"https://agent.example/turn\"\ngreet = \"Hello.\"\nlimit = 300\ndisclose = false\nmay_ring = [\"ada\"]\ndone = \"end\"\nfailed = \"end\"\n",
     ),
-    ("text", &[("body", "Thanks."), ("once", "day"), ("next", "end")], "body = \"Thanks.\"\nonce = \"day\"\nnext = \"end\"\n"),
+    (
+        "text",
+        &[("body", "Thanks."), ("once", "day"), ("next", "end")],
+        "body = \"Thanks.\"\nonce = \"day\"\nnext = \"end\"\n",
+    ),
     ("end", &[("text", "Bye."), ("how", "hangup")], "text = \"Bye.\"\n"),
 ];
 
@@ -174,7 +203,10 @@ async fn every_field_of_every_step_is_written_by_its_form() {
     let editor = Editor::begin(&house).await;
     let empty = editor.get("").await;
     assert!(empty.text().contains("What happens first when somebody calls?"), "{}", empty.text());
-    assert_eq!(editor.keep("/add", &[("do", "end"), ("name", "end")]).await, "/console/flows/office/edit/steps.end");
+    assert_eq!(
+        editor.keep("/add", &[("do", "end"), ("name", "end")]).await,
+        "/console/flows/office/edit/steps.end"
+    );
     for (number, (kind, fields, expected)) in STEPS.iter().enumerate() {
         let name = format!("step-{number}");
         let form = editor.keep("/add", &[("do", kind), ("name", &name)]).await;
@@ -193,7 +225,8 @@ async fn every_field_of_every_step_is_written_by_its_form() {
         assert!(text.contains(&written), "{written}\n{text}");
         // And once more as the form shows it then: nothing is lost, nothing added.
         let again: Vec<(String, String)> = typed(editor.get(form).await.text());
-        let again: Vec<(&str, &str)> = again.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        let again: Vec<(&str, &str)> =
+            again.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
         editor.keep(form, &again).await;
         assert_eq!(editor.text().await, text, "{kind}");
     }
@@ -210,9 +243,12 @@ fn typed(page: &str) -> Vec<(String, String)> {
     };
     let mut found = Vec::new();
     for tag in form.split('<') {
-        let Some(name) = value(tag, "name").filter(|name| !["form", "seen", "more", "up", "remove"].contains(&name.as_str())) else {
+        let Some(name) = value(tag, "name")
+            .filter(|name| !["form", "seen", "more", "up", "remove"].contains(&name.as_str()))
+        else {
             if tag.starts_with("option") && tag.contains(" selected") {
-                found.last_mut().map(|(_, last): &mut (String, String)| *last = value(tag, "value").unwrap());
+                let (_, last): &mut (String, String) = found.last_mut().unwrap();
+                *last = value(tag, "value").unwrap();
             }
             continue;
         };
@@ -237,7 +273,11 @@ async fn beginning_people_and_hours_have_forms() {
     editor.keep("/add", &[("do", "voicemail"), ("name", "vm")]).await;
     editor.keep("/edit/steps.vm", &[("text", "Speak."), ("max", "120")]).await;
     editor.keep("/add", &[("name", "office")]).await;
-    let week = [("open.mon", "09:00-12:00, 13:00-17:00"), ("open.tue", "09:00-12:00,13:00-17:00"), ("open.sat", "20:00-02:00")];
+    let week = [
+        ("open.mon", "09:00-12:00, 13:00-17:00"),
+        ("open.tue", "09:00-12:00,13:00-17:00"),
+        ("open.sat", "20:00-02:00"),
+    ];
     let hours = [&[("zone", "Europe/Berlin"), ("closed", "2026-12-25")], &week[..]].concat();
     editor.keep("/edit/hours.office", &hours).await;
     editor.keep("/edit/people", &[("people.0.key", "ada"), ("people.0.to", "+14155550142")]).await;
@@ -250,11 +290,18 @@ async fn beginning_people_and_hours_have_forms() {
         "schema = 1\nstart = { call = \"vm\", sms = \"text\" }\n\n[hours.office]\nzone = \"Europe/Berlin\"\nopen = [\"mon-tue 09:00-12:00\", \"mon-tue 13:00-17:00\", \"sat 20:00-02:00\"]\nclosed = [\"2026-12-25\"]\n\n[people]\nada = \"+14155550142\"\n\n[steps.text]\ndo = \"text\"\nbody = \"Thanks.\"\n\n[steps.vm]\ndo = \"voicemail\"\ntext = \"Speak.\"\n"
     );
     let page = editor.get("/edit/steps.vm").await.text().to_owned();
-    assert!(page.contains("&lt;Record") && page.contains("&lt;Speak ") && page.contains("&lt;Say"), "both documents: {page}");
-    let wrong = editor.post("/edit/hours.office", &[("zone", "Mars"), ("open.mon", "9-17"), ("closed", "Christmas")]).await;
+    assert!(
+        page.contains("&lt;Record") && page.contains("&lt;Speak ") && page.contains("&lt;Say"),
+        "both documents: {page}"
+    );
+    let wrong = editor
+        .post("/edit/hours.office", &[("zone", "Mars"), ("open.mon", "9-17"), ("closed", "Christmas")])
+        .await;
     let wrong = (wrong.status, wrong.text().to_owned());
     assert_eq!(wrong.0, 422);
-    for told in ["`Mars` is no IANA time zone", "<code>mon</code>", "<code>[0]</code>", "value=\"9-17\"", "Christmas"] {
+    for told in
+        ["`Mars` is no IANA time zone", "<code>mon</code>", "<code>[0]</code>", "value=\"9-17\"", "Christmas"]
+    {
         assert!(wrong.1.contains(told), "{told}: {}", wrong.1);
     }
     editor.keep("/edit/hours.office", &[("remove", "yes")]).await;
@@ -268,11 +315,30 @@ async fn what_is_wrong_is_told_at_its_field_and_nothing_typed_is_lost() {
     let editor = Editor::begin(&house).await;
     editor.keep("/add", &[("do", "ask"), ("name", "menu")]).await;
     let before = editor.text().await;
-    let form = [("text", "A <b>question</b>?"), ("wait", "soon"), ("digits", "70000"), ("choose.0.key", "1"), ("choose.0.to", "new:end"), ("choose.1.key", "1"), ("choose.1.to", "menu")];
+    let form = [
+        ("text", "A <b>question</b>?"),
+        ("wait", "soon"),
+        ("digits", "70000"),
+        ("choose.0.key", "1"),
+        ("choose.0.to", "new:end"),
+        ("choose.1.key", "1"),
+        ("choose.1.to", "menu"),
+    ];
     let wrong = editor.post("/edit/steps.menu", &form).await;
     assert_eq!(wrong.status, 422);
     let page = wrong.text();
-    for told in ["3 faults", "id=\"fault-wait\"", "is no whole number from 5 to 60", "id=\"fault-digits\"", "id=\"fault-choose\"", "stands there twice", "A &lt;b&gt;question&lt;/b&gt;?", "value=\"soon\"", "value=\"70000\"", "value=\"new:end\" selected"] {
+    for told in [
+        "3 faults",
+        "id=\"fault-wait\"",
+        "is no whole number from 5 to 60",
+        "id=\"fault-digits\"",
+        "id=\"fault-choose\"",
+        "stands there twice",
+        "A &lt;b&gt;question&lt;/b&gt;?",
+        "value=\"soon\"",
+        "value=\"70000\"",
+        "value=\"new:end\" selected",
+    ] {
         assert!(page.contains(told), "{told}: {page}");
     }
     assert_eq!(editor.text().await, before, "nothing is kept of it");
@@ -280,7 +346,15 @@ async fn what_is_wrong_is_told_at_its_field_and_nothing_typed_is_lost() {
     let form = [("text", "A <b>question</b>?"), ("wait", "99"), ("next", "gone")];
     editor.keep("/edit/steps.menu", &form).await;
     let page = editor.get("/edit/steps.menu").await.text().to_owned();
-    for told in ["id=\"fault-text\"", "markup would be read out", "id=\"fault-wait\"", "is 99, and must be 5 to 60", "id=\"fault-next\"", "there is no step `gone`", "gone (not there)"] {
+    for told in [
+        "id=\"fault-text\"",
+        "markup would be read out",
+        "id=\"fault-wait\"",
+        "is 99, and must be 5 to 60",
+        "id=\"fault-next\"",
+        "there is no step `gone`",
+        "gone (not there)",
+    ] {
         assert!(page.contains(told), "{told}: {page}");
     }
     let refused = editor.post("", &[("which", "version")]).await;
@@ -299,14 +373,35 @@ async fn steps_are_renamed_copied_moved_and_deleted_with_their_ways() {
     editor.keep("/add", &[("do", "say"), ("name", "hello")]).await;
     let next = editor.keep("/edit/steps.hello", &[("text", "Hello."), ("next", "new:route")]).await;
     assert_eq!(next, "/console/flows/office/edit/steps.route");
-    editor.keep("/edit/steps.route", &[("when.0.has", "agent"), ("when.0.go", "new:end"), ("when.1.has", "forward"), ("when.1.go", "hello"), ("else", "new:voicemail")]).await;
-    let swap = [("when.0.has", "agent"), ("when.0.go", "end"), ("when.1.seen", ">= 2"), ("when.1.go", "voicemail"), ("else", "voicemail"), ("up", "1")];
+    editor
+        .keep(
+            "/edit/steps.route",
+            &[
+                ("when.0.has", "agent"),
+                ("when.0.go", "new:end"),
+                ("when.1.has", "forward"),
+                ("when.1.go", "hello"),
+                ("else", "new:voicemail"),
+            ],
+        )
+        .await;
+    let swap = [
+        ("when.0.has", "agent"),
+        ("when.0.go", "end"),
+        ("when.1.seen", ">= 2"),
+        ("when.1.go", "voicemail"),
+        ("else", "voicemail"),
+        ("up", "1"),
+    ];
     editor.keep("/edit/steps.route", &swap).await;
     editor.keep("/edit/steps.voicemail", &[("text", "Speak.")]).await;
     let text = editor.text().await;
     assert!(text.contains("  { if = { seen = \">= 2\" }, go = \"voicemail\" },\n  { if = { has = \"agent\" }, go = \"end\" },"), "{text}");
 
-    assert_eq!(editor.keep("/steps/route", &[("which", "rename"), ("name", "which")]).await, "/console/flows/office/edit/steps.which");
+    assert_eq!(
+        editor.keep("/steps/route", &[("which", "rename"), ("name", "which")]).await,
+        "/console/flows/office/edit/steps.which"
+    );
     assert!(editor.text().await.contains("next = \"which\""));
     let taken = editor.post("/steps/which", &[("which", "rename"), ("name", "hello")]).await;
     assert!((taken.status, taken.text().contains("is taken")) == (422, true), "{}", taken.text());
@@ -315,7 +410,12 @@ async fn steps_are_renamed_copied_moved_and_deleted_with_their_ways() {
 
     // What would dangle is shown before.
     let plan = editor.get("/steps/voicemail").await.text().to_owned();
-    assert!(plan.contains("steps.which.when[0].go") && plan.contains("steps.which.else") && plan.contains("Needed"), "{plan}");
+    assert!(
+        plan.contains("steps.which.when[0].go")
+            && plan.contains("steps.which.else")
+            && plan.contains("Needed"),
+        "{plan}"
+    );
     editor.keep("/steps/voicemail", &[("which", "delete"), ("instead", "voicemail-2")]).await;
     assert!(editor.text().await.contains("else = \"voicemail-2\""));
     editor.keep("/steps/voicemail-2", &[("which", "delete"), ("instead", "")]).await;
@@ -326,7 +426,10 @@ async fn steps_are_renamed_copied_moved_and_deleted_with_their_ways() {
     // A step that is said twice: behind itself it cannot be.
     editor.keep("/steps/hello", &[("which", "move"), ("behind", "voicemail-2")]).await;
     let text = editor.text().await;
-    assert!(text.contains("start = { call = \"which\" }") && text.contains("text = \"Speak.\"\nnext = \"hello\""), "{text}");
+    assert!(
+        text.contains("start = { call = \"which\" }") && text.contains("text = \"Speak.\"\nnext = \"hello\""),
+        "{text}"
+    );
     assert_eq!(editor.get("/steps/nothing").await.status, 404);
     assert_eq!(editor.get("/edit/steps.nothing").await.status, 404);
     assert_eq!(editor.get("/edit/nothing").await.status, 404);
@@ -344,14 +447,33 @@ async fn two_editors_do_not_write_over_each_other_unseen() {
     let refused = one.post_seen(&seen, "/edit/steps.vm", &[("text", "Mine."), ("max", "60")]).await;
     assert_eq!(refused.status, 409);
     let page = refused.text().to_owned();
-    for told in ["has changed this draft since you opened it", "- &quot;Theirs.&quot;", "+ &quot;Mine.&quot;", "Mine.</textarea>"] {
+    for told in [
+        "has changed this draft since you opened it",
+        "- &quot;Theirs.&quot;",
+        "+ &quot;Mine.&quot;",
+        "Mine.</textarea>",
+    ] {
         assert!(page.contains(told), "{told}: {page}");
     }
     assert!(one.text().await.contains("Theirs."));
     // The same as text, and for whatever else is done.
-    let text = one.post_seen(&seen, "/text", &[("toml", "schema = 1\nstart = { call = \"vm\" }\n[steps.vm]\ndo = \"voicemail\"\ntext = \"Mine.\"\n")]).await;
+    let text = one
+        .post_seen(
+            &seen,
+            "/text",
+            &[(
+                "toml",
+                "schema = 1\nstart = { call = \"vm\" }\n[steps.vm]\ndo = \"voicemail\"\ntext = \"Mine.\"\n",
+            )],
+        )
+        .await;
     assert!((text.status, text.text().contains("- &quot;Theirs.&quot;")) == (409, true), "{}", text.text());
-    for (path, fields) in [("/draft", &[("which", "discard")][..]), ("/steps/vm", &[("which", "duplicate")]), ("/add", &[("do", "end"), ("name", "x")]), ("", &[("which", "version")])] {
+    for (path, fields) in [
+        ("/draft", &[("which", "discard")][..]),
+        ("/steps/vm", &[("which", "duplicate")]),
+        ("/add", &[("do", "end"), ("name", "x")]),
+        ("", &[("which", "version")]),
+    ] {
         assert_eq!(one.post_seen(&seen, path, fields).await.status, 409, "{path}");
     }
     // Having seen theirs, one may put mine over it.
@@ -377,20 +499,28 @@ async fn text_and_forms_are_one_draft() {
     editor.keep("/text", &[("toml", noted)]).await;
     assert_eq!(editor.text().await, noted.replace("\r\n", "\n"));
     let form = editor.get("/edit/steps.vm").await.text().to_owned();
-    assert!(form.contains("The text has 1 comment") && form.contains("Speak. # no comment</textarea>"), "{form}");
+    assert!(
+        form.contains("The text has 1 comment") && form.contains("Speak. # no comment</textarea>"),
+        "{form}"
+    );
     editor.keep("/edit/steps.vm", &[("text", "Speak now.")]).await;
-    let text = "schema = 1\nstart = { call = \"vm\" }\n\n[steps.vm]\ndo = \"voicemail\"\ntext = \"Speak now.\"\n";
+    let text =
+        "schema = 1\nstart = { call = \"vm\" }\n\n[steps.vm]\ndo = \"voicemail\"\ntext = \"Speak now.\"\n";
     assert_eq!(editor.text().await, text);
     assert!(!editor.get("/edit/steps.vm").await.text().contains("comment"));
     // A version ends the draft; what comes after it begins from there.
     editor.keep("", &[("which", "version")]).await;
-    let drafts: i64 = sqlx::query_scalar("SELECT count(*) FROM flow_drafts").fetch_one(&house.db).await.unwrap();
+    let drafts: i64 =
+        sqlx::query_scalar("SELECT count(*) FROM flow_drafts").fetch_one(&house.db).await.unwrap();
     assert_eq!((drafts, editor.text().await.as_str()), (0, text));
     editor.keep("/edit/steps.vm", &[("text", "Speak later.")]).await;
     let page = editor.get("").await.text().to_owned();
     assert!(page.contains("Not a version yet") && page.contains("+ &quot;Speak later.&quot;"), "{page}");
     // Another makes a version meanwhile.
-    let push = editor.house.ask(&editor.session.form("/console/flows/office", &[("toml", &text.replace("now", "up"))])).await;
+    let push = editor
+        .house
+        .ask(&editor.session.form("/console/flows/office", &[("toml", &text.replace("now", "up"))]))
+        .await;
     assert_eq!(push.status, 303);
     assert!(editor.get("").await.text().contains("while this draft was written"));
     editor.keep("/draft", &[("which", "discard")]).await;
@@ -399,7 +529,10 @@ async fn text_and_forms_are_one_draft() {
     let old = editor.get("?number=1&with=2").await.text().to_owned();
     assert!(old.contains("Make the draft this") && old.contains("From 2 to this one"), "{old}");
     // Something that no form can hold is told before it is lost.
-    let odd = text.replace("do = \"voicemail\"\ntext = \"Speak now.\"", "do = \"ask\"\ntext = \"?\"\nhints = [\"a\\nb\"]\nnext = \"vm\"");
+    let odd = text.replace(
+        "do = \"voicemail\"\ntext = \"Speak now.\"",
+        "do = \"ask\"\ntext = \"?\"\nhints = [\"a\\nb\"]\nnext = \"vm\"",
+    );
     editor.keep("/text", &[("toml", &odd)]).await;
     assert!(editor.get("/edit/steps.vm").await.text().contains("fits into no form"));
     house.close().await;
@@ -414,7 +547,13 @@ async fn a_draft_is_for_who_may_see_and_change_it() {
     let viewer = Session::open(&house, &["read"]).await;
     let page = viewer.get(&house, "/console/flows/office").await;
     assert_eq!(page.status, 200);
-    assert!(page.text().contains("team") && !page.text().contains("4155550142") && !page.text().contains("/add\""), "{}", page.text());
+    assert!(
+        page.text().contains("team")
+            && !page.text().contains("4155550142")
+            && !page.text().contains("/add\""),
+        "{}",
+        page.text()
+    );
     for path in ["/text", "/edit/steps.team", "/steps/team"] {
         assert_eq!(viewer.get(&house, &format!("/console/flows/office{path}")).await.status, 403, "{path}");
     }
@@ -425,13 +564,22 @@ async fn a_draft_is_for_who_may_see_and_change_it() {
     // Who may see and not change is shown the form, and no button.
     let reader = Session::open(&house, &["read", "pii:read"]).await;
     let page = reader.get(&house, "/console/flows/office/edit/steps.team").await;
-    assert!(page.status == 200 && page.text().contains("To be read only") && !page.text().contains("Save the draft"), "{}", page.text());
-    let unproven = Ask::post("/console/flows/office/edit/steps.team").form(&[("to", "")]).header("Cookie", &editor.session.cookie);
+    assert!(
+        page.status == 200
+            && page.text().contains("To be read only")
+            && !page.text().contains("Save the draft"),
+        "{}",
+        page.text()
+    );
+    let unproven = Ask::post("/console/flows/office/edit/steps.team")
+        .form(&[("to", "")])
+        .header("Cookie", &editor.session.cookie);
     assert_eq!(house.ask(&unproven).await.status, 403, "a form of another site");
-    let noted: Vec<String> = sqlx::query_scalar("SELECT action FROM audit WHERE action LIKE 'flows.%' ORDER BY action")
-        .fetch_all(&house.db)
-        .await
-        .unwrap();
+    let noted: Vec<String> =
+        sqlx::query_scalar("SELECT action FROM audit WHERE action LIKE 'flows.%' ORDER BY action")
+            .fetch_all(&house.db)
+            .await
+            .unwrap();
     assert_eq!(noted, ["flows.add", "flows.draft", "flows.draft"]);
     house.close().await;
 }
@@ -444,7 +592,8 @@ const ENTER: &str = "\u{e007}";
 async fn tab_to(browser: &Browser, wanted: &str) {
     for _ in 0..150 {
         browser.press(TAB).await;
-        let there = browser.run(&format!("const one = document.activeElement; return Boolean({wanted})")).await;
+        let there =
+            browser.run(&format!("const one = document.activeElement; return Boolean({wanted})")).await;
         if there == json!(true) {
             return;
         }
@@ -459,7 +608,12 @@ async fn a_flow_is_built_published_and_answers_by_keyboard_alone() {
     let browser = Browser::open().await;
     sign_in(&browser, &house, &[]).await;
     let arrives = async |here: &str| {
-        browser.until(&format!("return document.readyState === 'complete' && location.pathname === {}", json!(here))).await;
+        browser
+            .until(&format!(
+                "return document.readyState === 'complete' && location.pathname === {}",
+                json!(here)
+            ))
+            .await;
     };
     browser.go(&at(&house, "/console/flows")).await;
     tab_to(&browser, "one.name === 'name'").await;
@@ -504,8 +658,12 @@ async fn a_flow_is_built_published_and_answers_by_keyboard_alone() {
     let calls = std::cell::Cell::new(77);
     let heard = crate::house::eventually("the line follows it", || async {
         calls.set(calls.get() + 1);
-        let call = Ask::post("/webhooks/twilio/voice")
-            .form(&[("CallSid", &format!("CA{:032x}", calls.get())), ("AccountSid", crate::house::TWILIO_ACCOUNT), ("From", "+14155550101"), ("To", "+14155550150")]);
+        let call = Ask::post("/webhooks/twilio/voice").form(&[
+            ("CallSid", &format!("CA{:032x}", calls.get())),
+            ("AccountSid", crate::house::TWILIO_ACCOUNT),
+            ("From", "+14155550101"),
+            ("To", "+14155550150"),
+        ]);
         let reply = house.ask(&call.by_twilio()).await;
         reply.text().contains("Welcome to the harbor.").then(|| reply.text().to_owned())
     })

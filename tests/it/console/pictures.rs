@@ -9,8 +9,19 @@ use super::{at, browser::Browser, day, sign_in};
 
 /// The editor's pages, as [`super::editor::pages`] has them.
 const FLOW: [&str; 13] = [
-    "flow", "flow-version", "flow-text", "flow-start", "flow-people", "flow-hours", "flow-menu", "flow-route", "flow-ring",
-    "flow-agent", "flow-arrange", "flow-whole", "flow-whole-menu",
+    "flow",
+    "flow-version",
+    "flow-text",
+    "flow-start",
+    "flow-people",
+    "flow-hours",
+    "flow-menu",
+    "flow-route",
+    "flow-ring",
+    "flow-agent",
+    "flow-arrange",
+    "flow-whole",
+    "flow-whole-menu",
 ];
 
 #[tokio::test]

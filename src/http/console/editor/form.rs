@@ -189,7 +189,14 @@ impl Form<'_> {
     fn shown(&self, name: &str, spare: usize) -> usize {
         let filled = (0..rows(self.typed, name)).rev().find(|row| !is_blank(self.typed, name, *row));
         let more = self.typed.get("more") == Some(name);
-        filled.map_or(0, |last| last + 1) + if !self.may { 0 } else if more { 2 * spare + 1 } else { spare }
+        filled.map_or(0, |last| last + 1)
+            + if !self.may {
+                0
+            } else if more {
+                2 * spare + 1
+            } else {
+                spare
+            }
     }
 
     fn rows(&self, at: &At, field: &Field, key: &str, value: &str, ways: bool) -> Markup {

@@ -42,7 +42,8 @@ fn what_a_step_is_left_without_is_what_its_form_shows() {
     for kind in &KINDS {
         let step = json!({ "do": kind.name, "text": "x", "body": "x", "to": ["owner"], "else": "a" });
         let members = step.as_object().unwrap().clone().into_iter();
-        let needed = members.filter(|(name, _)| name == "do" || kind.fields.iter().any(|field| field.name == name));
+        let needed =
+            members.filter(|(name, _)| name == "do" || kind.fields.iter().any(|field| field.name == name));
         let flow = of(json!({
             "schema": 1, "start": { "call": "a" }, "steps": { "a": needed.collect::<Map<_, _>>() },
         }));
@@ -59,7 +60,16 @@ fn every_fault_is_told_at_its_field_and_all_of_them_at_once() {
     for (part, form, expected) in [
         (
             Part::Step("a"),
-            &[("text", "?"), ("wait", "soon"), ("tries", "70000"), ("choose.0.key", "1"), ("choose.0.to", "b"), ("choose.1.key", "1"), ("choose.1.to", "c"), ("choose.2.to", "c")][..],
+            &[
+                ("text", "?"),
+                ("wait", "soon"),
+                ("tries", "70000"),
+                ("choose.0.key", "1"),
+                ("choose.0.to", "b"),
+                ("choose.1.key", "1"),
+                ("choose.1.to", "c"),
+                ("choose.2.to", "c"),
+            ][..],
             &[
                 "steps.a.wait: is no whole number from 5 to 60",
                 "steps.a.tries: is 70000, and must be 1 to 5",
@@ -71,12 +81,17 @@ fn every_fault_is_told_at_its_field_and_all_of_them_at_once() {
         (
             Part::Hours("h"),
             &[("zone", "Mars"), ("open.mon", "09:00-12:00, 13-17"), ("open.sun", "x")],
-            &["hours.h.zone: `Mars` is no", "hours.h.open.mon: `mon 13-17` is not", "hours.h.open.sun: `sun x` is not"],
+            &[
+                "hours.h.zone: `Mars` is no",
+                "hours.h.open.mon: `mon 13-17` is not",
+                "hours.h.open.sun: `sun x` is not",
+            ],
         ),
         (Part::People, &[("people.0.key", "a b"), ("people.0.to", "+1")], &["people.a b: is no name"]),
         (Part::Step("none"), &[], &["steps.none: is not there"]),
     ] {
-        let told: Vec<String> = with(&flow, part, &params(form)).unwrap_err().iter().map(Fault::to_string).collect();
+        let told: Vec<String> =
+            with(&flow, part, &params(form)).unwrap_err().iter().map(Fault::to_string).collect();
         assert_eq!(told.len(), expected.len(), "{told:?}");
         for (told, expected) in told.iter().zip(expected) {
             assert!(told.starts_with(expected), "{told}");
@@ -96,16 +111,33 @@ fn hours_are_a_week_of_times() {
     let days = DAYS.map(|day| form.get(&format!("open.{day}")).unwrap().to_owned());
     assert_eq!(
         days,
-        ["09:00-12:00, 13:00-17:00", "09:00-12:00, 13:00-17:00", "09:00-12:00, 13:00-17:00", "09:00-12:00", "09:00-12:00, 20:00-02:00", "20:00-02:00", ""]
+        [
+            "09:00-12:00, 13:00-17:00",
+            "09:00-12:00, 13:00-17:00",
+            "09:00-12:00, 13:00-17:00",
+            "09:00-12:00",
+            "09:00-12:00, 20:00-02:00",
+            "20:00-02:00",
+            ""
+        ]
     );
     assert_eq!(with(&flow, Part::Hours("h"), &form), Ok(flow.clone()));
 }
 
 #[test]
 fn rows_change_places() {
-    let form = params(&[("when.0.go", "a"), ("when.1.go", "b"), ("when.1.has", "agent"), ("else", "c"), ("when.2.go", " ")]);
+    let form = params(&[
+        ("when.0.go", "a"),
+        ("when.1.go", "b"),
+        ("when.1.has", "agent"),
+        ("else", "c"),
+        ("when.2.go", " "),
+    ]);
     let moved = swapped(&form, "when", 0, 1);
-    assert_eq!((moved.get("when.0.go"), moved.get("when.1.go"), moved.get("when.0.has")), (Some("b"), Some("a"), Some("agent")));
+    assert_eq!(
+        (moved.get("when.0.go"), moved.get("when.1.go"), moved.get("when.0.has")),
+        (Some("b"), Some("a"), Some("agent"))
+    );
     assert_eq!((rows(&form, "when"), rows(&form, "who")), (3, 0));
     assert!(is_blank(&form, "when", 2) && !is_blank(&form, "when", 0));
     assert_eq!(rows(&params(&[("when.99999999999.go", "a")]), "when"), ROWS);
