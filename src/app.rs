@@ -147,6 +147,7 @@ impl App {
             intake,
             live,
             stop: stop.clone(),
+            tasks: tasks.clone(),
             presence,
             clock: Arc::clone(&clock),
             origins: Arc::clone(&config.origins),
@@ -377,7 +378,7 @@ impl App {
         self.tasks.spawn(drain.run(stop));
     }
 
-    /// Starts what keeps the lines in memory up to date.
+    /// Starts what keeps the lines in memory, and what they had today, up to date.
     fn follow_lines(&self) {
         let follower = Follower {
             lines: self.state.lines.clone(),
@@ -386,6 +387,16 @@ impl App {
             clock: Arc::clone(&self.clock),
         };
         self.tasks.spawn(follower.run(self.stop.clone()));
+        self.tasks.spawn(Arc::clone(&self.state.desk).share_days(self.stop.clone()));
+    }
+
+    /// Tells the other processes what lines had today, and hears it of them, as [`serve`](Self::serve) does every few
+    /// seconds.
+    ///
+    /// # Errors
+    /// What the database raises.
+    pub async fn share_days(&self) -> sqlx::Result<()> {
+        self.state.desk.share_days_once().await
     }
 
     /// Starts what hears what other processes have done, and tells them of this one's.

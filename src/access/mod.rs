@@ -3,6 +3,7 @@
 pub(crate) mod answers;
 pub(crate) mod keys;
 pub(crate) mod sessions;
+pub(crate) mod under_way;
 
 use std::{fmt, str::FromStr};
 

@@ -12,6 +12,7 @@ use crate::{
     config::{Apis, Environment},
     domain::clock::Clock,
     inbox::overview,
+    lines::NO_EMERGENCY,
     provider::{Endpoint, Provider, explain::secret_variable, stripe::object::TYPES},
 };
 
@@ -123,8 +124,8 @@ impl Known<'_> {
 
     fn text(&self) -> String {
         let mut text = format!(
-            "# Webhooks of SmartLine at {}\n\nA tick says that it was seen by `smartline guide`. `smartline setup --all` does sections 1 to 3 by itself.\n",
-            self.origin
+            "# Webhooks of SmartLine at {}\n\nA tick says that it was seen by `smartline guide`. `smartline setup --all` does sections 1 to 3 by itself.\n\n{}\n",
+            self.origin, NO_EMERGENCY
         );
         self.stripe(&mut text);
         self.twilio(&mut text);

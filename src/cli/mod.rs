@@ -4,6 +4,7 @@
 //! command was written wrongly. Secrets are read from the environment, `.env`, stdin or the file that `dev` leaves,
 //! never from an option, where the process list and the shell's history would show them.
 
+mod calls;
 mod client;
 mod consoles;
 mod contact;
@@ -13,6 +14,7 @@ mod docs;
 pub(crate) mod doctor;
 mod error;
 mod explain;
+mod export;
 mod flow;
 mod guide;
 mod healthcheck;
@@ -101,6 +103,7 @@ enum Command {
     Status(status::Args),
     #[command(visible_alias = "listen")]
     Tail(tail::Args),
+    Export(export::Args),
     Guide(guide::Args),
     /// Print the API's document in the form `OpenAPI` 3.1
     Openapi,
@@ -125,6 +128,7 @@ impl Command {
             Self::Setup(args) => setup::run(args, &SystemClock).await,
             Self::Status(args) => status::run(args, &SystemClock).await.map(done),
             Self::Tail(args) => tail::run(args, &SystemClock).await,
+            Self::Export(args) => export::run(args, &SystemClock).await.map(done),
             Self::Guide(args) => guide::run(args, &SystemClock).await.map(done),
             Self::Openapi => docs::openapi().map(done),
             Self::Completions(args) => manual::completions(&args, Cli::command()).map(done),
@@ -132,7 +136,7 @@ impl Command {
             Self::Doctor(args) => doctor::run(args, &SystemClock).await,
             Self::Explain(args) => explain::run(args, &SystemClock).await,
             Self::Smoke(args) => smoke::run(args, &SystemClock).await,
-            Self::Replay(args) => replay::run(args, &SystemClock).await.map(done),
+            Self::Replay(args) => replay::run(args, &SystemClock).await,
             Self::DeadLetters(args) => replay::dead_letters(args).await.map(done),
             Self::Outbox(args) => outbox::run(args, &SystemClock).await.map(done),
             Self::Keys(args) => keys::run(args, &SystemClock).await.map(done),

@@ -1,10 +1,11 @@
 //! `smartline replay` and `smartline dead-letters`: working on kept events again, and what was given up.
 
-use std::time::Duration;
+use std::{process::ExitCode, time::Duration};
 
 use chrono::{DateTime, Utc};
-use serde_json::json;
+use serde_json::{Value, json};
 use sqlx::PgConnection;
+use tokio::signal::unix::{SignalKind, signal};
 use uuid::Uuid;
 
 use super::{
@@ -12,10 +13,18 @@ use super::{
     error::{Error, note, print},
 };
 use crate::{
-    access,
     domain::{clock::Clock, id::EventId},
-    inbox::replay::{self, Filter},
+    inbox::replay::{self, Bulk, Filter, Stage},
 };
+
+/// Who is named in the record of what was done.
+const ACTOR: &str = "command line";
+
+/// The exit code of what Ctrl-C or somebody else has stopped.
+const INTERRUPTED: u8 = 130;
+
+/// Time between two steps, where a rate is asked for.
+const PACE: Duration = Duration::from_secs(1);
 
 /// Events of one step.
 const STEP: i64 = 500;
@@ -26,7 +35,9 @@ const STEP: i64 = 500;
   smartline replay event_01kxyz…                         one event
   smartline replay --dead                                how many were given up
   smartline replay --dead --yes                          all of them, again
-  smartline replay --kind twilio.voice --since 2026-11-01T00:00:00Z --yes --rate 200")]
+  smartline replay --kind twilio.voice --since 2026-11-01T00:00:00Z --yes --rate 200
+
+Ctrl-C stops it after the step that it is at, with exit code 130. What was put back stays.")]
 pub(super) struct Args {
     /// Events by id: event_… or Stripe's evt_…
     #[arg(conflicts_with_all = ["dead", "provider", "kind", "subject", "since", "until"])]
@@ -38,7 +49,7 @@ pub(super) struct Args {
     #[arg(long, value_parser = ["stripe", "twilio", "plivo"])]
     provider: Option<String>,
     /// Only events of this kind, such as `invoice.payment_failed`
-    #[arg(long, value_name = "KIND")]
+    #[arg(long, value_name = "KIND", visible_alias = "type")]
     kind: Option<String>,
     /// Only events about this call, message or customer
     #[arg(long, value_name = "ID")]
@@ -75,7 +86,7 @@ pub(super) struct DeadArgs {
 }
 
 /// Replays what is asked for, or counts it.
-pub(super) async fn run(args: Args, clock: &dyn Clock) -> Result<(), Error> {
+pub(super) async fn run(args: Args, clock: &dyn Clock) -> Result<ExitCode, Error> {
     let mut db = database::connect().await?;
     let filter = Filter {
         since: args.since,
@@ -100,25 +111,67 @@ pub(super) async fn run(args: Args, clock: &dyn Clock) -> Result<(), Error> {
         note(
             "nothing was done; --yes replays them. It changes tables alone: no text is sent and no call is made.",
         );
-        return result(args.json, found.len(), 0, found.len() >= args.limit);
-    }
-    let mut replayed = 0;
-    let step =
-        args.rate.map_or(usize::try_from(STEP).unwrap_or(1), |rate| usize::try_from(rate).unwrap_or(1));
-    for (number, events) in found.chunks(step).enumerate() {
-        if number > 0 && args.rate.is_some() {
-            tokio::time::sleep(Duration::from_secs(1)).await;
-        }
-        replayed += replay::rearm(&mut db, events, clock.now()).await.map_err(Error::because)?;
-        if found.len() > step {
-            note(&format!("{replayed} of {} events", found.len()));
-        }
+        result(args.json, found.len(), 0, found.len() >= args.limit)?;
+        return Ok(ExitCode::SUCCESS);
     }
     let what = if is_filter { format!("{filter:?}") } else { args.events.join(" ") };
-    let detail = json!({ "events": replayed });
-    let audited = access::audit(&mut db, clock.now(), "command line", "events.replay", &what, detail).await;
-    audited.map_err(Error::because)?;
-    result(args.json, found.len(), replayed, false)
+    let count = found.len();
+    let ended = replay_all(&mut db, found, args.rate, &what, clock).await?;
+    result(args.json, count, ended.replayed, false)?;
+    match ended.stopped {
+        None => Ok(ExitCode::SUCCESS),
+        Some(why) => {
+            note(&format!("stopped {why}; what was put back stays"));
+            Ok(ExitCode::from(INTERRUPTED))
+        }
+    }
+}
+
+/// How a replay ended.
+struct Ended {
+    replayed: u64,
+    /// By whom, where it did not come to its end.
+    stopped: Option<&'static str>,
+}
+
+/// Replays step by step, until Ctrl-C or somebody else stops it.
+async fn replay_all(
+    db: &mut PgConnection,
+    events: Vec<Uuid>,
+    rate: Option<u32>,
+    what: &str,
+    clock: &dyn Clock,
+) -> Result<Ended, Error> {
+    let count = events.len();
+    if count == 0 {
+        return Ok(Ended { replayed: 0, stopped: None });
+    }
+    let step = rate.and_then(|rate| usize::try_from(rate).ok()).unwrap_or(replay::RATE);
+    // From here on Ctrl-C ends no step in the middle.
+    let mut interrupts = signal(SignalKind::interrupt()).map_err(Error::because)?;
+    let begun = Bulk::begin(&mut *db, events, step, (ACTOR, what, Value::Null), clock.now()).await;
+    let mut bulk = begun.map_err(Error::because)?;
+    loop {
+        let stage = bulk.step(db, clock.now()).await.map_err(Error::because)?;
+        if stage == Stage::Stopped {
+            return Ok(Ended { replayed: bulk.replayed(), stopped: Some("by somebody else") });
+        }
+        if count > step {
+            note(&format!("{} of {count} events", bulk.replayed()));
+        }
+        if stage == Stage::Done {
+            return Ok(Ended { replayed: bulk.replayed(), stopped: None });
+        }
+        let pause = if rate.is_some() { PACE } else { Duration::ZERO };
+        tokio::select! {
+            biased;
+            _ = interrupts.recv() => {
+                replay::stop(&mut *db, bulk.id(), ACTOR, clock.now()).await.map_err(Error::because)?;
+                return Ok(Ended { replayed: bulk.replayed(), stopped: Some("by Ctrl-C") });
+            }
+            () = tokio::time::sleep(pause) => {}
+        }
+    }
 }
 
 fn result(json: bool, found: usize, replayed: u64, more: bool) -> Result<(), Error> {

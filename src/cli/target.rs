@@ -58,6 +58,22 @@ pub(super) fn on_this_machine(known: &Known) -> String {
     known.list("PUBLIC_URL").into_iter().find(|url| is_local(url)).unwrap_or(LOCAL).to_owned()
 }
 
+/// Origin and key of the service whose API is asked: the one at `url`, else the one on this machine.
+///
+/// # Errors
+/// [`Error::Usage`] for anything but an origin, [`Error::Failed`] without a key.
+pub(super) fn of_api(url: Option<&str>, known: Known) -> Result<(String, String), Error> {
+    let origin = match url {
+        Some(url) => origin(url)?,
+        None => on_this_machine(&known),
+    };
+    let (_, own) = Target::settle(Some(&origin), Some(&origin), known)?;
+    let key = own.first("SMARTLINE_API_KEY").map(str::to_owned).ok_or_else(|| {
+        Error::Failed("SMARTLINE_API_KEY is not set: make a key with `smartline keys create`".to_owned())
+    })?;
+    Ok((origin, key))
+}
+
 /// Checks an origin and cuts its trailing slash; what is left stays as written, since it is signed that way.
 ///
 /// # Errors

@@ -56,8 +56,14 @@ pub(crate) enum Error {
     /// A query parameter: its name, and what is wrong.
     #[error("parameter {0}: {1}")]
     Parameter(String, String),
+    /// Parameters or members of a body: everything that is wrong with them, each with its name.
+    #[error("parameters: {}", told(faults))]
+    Parameters {
+        /// All of it.
+        faults: Vec<Fault>,
+    },
     /// What was sent can be read, and not be done: everything that is wrong with it, each with its place.
-    #[error("{}", faults.iter().map(Fault::to_string).collect::<Vec<_>>().join("; "))]
+    #[error("{}", told(faults))]
     Faulty {
         /// All of it.
         faults: Vec<Fault>,
@@ -101,7 +107,7 @@ impl Error {
             Self::UnderWay => Code::IdempotencyKeyInUse,
             Self::TooManyStreams => Code::TooManyStreams,
             Self::ScopeMissing(_) => Code::ScopeMissing,
-            Self::Parameter(..) => Code::ParameterInvalid,
+            Self::Parameter(..) | Self::Parameters { .. } => Code::ParameterInvalid,
             Self::Faulty { .. } => Code::FieldsInvalid,
             Self::InTheWay(_) => Code::InTheWay,
             Self::NotFound(_) => Code::NoSuchObject,
@@ -127,11 +133,12 @@ impl IntoResponse for Error {
                 problem.more.insert("scope".to_owned(), scope.name().into());
             }
             Self::Parameter(name, why) => {
-                problem.more.insert("parameter".to_owned(), name.as_str().into());
-                problem.more.insert("reason".to_owned(), why.as_str().into());
+                problem.more.insert("fields".to_owned(), json!([{ "name": name, "reason": why }]));
             }
-            Self::Faulty { faults } => {
-                problem.more.insert("fields".to_owned(), json!(faults));
+            Self::Parameters { faults } | Self::Faulty { faults } => {
+                let fields =
+                    faults.iter().map(|fault| json!({ "name": fault.place, "reason": fault.problem }));
+                problem.more.insert("fields".to_owned(), fields.collect());
             }
             Self::NotFound(what) | Self::InTheWay(what) => {
                 problem.more.insert("reason".to_owned(), what.as_str().into());
@@ -157,6 +164,11 @@ impl IntoResponse for Error {
         }
         respond(problem, headers, outcome)
     }
+}
+
+/// All faults in one line.
+fn told(faults: &[Fault]) -> String {
+    faults.iter().map(Fault::to_string).collect::<Vec<_>>().join("; ")
 }
 
 /// A response that carries the problem; the outermost layer writes its body, with the request id.

@@ -11,13 +11,14 @@ use serde_json::{Map, Value, json};
 pub(crate) struct Problem {
     /// Which one.
     pub(crate) code: Code,
-    /// Members beside the standard ones, e.g. `hint`.
+    /// Members beside the standard ones, e.g. `fields`.
     pub(crate) more: Map<String, Value>,
 }
 
 impl Problem {
-    /// The body: RFC 9457 problem JSON, whose type is the page at `origin` that explains it. Within one code it is always the same but for the request id, and for what
-    /// `more` adds from the sender's own path.
+    /// The body: RFC 9457 problem JSON, whose type is the page at `origin` that explains it, and whose instance is the page
+    /// of the console that tells of a refusal which was noted. Within one code it is always the same but for the request id,
+    /// and for what `more` adds from the sender's own request.
     pub(crate) fn body(&self, origin: &str, request_id: &str) -> Value {
         let entry = self.code.entry();
         let mut body = json!({
@@ -26,8 +27,12 @@ impl Problem {
             "status": entry.status,
             "code": entry.code,
             "detail": entry.detail,
+            "instance": format!("{origin}/console/refused/{request_id}"),
             "request_id": request_id,
         });
+        if self.code.is_for_clients() {
+            body["hint"] = entry.fix.into();
+        }
         if let Value::Object(members) = &mut body {
             members.extend(self.more.clone());
         }
@@ -116,15 +121,15 @@ catalogue! {
         "Make a key that has it: `smartline keys create --scope …`. A key's scopes cannot be changed."
     }
     ParameterInvalid "parameter_invalid" 400 "A parameter is not understood" {
-        "The answer names the parameter and what is wrong with it."
+        "The answer lists in `fields` each parameter or member of the body that is wrong, and what is wrong with it."
     } {
-        "Compare it with the reference at /api/v1/openapi.json. Unknown parameters are refused, since a filter that is \
+        "Compare them with the reference at /api/v1/openapi.json. Unknown parameters are refused, since a filter that is \
          passed over would show too much."
     }
     FieldsInvalid "fields_invalid" 422 "What was sent has faults" {
         "It can be read, and not be done. The answer lists in `fields` what is wrong and where."
     } {
-        "Mend every entry of `fields`: `place` says where, `problem` what. `smartline flow check FILE` tells the same of a \
+        "Mend every entry of `fields`: `name` says where, `reason` what. `smartline flow check FILE` tells the same of a \
          flow before it is sent."
     }
     InTheWay "in_the_way" 409 "What is there already is in the way" {
@@ -249,6 +254,22 @@ impl Code {
         StatusCode::from_u16(self.entry().status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
     }
 
+    /// Whether what mends it is for whoever asks the API, and so stands in the answer as well.
+    fn is_for_clients(self) -> bool {
+        matches!(
+            self,
+            Self::ScopeMissing
+                | Self::ParameterInvalid
+                | Self::FieldsInvalid
+                | Self::InTheWay
+                | Self::IdempotencyKeyInUse
+                | Self::IdempotencyKeyReused
+                | Self::TooManyStreams
+                | Self::NoSuchObject
+                | Self::KeyRateLimited
+        )
+    }
+
     /// Whether it says that a signature was missing, wrong or too old.
     pub(crate) fn is_of_a_signature(self) -> bool {
         matches!(self, Self::SignatureMissing | Self::SignatureMismatch | Self::TimestampOutOfTolerance)
@@ -270,9 +291,10 @@ pub(crate) fn reference_page() -> String {
     let mut text = String::from(
         "# Errors\n\n\
          Every refusal is RFC 9457 problem JSON with a stable `code` and a `request_id` that stands in the log line\n\
-         with the exact cause; its `type` leads to the same text as here, at `/docs/errors/…` of the service. Within one\n\
-         code the body is always the same, so that it tells an attacker nothing. This page is written from the catalogue\n\
-         in `src/http/problem.rs`.\n",
+         with the exact cause; its `type` leads to the same text as here, at `/docs/errors/…` of the service, and its\n\
+         `instance` to the console's page of the refusal, where it was noted. What is wrong with what was sent stands in\n\
+         `fields`, all of it, each with `name` and `reason`. Within one code the body is otherwise always the same, so that\n\
+         it tells an attacker nothing. This page is written from the catalogue in `src/http/problem.rs`.\n",
     );
     for code in Code::ALL {
         let Entry { code, status, title, detail, fix } = code.entry();

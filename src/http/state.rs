@@ -3,7 +3,7 @@
 use std::{ops::Deref, path::PathBuf, sync::Arc, time::Duration};
 
 use sqlx::PgPool;
-use tokio_util::sync::CancellationToken;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
     console::shared::Console,
@@ -15,7 +15,7 @@ use crate::{
     config::{AllowLists, ApiKey, Providers, Proxy},
     db::Presence,
     domain::{clock::Clock, id::EventId},
-    inbox::{Intake, live::Live, rejections::Rejections},
+    inbox::{Intake, live::Live, rejections::Rejections, replay::Bulk},
     lines::{cache::Lines, desk::Desk, token::TokenKeys, turns::Patience},
     metrics::Metrics,
     provider::{Received, SignedBy},
@@ -57,6 +57,8 @@ pub(crate) struct Shared {
     pub(crate) media_dir: Option<PathBuf>,
     /// Done when the service is asked to stop: what would go on for ever must end.
     pub(crate) stop: CancellationToken,
+    /// What goes on after its request was answered; the end of the service waits for it.
+    pub(crate) tasks: TaskTracker,
     /// Whether browsers may be told to come by https alone.
     pub(crate) https: bool,
     pub(crate) console: Console,
@@ -72,6 +74,12 @@ impl State {
     /// Shares the parts.
     pub(crate) fn new(shared: Shared) -> Self {
         Self(Arc::new(shared))
+    }
+
+    /// Does the steps of a replay that are left, beside the requests.
+    pub(crate) fn go_on_replaying(&self, bulk: Bulk) {
+        let (clock, intake) = (Arc::clone(&self.clock), self.intake.clone());
+        self.tasks.spawn(bulk.run(self.db.clone(), clock, intake, self.stop.clone()));
     }
 }
 
@@ -153,6 +161,8 @@ pub(crate) struct Outcome {
     pub(crate) event: Option<EventId>,
     /// Its kind.
     pub(crate) kind: Option<String>,
+    /// A keyed hash of who calls or writes, by which lines of the log belong together.
+    pub(crate) contact: Option<String>,
     /// Which secret matched.
     pub(crate) signed_by: Option<SignedBy>,
     /// What its owner should know.

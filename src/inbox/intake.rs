@@ -21,6 +21,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     entry::{self, Entry},
     ledger::{Counted, Found, Repeated},
+    pace::Pace,
     recent::{Given, Recent},
 };
 use crate::{
@@ -100,6 +101,8 @@ struct Shared {
     to_work: Notify,
     /// Whether what is to be worked on may be older than what was.
     brought: AtomicBool,
+    /// How far behind the worker is.
+    pace: Pace,
     /// Tells who watches.
     news: watch::Sender<()>,
     /// Tells other processes.
@@ -168,6 +171,7 @@ impl Intake {
             to_drain: Notify::new(),
             to_work: Notify::new(),
             brought: AtomicBool::new(false),
+            pace: Pace::default(),
             news: watch::Sender::default(),
             kept: Arc::default(),
             away: AtomicBool::new(false),
@@ -243,6 +247,11 @@ impl Intake {
     /// Wakes who tells other processes that something was committed by this one.
     pub(crate) fn kept(&self) -> Arc<Notify> {
         Arc::clone(&self.0.kept)
+    }
+
+    /// How far behind the worker is, as it says itself.
+    pub(crate) fn pace(&self) -> &Pace {
+        &self.0.pace
     }
 
     /// From now on batches go to the database: it is migrated, and its events may stand beside ours.

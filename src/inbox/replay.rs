@@ -1,6 +1,10 @@
 //! Putting kept events back into the queue, to be worked on again. That changes state alone: what was said to a caller is
 //! not said again.
 
+mod bulk;
+
+pub(crate) use bulk::{ACTION, Bulk, RATE, Stage, stop};
+
 use chrono::{DateTime, Utc};
 use sqlx::{PgConnection, PgExecutor};
 use uuid::Uuid;

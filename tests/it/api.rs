@@ -56,13 +56,12 @@ async fn every_key_that_is_not_good_gets_the_same_answer() {
     for shown in ["", "x", "sl_unknown", revoked.as_str(), expired.as_str()] {
         let reply = get(&house, shown, "events").await;
         assert_eq!((reply.status, reply.header("www-authenticate")), (401, Some("Bearer")));
-        let mut body = reply.json();
-        body["request_id"] = json!(null);
-        answers.push(body);
+        let body = reply.json();
+        let id = body["request_id"].as_str().unwrap();
+        assert_eq!(body["instance"], format!("https://line.example.com/console/refused/{id}"));
+        answers.push(reply.problem_but_for_its_ids());
     }
-    let mut without = house.ask(&Ask::get("/api/v1/events")).await.json();
-    without["request_id"] = json!(null);
-    answers.push(without);
+    answers.push(house.ask(&Ask::get("/api/v1/events")).await.problem_but_for_its_ids());
     assert!(answers.iter().all(|answer| *answer == answers[0]), "{answers:#?}");
     assert_eq!(answers[0]["code"], "key_required");
     let listed = smartline(&house, &["keys", "list"]).await;
@@ -240,7 +239,7 @@ async fn filters_select_and_what_is_not_understood_is_named() {
     ] {
         let reply = get(&house, ADMIN, &format!("events?{query}")).await;
         assert_eq!(
-            (reply.status, reply.code().as_str(), &reply.json()["parameter"]),
+            (reply.status, reply.code().as_str(), &reply.json()["fields"][0]["name"]),
             (400, "parameter_invalid", &json!(parameter))
         );
     }
@@ -431,7 +430,7 @@ async fn what_is_sent_again_under_its_key_is_done_once() {
     assert_eq!(house.ask(&post(&admin, "keys", &other).header("Idempotency-Key", "one")).await.status, 201);
     // A refusal is not kept.
     let wrong = house.ask(&named("two", &json!({ "name": "x", "scopes": ["all"] }))).await;
-    assert_eq!((wrong.status, &wrong.json()["parameter"]), (400, &json!("scopes")));
+    assert_eq!((wrong.status, &wrong.json()["fields"][0]["name"]), (400, &json!("scopes")));
     assert_eq!(house.ask(&named("two", &other)).await.status, 201);
     // While one is under way, the second waits for its turn; after a minute its process counts as dead.
     sqlx::raw_sql("UPDATE idempotency_keys SET status = NULL").execute(&house.db).await.unwrap();
@@ -445,7 +444,11 @@ async fn what_is_sent_again_under_its_key_is_done_once() {
     assert_eq!(house.ask(&named("one", &body)).await.header("idempotency-replayed"), None, "a day later");
     for name in ["", "two words", &"x".repeat(256)] {
         let reply = house.ask(&named(name, &body)).await;
-        assert_eq!((reply.status, &reply.json()["parameter"]), (400, &json!("Idempotency-Key")), "{name}");
+        assert_eq!(
+            (reply.status, &reply.json()["fields"][0]["name"]),
+            (400, &json!("Idempotency-Key")),
+            "{name}"
+        );
     }
     house.close().await;
 }
@@ -478,7 +481,7 @@ async fn keys_are_made_listed_and_ended_by_an_admin_alone() {
         (json!({ "name": "x", "scopes": ["read"], "colour": "red" }), "colour"),
     ] {
         let reply = house.ask(&post(ADMIN, "keys", &body)).await;
-        assert_eq!((reply.status, &reply.json()["parameter"]), (400, &json!(parameter)), "{body}");
+        assert_eq!((reply.status, &reply.json()["fields"][0]["name"]), (400, &json!(parameter)), "{body}");
     }
     let malformed = Ask::post("/api/v1/keys").header("Authorization", format!("Bearer {ADMIN}")).json("{");
     assert_eq!(house.ask(&malformed).await.code(), "body_malformed");
@@ -526,7 +529,11 @@ async fn what_a_filter_finds_is_counted_first_and_then_worked_on_again() {
     assert_eq!((&replayed["replayed"], &replayed["has_more"]), (&json!(2), &json!(false)));
     assert_eq!(house.app.work_once().await.unwrap(), 2);
     let entries = get(&house, ADMIN, "audit").await.json();
-    assert_eq!(entries["data"][1]["detail"], json!({ "events": 3, "filter": part }));
+    let detail = &entries["data"][1]["detail"];
+    assert_eq!(
+        (&detail["events"], &detail["found"], &detail["state"], &detail["filter"]),
+        (&json!(3), &json!(3), &json!("done"), &part)
+    );
 
     // Dead letters: all of them are meant where nothing is said.
     let dead = "INSERT INTO event_work (event_id, due_at, attempts, dead_at, error)
@@ -560,11 +567,75 @@ async fn what_a_filter_finds_is_counted_first_and_then_worked_on_again() {
         (json!({ "colour": "red" }), "colour"),
         (json!({ "dry_run": "no" }), "dry_run"),
         (json!({ "limit": 10_001 }), "limit"),
+        (json!({ "rate": 0 }), "rate"),
         (json!({ "ending_before": "x" }), "ending_before"),
     ] {
         let reply = house.ask(&post(ADMIN, "events/replay", &body)).await;
-        assert_eq!((reply.status, &reply.json()["parameter"]), (400, &json!(parameter)), "{body}");
+        assert_eq!((reply.status, &reply.json()["fields"][0]["name"]), (400, &json!(parameter)), "{body}");
     }
+    house.close().await;
+}
+
+/// The replay with this id, as soon as it has this status.
+async fn replay_that_is(house: &House, status: &str, id: &Value) -> Value {
+    loop {
+        house.clock.advance(std::time::Duration::from_secs(1)); // within the budget of the key
+        let replay = get(house, ADMIN, &format!("replays/{}", id.as_str().unwrap())).await.json();
+        if replay["status"] == status {
+            return replay;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_replay_of_many_goes_on_by_itself_and_is_stopped_midway() {
+    let house = open().await;
+    for number in 0..5 {
+        house.clock.advance(std::time::Duration::from_secs(1));
+        call(&house, &format!("CA{number}")).await;
+    }
+    sqlx::raw_sql("UPDATE event_work SET attempts = 5").execute(&house.db).await.unwrap();
+    let work = |call: &str| {
+        sqlx::query_scalar::<_, i32>(sqlx::AssertSqlSafe(format!(
+            "SELECT work.attempts FROM event_work work JOIN events event ON event.id = work.event_id
+             WHERE event.subject = '{call}' FOR UPDATE OF work"
+        )))
+    };
+    // The second step will wait for this event.
+    let mut held = house.db.begin().await.unwrap();
+    work("CA1").fetch_one(&mut *held).await.unwrap();
+    let body = json!({ "type": "twilio.voice", "dry_run": false, "rate": 2 });
+    let begun = house.ask(&post(ADMIN, "events/replay", &body)).await;
+    let answer = begun.json();
+    assert_eq!(
+        (begun.status, &answer["status"], &answer["found"], &answer["replayed"]),
+        (202, &json!("running"), &json!(5), &json!(2)),
+        "{answer}"
+    );
+    let waiting = "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock')";
+    while !sqlx::query_scalar::<_, bool>(waiting).fetch_one(&house.db).await.unwrap() {}
+    let id = answer["id"].as_str().unwrap();
+    let stop = post(ADMIN, &format!("replays/{id}/stop"), &json!(null));
+    let (_, reader) = key(&house, &["--scope", "read"]).await;
+    let forbidden = house.ask(&post(&reader, &format!("replays/{id}/stop"), &json!(null))).await;
+    assert_eq!(forbidden.json()["scope"], "events:replay");
+    assert_eq!(house.ask(&stop).await.status, 200);
+    held.rollback().await.unwrap();
+    // Which waits for the second step to be taken back.
+    let untouched = work("CA1").fetch_one(&house.db).await.unwrap();
+    assert_eq!((untouched, work("CA3").fetch_one(&house.db).await.unwrap()), (5, 0));
+    let stopped = get(&house, ADMIN, &format!("replays/{id}")).await.json();
+    assert_eq!(
+        (&stopped["status"], &stopped["replayed"], &stopped["stopped_by"], &stopped["filter"]),
+        (&json!("stopped"), &json!(2), &json!("SMARTLINE_API_KEY"), &body)
+    );
+    assert_eq!(house.ask(&stop).await.code(), "no_such_object", "it is over");
+
+    let begun = house.ask(&post(ADMIN, "events/replay", &body)).await.json();
+    let done = replay_that_is(&house, "done", &begun["id"]).await;
+    assert_eq!((&done["replayed"], &done["found"]), (&json!(5), &json!(5)));
+    assert_eq!(work("CA0").fetch_one(&house.db).await.unwrap(), 0);
+    assert_eq!(get(&house, ADMIN, "replays?status=stopped").await.json()["data"][0]["id"], json!(id));
     house.close().await;
 }
 

@@ -180,19 +180,12 @@ async fn assert_kept(house: &House, sample: &Sample, ask: &Ask, reply: &Reply) {
     assert_eq!((&shown[..6], shown.len()), ("event_", 32), "the answer names its event");
 }
 
-/// What every refusal of this code must look like, but for the request id.
-fn without_request_id(reply: &Reply) -> Value {
-    let mut problem = reply.json();
-    problem.as_object_mut().unwrap().remove("request_id").unwrap();
-    problem
-}
-
 #[tokio::test]
 async fn each_endpoint_refuses_what_is_unsigned_or_forged() {
     for sample in samples() {
         let house = House::open().await;
         let unsigned = house.ask(&sample.ask).await;
-        let mut missing = without_request_id(&unsigned);
+        let mut missing = unsigned.problem_but_for_its_ids();
         let hint = missing.as_object_mut().unwrap().remove("hint").unwrap();
         let command = format!("smartline sign {} ", sample.endpoint.replace('/', " "));
         assert!(hint.as_str().unwrap().contains(&command), "{hint}");
@@ -283,7 +276,7 @@ async fn refusals_of_forgeries(house: &House, sample: &Sample) -> Vec<Value> {
         let reply = house.ask(&forgery).await;
         assert_eq!((reply.status, reply.code().as_str()), (401, "signature_mismatch"), "{case}");
         assert_eq!(reply.header("www-authenticate"), None, "Twilio would answer with credentials");
-        problems.push(without_request_id(&reply));
+        problems.push(reply.problem_but_for_its_ids());
     }
     problems
 }
@@ -297,8 +290,8 @@ async fn a_stale_event_is_told_from_its_header_alone() {
         let forged = house.ask(&ask(at).replaced("Stripe-Signature", format!("t={at},v1=00"))).await;
         assert_eq!((genuine.status, genuine.code().as_str()), (401, "timestamp_out_of_tolerance"));
         assert_eq!(
-            without_request_id(&genuine),
-            without_request_id(&forged),
+            genuine.problem_but_for_its_ids(),
+            forged.problem_but_for_its_ids(),
             "whether it was genuine is not told"
         );
     }

@@ -5,6 +5,7 @@ mod gate;
 mod lines;
 mod log;
 mod panics;
+mod replica;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;

@@ -234,7 +234,7 @@ async fn there_are_only_so_many_streams_and_what_is_asked_must_fit_one() {
         ("last_event_id=call_1", "last_event_id"),
     ] {
         let reply = get(&house, ADMIN, &format!("stream?{query}")).await;
-        assert_eq!((reply.status, &reply.json()["parameter"]), (400, &parameter.into()), "{query}");
+        assert_eq!((reply.status, &reply.json()["fields"][0]["name"]), (400, &parameter.into()), "{query}");
     }
     let (_, plain) = key(&house, &["--scope", "read"]).await;
     assert_eq!(get(&house, &plain, "stream?text=x").await.json()["scope"], "pii:read");

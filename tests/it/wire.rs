@@ -156,6 +156,15 @@ impl Reply {
             .to_owned()
     }
 
+    /// What a refusal says, without what names this one.
+    pub(crate) fn problem_but_for_its_ids(&self) -> Value {
+        let mut problem = self.json();
+        for id in ["request_id", "instance"] {
+            problem.as_object_mut().unwrap().remove(id).unwrap();
+        }
+        problem
+    }
+
     /// The code of a refusal, after a look at what all refusals have in common.
     pub(crate) fn code(&self) -> String {
         assert_eq!(self.header("content-type"), Some("application/problem+json"), "{self:?}");
@@ -163,6 +172,18 @@ impl Reply {
         assert_eq!(problem["status"], self.status, "{problem}");
         assert_eq!(problem["request_id"].as_str(), self.header("x-request-id"), "{problem}");
         let code = problem["code"].as_str().unwrap();
+        let instance = problem["instance"].as_str().unwrap();
+        assert!(instance.ends_with(self.header("x-request-id").unwrap()), "{instance}");
+        for said in ["title", "detail"] {
+            assert!(problem[said].as_str().is_some_and(|said| !said.is_empty()), "{problem}");
+        }
+        if ["parameter_invalid", "fields_invalid"].contains(&code) {
+            let fields = problem["fields"].as_array().unwrap();
+            assert!(
+                !fields.is_empty()
+                    && fields.iter().all(|field| field["name"].is_string() && field["reason"].is_string())
+            );
+        }
         let page = problem["type"].as_str().unwrap();
         assert!(page.ends_with(&format!("/docs/errors/{code}")), "{page}");
         code.to_owned()

@@ -45,7 +45,8 @@ Examples:
   smartline setup --all                                      what would change
   smartline setup stripe --apply --env-file .env             the secret goes into .env
   smartline setup twilio --number +14155550142 --apply
-  smartline setup --undo --apply                             as it was before"
+  smartline setup --undo --apply                             as it was before",
+    after_help = lines::NO_EMERGENCY
 )]
 #[expect(clippy::struct_excessive_bools, reason = "each is an option of its own")]
 pub(super) struct Args {
@@ -117,6 +118,7 @@ pub(super) async fn run(args: Args, clock: &dyn Clock) -> Result<ExitCode, Error
         for (account, plan) in &plans {
             show(account, plan)?;
         }
+        note(lines::NO_EMERGENCY);
     }
     if !args.apply {
         if args.json {

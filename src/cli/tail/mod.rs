@@ -78,16 +78,7 @@ pub(super) struct Args {
 /// # Errors
 /// [`Error::Failed`] without a key, or where the service refuses: coming back would not help.
 pub(super) async fn run(args: Args, clock: &dyn Clock) -> Result<ExitCode, Error> {
-    let known = Known::read(&args.known)?;
-    let origin = match &args.url {
-        Some(url) => target::origin(url)?,
-        None => target::on_this_machine(&known),
-    };
-    let (_, own) = Target::settle(Some(&origin), Some(&origin), known)?;
-    let key = own.first("SMARTLINE_API_KEY").map(str::to_owned);
-    let key = key.ok_or_else(|| {
-        Error::Failed("SMARTLINE_API_KEY is not set: make a key with `smartline keys create`".to_owned())
-    })?;
+    let (origin, key) = target::of_api(args.url.as_deref(), Known::read(&args.known)?)?;
     let forward = match &args.forward {
         Some(url) => Some(Forward::to(url, Known::read(&args.known)?)?),
         None => None,
@@ -109,18 +100,30 @@ pub(super) async fn run(args: Args, clock: &dyn Clock) -> Result<ExitCode, Error
 
 /// Path and query of the stream.
 fn path(args: &Args, clock: &dyn Clock) -> Result<String, Error> {
+    let query = narrowed(&args.filter, args.since, clock)?.finish();
+    Ok(if query.is_empty() { "/api/v1/stream".to_owned() } else { format!("/api/v1/stream?{query}") })
+}
+
+/// The filters of a list as the query of it.
+///
+/// # Errors
+/// [`Error::Usage`] for what is no `NAME=VALUE`.
+pub(super) fn narrowed(
+    filters: &[String],
+    since: Option<Since>,
+    clock: &dyn Clock,
+) -> Result<form_urlencoded::Serializer<'static, String>, Error> {
     let mut query = form_urlencoded::Serializer::new(String::new());
-    for filter in &args.filter {
+    for filter in filters {
         let (name, value) = filter
             .split_once('=')
             .ok_or_else(|| Error::Usage(format!("`{filter}` is no filter: write --filter NAME=VALUE")))?;
         query.append_pair(name, value);
     }
-    if let Some(since) = args.since {
+    if let Some(since) = since {
         query.append_pair("created[gte]", &since.at(clock.now()).to_rfc3339());
     }
-    let query = query.finish();
-    Ok(if query.is_empty() { "/api/v1/stream".to_owned() } else { format!("/api/v1/stream?{query}") })
+    Ok(query)
 }
 
 /// Another service, and what it is signed for.
@@ -300,11 +303,16 @@ fn refusal(status: u16, problem: &Value) -> Drop {
     }
 }
 
-fn said(status: u16, problem: &Value) -> String {
+/// What a refusal says.
+pub(super) fn said(status: u16, problem: &Value) -> String {
     let code = problem["code"].as_str().unwrap_or_default();
-    let more =
-        ["reason", "scope"].iter().find_map(|name| problem[name].as_str()).map(|more| format!(", {more}"));
-    format!("{status} {code}{}", more.unwrap_or_default())
+    let fields = problem["fields"].as_array().into_iter().flatten();
+    let fields = fields.map(|field| {
+        let of = |name: &str| field[name].as_str().unwrap_or_default();
+        format!(", {}: {}", of("name"), of("reason"))
+    });
+    let more = ["reason", "scope"].iter().filter_map(|name| Some(format!(", {}", problem[*name].as_str()?)));
+    format!("{status} {code}{}", more.chain(fields).collect::<String>())
 }
 
 /// An event as one line.
@@ -313,15 +321,12 @@ fn row(event: &Value) -> String {
     let time = of("received_at").get(11..19).unwrap_or_default();
     let flags: Vec<&str> =
         event["flags"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
-    let unsigned = if of("signed_by") == "unsigned" { " unsigned" } else { "" };
+    let label = match of("signed_by") {
+        label @ ("unsigned" | "simulated") => format!(" {label}"),
+        _ => String::new(),
+    };
     let flags = if flags.is_empty() { String::new() } else { format!(" {}", flags.join(",")) };
-    format!(
-        "{time}  {:<15} {:<32} {}  {}{unsigned}{flags}",
-        of("endpoint"),
-        of("type"),
-        of("id"),
-        of("subject")
-    )
+    format!("{time}  {:<15} {:<32} {}  {}{label}{flags}", of("endpoint"), of("type"), of("id"), of("subject"))
 }
 
 /// Content as text, below its row.

@@ -1,9 +1,12 @@
-//! The body of a POST: a JSON object.
+//! The body of a POST: a JSON object, and all that is wrong with it.
 
 use axum::body::Bytes;
-use serde_json::{Map, Number, Value};
+use serde_json::{Map, Value};
 
-use crate::http::{error::Error, problem::Code};
+use crate::{
+    http::{error::Error, problem::Code},
+    lines::document::read::Fault,
+};
 
 /// The members of a body.
 ///
@@ -18,14 +21,42 @@ pub(super) fn members(body: &Bytes) -> Result<Map<String, Value>, Error> {
     }
 }
 
-/// A member that is wrong.
+/// A member or parameter that is wrong.
 pub(super) fn bad(name: &str, why: &str) -> Error {
     Error::Parameter(name.to_owned(), why.to_owned())
 }
 
-/// A whole number, which JSON may write as `3.0`.
-pub(super) fn whole(number: &Number) -> Option<i64> {
+/// What is wrong with a request, gathered so that all of it is told at once.
+#[derive(Default)]
+pub(super) struct Wrong(Vec<Fault>);
+
+impl Wrong {
+    /// Something is wrong; the first thing of each name is told.
+    pub(super) fn note(&mut self, name: &str, why: &str) {
+        self.add(Fault::new(name, why));
+    }
+
+    fn add(&mut self, fault: Fault) {
+        if self.0.iter().all(|other| other.place != fault.place) {
+            self.0.push(fault);
+        }
+    }
+
+    /// What was read, where nothing is wrong with it.
+    pub(super) fn keep<T>(&mut self, read: Result<T, Fault>) -> Option<T> {
+        read.map_err(|fault| self.add(fault)).ok()
+    }
+
+    /// # Errors
+    /// 400 that names all of it.
+    pub(super) fn told(self) -> Result<(), Error> {
+        if self.0.is_empty() { Ok(()) } else { Err(Error::Parameters { faults: self.0 }) }
+    }
+}
+
+/// A whole number, which JSON may write as `3.0`; none where the member is something else.
+pub(super) fn whole(value: &Value) -> Option<i64> {
     let is_whole = |float: &f64| float.fract() == 0.0 && float.abs() < 1e15;
     #[expect(clippy::cast_possible_truncation, reason = "a whole number below 2^53")]
-    number.as_i64().or_else(|| number.as_f64().filter(is_whole).map(|float| float as i64))
+    value.as_i64().or_else(|| value.as_f64().filter(is_whole).map(|float| float as i64))
 }

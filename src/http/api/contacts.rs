@@ -9,7 +9,7 @@ use axum::{
 use serde_json::{Value, json};
 
 use super::{
-    body::{bad, members},
+    body::{Wrong, members},
     caller::Reader,
     lines::asked,
     list,
@@ -38,6 +38,7 @@ pub(super) async fn set(
 ) -> Result<impl IntoResponse, Error> {
     reader.needs(Scope::LinesWrite)?;
     let (mut line, mut number, mut change) = (None, None, ContactChange::default());
+    let mut wrong = Wrong::default();
     for (name, value) in members(&body)? {
         match (name.as_str(), value) {
             ("line", Value::String(text)) => line = Some(text),
@@ -46,17 +47,24 @@ pub(super) async fn set(
             ("name", Value::String(text)) => change.name = Some(text),
             ("name", Value::Null) => change.name = Some(String::new()),
             ("tags", Value::Array(tags)) => {
-                let tags = tags.iter().map(|tag| tag.as_str().map(str::to_owned)).collect::<Option<_>>();
-                change.tags = Some(tags.ok_or_else(|| bad("tags", "they are no texts"))?);
+                change.tags = tags.iter().map(|tag| tag.as_str().map(str::to_owned)).collect();
+                if change.tags.is_none() {
+                    wrong.note("tags", "they are no texts");
+                }
             }
             (name @ ("line" | "number" | "blocked" | "name" | "tags"), _) => {
-                return Err(bad(name, "it is of another type"));
+                wrong.note(name, "it is of another type");
             }
-            (name, _) => return Err(bad(name, "a contact has no such member")),
+            (name, _) => wrong.note(name, "a contact has no such member"),
         }
     }
-    let line = line.ok_or_else(|| bad("line", "it is missing"))?;
-    let number = number.ok_or_else(|| bad("number", "it is missing"))?;
+    for (name, value) in [("line", &line), ("number", &number)] {
+        if value.is_none() {
+            wrong.note(name, "it is missing");
+        }
+    }
+    wrong.told()?;
+    let (line, number) = (line.unwrap_or_default(), number.unwrap_or_default());
     let mut db = state.db.acquire().await?;
     let (id, contact) = manage::set_contact(&mut db, &line, &number, &change, asked(&reader, &state)).await?;
     let name =

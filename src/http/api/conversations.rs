@@ -3,8 +3,8 @@
 
 use axum::{
     Json,
-    body::Bytes,
-    extract::{Path, State as Extract},
+    body::{Body, Bytes},
+    extract::State as Extract,
     http::{HeaderMap, StatusCode},
     response::IntoResponse,
 };
@@ -12,16 +12,21 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::{
-    body::{bad, members},
+    body::{Wrong, members},
     caller::Reader,
+    path::Path,
 };
 use crate::{
     access::Scope,
     domain::phone::Phone,
-    http::{error::Error, metrics::bearer, problem::Code, state::State},
+    http::{error::Error, metrics::bearer, problem::Code, state::State, verified::read as read_body},
     lines::{
         desk::{self, capability, why},
-        document::{Flow, check::check, read::read},
+        document::{
+            Flow,
+            check::check,
+            read::{Fault, read},
+        },
         engine::{Caller, Profile},
         is_withheld,
         simulate::{Input, Simulated, default_flow},
@@ -49,12 +54,12 @@ pub(super) async fn why(
 }
 
 /// `POST /api/v1/calls/{id}/directive`: an agent that was handed the call says whom it wants rung when it gives it back. The
-/// bearer is the capability that stood in the path of its address, good for this call alone.
+/// bearer is the capability that stood in the path of its address, good for this call and this time alone.
 pub(super) async fn directive(
     Extract(state): Extract<State>,
     Path(call): Path<String>,
     headers: HeaderMap,
-    body: Bytes,
+    body: Body,
 ) -> Result<impl IntoResponse, Error> {
     let refused = || Error::Refused(Code::KeyRequired, "no capability of this call".to_owned());
     let shown = bearer(&headers).ok_or_else(refused)?;
@@ -63,23 +68,26 @@ pub(super) async fn directive(
     let hyphenated = Uuid::try_parse(&call).map(|id| id.to_string()).ok();
     let ids = [Some(call), hyphenated];
     let named = ids.iter().flatten().find_map(|id| {
-        let of = |(_, keys): &(Provider, &TokenKeys)| capability::is_of(keys, id, shown);
-        keys.into_iter().find(of).map(|(provider, _)| (provider, id.as_str()))
+        keys.into_iter().find_map(|(provider, keys): (Provider, &TokenKeys)| {
+            Some((provider, id.as_str(), capability::opened(keys, id, shown)?))
+        })
     });
-    let (provider, call) = named.ok_or_else(refused)?;
-    let given = members(&body)?;
+    let (provider, call, turn) = named.ok_or_else(refused)?;
+    let body = read_body(body, state.limits.body_bytes, state.limits.body).await?;
+    let (given, mut wrong) = (members(&body)?, Wrong::default());
     if given.get("do").and_then(Value::as_str) != Some("ring") {
-        return Err(bad("do", "it is not `ring`, the one thing that can be asked for"));
+        wrong.note("do", "it is not `ring`, the one thing that can be asked for");
     }
     let target = given.get("target").and_then(Value::as_str).unwrap_or_default();
     if target.is_empty()
         || target.len() > 40
         || !target.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-".contains(&b))
     {
-        return Err(bad("target", "it is no name: a person whom the step may have rung, and never a number"));
+        wrong.note("target", "it is no name: a person whom the step may have rung, and never a number");
     }
-    desk::keep_wish(&state.db, provider, call, target, state.clock.now()).await?;
-    state.desk.wished(&crate::lines::key_of(provider, call), target);
+    wrong.told()?;
+    desk::keep_wish(&state.db, provider, call, turn, target, state.clock.now()).await?;
+    state.desk.wished(&crate::lines::key_of(provider, call), turn, target);
     Ok((StatusCode::ACCEPTED, Json(json!({ "object": "directive", "do": "ring", "target": target }))))
 }
 
@@ -90,31 +98,45 @@ pub(super) async fn simulate(
     body: Bytes,
 ) -> Result<impl IntoResponse, Error> {
     reader.needs(Scope::Read)?;
-    let given = members(&body)?;
+    let (given, mut wrong) = (members(&body)?, Wrong::default());
     for name in given.keys() {
         if !["line", "toml", "provider", "caller", "text", "at", "inputs"].contains(&name.as_str()) {
-            return Err(bad(
-                name,
-                "it is not known; there are line, toml, provider, caller, text, at and inputs",
-            ));
+            wrong.note(name, "it is not known; there are line, toml, provider, caller, text, at and inputs");
         }
     }
     let text = |name: &str| given.get(name).and_then(Value::as_str);
     if text("line").is_some() {
         reader.needs(Scope::PiiRead)?; // its documents name whom the line rings
     }
+    for name in ["line", "toml", "caller", "text", "at", "provider"] {
+        if given.contains_key(name) && text(name).is_none() {
+            wrong.note(name, "it is of another type");
+        }
+    }
     let provider = match text("provider") {
-        None | Some("twilio") => Provider::Twilio,
-        Some("plivo") => Provider::Plivo,
-        Some(_) => return Err(bad("provider", "it is neither twilio nor plivo")),
+        None => None,
+        Some(name) => {
+            let named = Provider::CARRIERS.into_iter().find(|one| one.name() == name);
+            wrong.keep(named.ok_or_else(|| Fault::new("provider", "it is neither twilio nor plivo")))
+        }
     };
-    let now = match text("at") {
-        None => state.clock.now(),
-        Some(at) => chrono::DateTime::parse_from_rfc3339(at)
-            .map_err(|_| bad("at", "it is no RFC 3339 time"))?
-            .to_utc(),
-    };
+    let at = text("at").and_then(|at| {
+        let read = chrono::DateTime::parse_from_rfc3339(at);
+        wrong.keep(read.map_err(|_| Fault::new("at", "it is no RFC 3339 time")))
+    });
+    let now = at.map_or(state.clock.now(), |at| at.to_utc());
+    let inputs: Vec<Input> = given.get("inputs").map_or_else(Vec::new, |inputs| {
+        let read = serde_json::from_value(inputs.clone());
+        let read = read.map_err(|error| Fault::new("inputs", format!("they are no list of inputs: {error}")));
+        wrong.keep(read).unwrap_or_default()
+    });
+    if inputs.len() > INPUTS {
+        wrong.note("inputs", "there are more than 100");
+    }
+    wrong.told()?;
     let (flow, profile) = flow_of(&state, text("line"), text("toml"))?;
+    let other = || cannot(Fault::new("provider", "it is none of the flow's `providers`"));
+    let provider = flow.carrier(provider).ok_or_else(other)?;
     let number = Phone::read(text("caller").unwrap_or("+14155550100"));
     let caller = Caller {
         number: (!is_withheld(&number)).then_some(number),
@@ -122,14 +144,6 @@ pub(super) async fn simulate(
         calls_today: Some(0),
         ..Caller::default()
     };
-    let inputs: Vec<Input> = match given.get("inputs") {
-        None => Vec::new(),
-        Some(inputs) => serde_json::from_value(inputs.clone())
-            .map_err(|error| bad("inputs", &format!("they are no list of inputs: {error}")))?,
-    };
-    if inputs.len() > INPUTS {
-        return Err(bad("inputs", "there are more than 100"));
-    }
     let mut call = Simulated::new(&flow, profile, caller, provider, now);
     let mut steps = vec![match text("text") {
         Some(body) => call.text(body),
@@ -139,34 +153,42 @@ pub(super) async fn simulate(
         match call.go_on(input) {
             Some(shown) => steps.push(shown),
             None if *input == Input::HangUp => break,
-            None => return Err(bad(&format!("inputs[{place}]"), "it cannot happen there")),
+            None => return Err(cannot(Fault::new(format!("inputs[{place}]"), "it cannot happen there"))),
         }
     }
     let over = call.is_over();
     Ok(Json(json!({ "object": "simulation", "data": steps, "over": over })))
 }
 
+/// What can be read, and not be done.
+fn cannot(fault: Fault) -> Error {
+    Error::Faulty { faults: vec![fault] }
+}
+
 fn flow_of(state: &State, line: Option<&str>, toml: Option<&str>) -> Result<(Flow, Profile), Error> {
     let (mut flow, mut profile) = (default_flow().clone(), Profile::bare(Phone::read("+14155550199")));
     if let Some(line) = line {
         let number = Phone::read(line);
-        let found = [Provider::Twilio, Provider::Plivo];
+        let found = Provider::CARRIERS;
         let line = found.into_iter().find_map(|provider| state.lines.line(provider, &number));
-        let line = line.ok_or_else(|| bad("line", "there is no line with this number"))?;
+        let line = line.ok_or_else(|| cannot(Fault::new("line", "there is no line with this number")))?;
         if let Some(version) = line.flow_version.and_then(|id| state.lines.version(id)) {
             flow = version.flow.clone();
         }
         profile = desk::profile(Some(&line), &number);
     }
     if let Some(toml) = toml {
-        let told = |faults: &[crate::lines::document::read::Fault]| {
-            let faults: Vec<String> = faults.iter().map(ToString::to_string).collect();
-            bad("toml", &faults.join("; "))
+        let told = |faults: Vec<Fault>| {
+            let inside = |fault: Fault| {
+                let place = if fault.place.is_empty() { String::new() } else { format!(".{}", fault.place) };
+                Fault::new(format!("toml{place}"), fault.problem)
+            };
+            Error::Faulty { faults: faults.into_iter().map(inside).collect() }
         };
-        flow = read(toml).map_err(|faults| told(&faults))?;
+        flow = read(toml).map_err(told)?;
         let findings = check(&flow);
         if !findings.faults.is_empty() {
-            return Err(told(&findings.faults));
+            return Err(told(findings.faults));
         }
     }
     Ok((flow, profile))

@@ -1,10 +1,6 @@
 //! One thing, by our id or by the provider's.
 
-use axum::{
-    Json,
-    extract::{Path, State as Extract},
-    response::IntoResponse,
-};
+use axum::{Json, extract::State as Extract, response::IntoResponse};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
@@ -13,6 +9,7 @@ use uuid::Uuid;
 
 use super::{
     caller::Reader,
+    path::Path,
     query::shown as shown_columns,
     resources::{self, Resource},
 };
@@ -45,7 +42,7 @@ pub(super) async fn detail(
     Path((name, id)): Path<(String, String)>,
     reader: Reader,
 ) -> Result<impl IntoResponse, Error> {
-    let resource = resources::named(&name).ok_or_else(|| Error::NotFound("no such resource".to_owned()))?;
+    let resource = resources::find(&name)?;
     reader.needs(resource.scope)?;
     let row = find(&state, resource, &id).await?;
     let own = row["id"].as_str().and_then(|id| Uuid::parse_str(id).ok());
@@ -177,7 +174,7 @@ pub(super) async fn timeline(
     reader: Reader,
 ) -> Result<impl IntoResponse, Error> {
     reader.needs(Scope::Read)?;
-    let calls = resources::named("calls").ok_or_else(|| Error::NotFound("no such resource".to_owned()))?;
+    let calls = resources::find("calls")?;
     let call = find(&state, calls, &id).await?;
     let mut moments = moments(&state, call["key"].as_str().unwrap_or_default()).await?;
     let has_more = moments.len() > LONGEST_TIMELINE;
@@ -198,8 +195,7 @@ pub(super) async fn entitlement(
     reader: Reader,
 ) -> Result<impl IntoResponse, Error> {
     reader.needs(Scope::BillingRead)?;
-    let accounts =
-        resources::named("accounts").ok_or_else(|| Error::NotFound("no such resource".to_owned()))?;
+    let accounts = resources::find("accounts")?;
     let account = find(&state, accounts, &id).await?;
     let mut db = state.db.acquire().await?;
     let key = account["key"].as_str().unwrap_or_default();

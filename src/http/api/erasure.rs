@@ -3,22 +3,23 @@
 use axum::{
     Json,
     body::Bytes,
-    extract::{Path, RawQuery, State as Extract},
+    extract::{RawQuery, State as Extract},
     response::IntoResponse,
 };
 use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::{
-    body::{bad, members},
+    body::{Wrong, bad, members},
     caller::Reader,
+    path::Path,
 };
 use crate::{
     access::Scope,
     domain::id,
     erasure::{self, Failed, Found, Person, export},
     http::{error::Error, state::State},
-    lines::manage,
+    lines::{document::read::Fault, manage},
 };
 
 /// How many windows of events one request looks at: some ten thousand events.
@@ -77,17 +78,20 @@ pub(super) async fn erase(
 ) -> Result<impl IntoResponse, Error> {
     reader.needs(Scope::Admin)?;
     let number = erasure::number(&number)?;
-    let (mut dry_run, mut after) = (true, Uuid::nil());
+    let (mut dry_run, mut after, mut wrong) = (true, Uuid::nil(), Wrong::default());
     for (name, value) in members(&body)? {
         match (name.as_str(), value) {
             ("dry_run", Value::Bool(dry)) => dry_run = dry,
             ("after", Value::String(event)) => {
-                after = id::read(PREFIX, &event).map_err(|_| bad("after", "it is no id of an event"))?;
+                let read =
+                    id::read(PREFIX, &event).map_err(|_| Fault::new("after", "it is no id of an event"));
+                after = wrong.keep(read).unwrap_or_default();
             }
-            (name @ ("dry_run" | "after"), _) => return Err(bad(name, "it is of another type")),
-            (name, _) => return Err(bad(name, "erasing has no such member")),
+            (name @ ("dry_run" | "after"), _) => wrong.note(name, "it is of another type"),
+            (name, _) => wrong.note(name, "erasing has no such member"),
         }
     }
+    wrong.told()?;
     let now = state.clock.now();
     let mut db = state.db.acquire().await?;
     let person = Person::find(&mut db, number).await?;

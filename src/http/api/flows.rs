@@ -3,17 +3,18 @@
 use axum::{
     Json,
     body::Bytes,
-    extract::{Path, RawQuery, State as Extract},
+    extract::{RawQuery, State as Extract},
     http::{HeaderMap, StatusCode, header},
     response::IntoResponse,
 };
 use serde_json::{Value, json};
 
 use super::{
-    body::{bad, members},
+    body::{Wrong, members},
     caller::Reader,
     lines::asked,
     list,
+    path::Path,
 };
 use crate::{
     access::Scope,
@@ -48,10 +49,13 @@ pub(super) async fn add(
 ) -> Result<impl IntoResponse, Error> {
     reader.needs(Scope::LinesWrite)?;
     let given = members(&body)?;
-    if let Some(name) = given.keys().find(|name| *name != "name") {
-        return Err(bad(name, "a flow has no such member"));
+    let mut wrong = Wrong::default();
+    for name in given.keys().filter(|name| *name != "name") {
+        wrong.note(name, "a flow has no such member");
     }
-    let name = given.get("name").and_then(Value::as_str).ok_or_else(|| bad("name", "it is no text"))?;
+    let text = given.get("name").and_then(Value::as_str).ok_or_else(|| Fault::new("name", "it is no text"));
+    let name = wrong.keep(text).unwrap_or_default();
+    wrong.told()?;
     let mut db = state.db.acquire().await?;
     let (id, new) = manage::add_flow(&mut db, name, asked(&reader, &state)).await?;
     let status = if new { StatusCode::CREATED } else { StatusCode::OK };
@@ -82,9 +86,9 @@ pub(super) async fn push(
     reader.needs(Scope::LinesWrite)?;
     let flow = document(&headers, &body)?;
     let mut db = state.db.acquire().await?;
-    let (version, new, warnings) = manage::push(&mut db, &id, &flow, asked(&reader, &state)).await?;
+    let (version, new, findings) = manage::push(&mut db, &id, &flow, asked(&reader, &state)).await?;
     let mut answer = shown(&version);
-    answer["warnings"] = json!(warnings);
+    (answer["warnings"], answer["notes"]) = (json!(findings.warnings), json!(findings.notes));
     Ok((if new { StatusCode::CREATED } else { StatusCode::OK }, Json(answer)))
 }
 

@@ -3,7 +3,7 @@
 use axum::{
     Json,
     body::Bytes,
-    extract::{Path, RawQuery, State as Extract},
+    extract::{RawQuery, State as Extract},
     http::StatusCode,
     response::{IntoResponse, Response},
 };
@@ -12,10 +12,11 @@ use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
 
 use super::{
-    body::{bad, members, whole},
+    body::{Wrong, members, whole},
     caller::Reader,
     list,
     once::WithoutSecret,
+    path::Path,
 };
 use crate::{
     access::{self, Scope, keys},
@@ -91,34 +92,36 @@ pub(super) async fn revoke(
 
 impl NewKey {
     fn read(body: &Bytes) -> Result<Self, Error> {
-        let mut new = Self { name: String::new(), scopes: Vec::new(), days: None };
+        let (mut new, mut wrong) =
+            (Self { name: String::new(), scopes: Vec::new(), days: None }, Wrong::default());
         for (name, value) in members(body)? {
             match (name.as_str(), value) {
                 ("name", Value::String(text)) => new.name = text,
                 ("scopes", Value::Array(scopes)) => {
-                    new.scopes = scopes.iter().map(scope).collect::<Result<_, _>>()?;
+                    let read: Option<_> = scopes.iter().map(|name| name.as_str()?.parse().ok()).collect();
+                    new.scopes = read.unwrap_or_else(|| {
+                        wrong.note("scopes", &access::NoScope.to_string());
+                        Vec::new()
+                    });
                 }
                 ("days", Value::Null) => {}
-                ("days", Value::Number(days)) => {
-                    let days = whole(&days).filter(|days| (1..=LONGEST_LIFE).contains(days));
-                    new.days = Some(days.ok_or_else(|| bad("days", "it is no whole number from 1 to 3650"))?);
+                ("days", days) => {
+                    new.days = whole(&days).filter(|days| (1..=LONGEST_LIFE).contains(days));
+                    if new.days.is_none() {
+                        wrong.note("days", "it is no whole number from 1 to 3650");
+                    }
                 }
-                (name @ ("name" | "scopes" | "days"), _) => return Err(bad(name, "it is of another type")),
-                (name, _) => return Err(bad(name, "a key has no such member")),
+                (name @ ("name" | "scopes"), _) => wrong.note(name, "it is of another type"),
+                (name, _) => wrong.note(name, "a key has no such member"),
             }
         }
         let length = new.name.chars().count();
         if !(1..=LONGEST_NAME).contains(&length) || new.name.contains(char::is_control) {
-            return Err(bad("name", "it is no text of 1 to 200 printable characters"));
+            wrong.note("name", "it is no text of 1 to 200 printable characters");
         }
         if new.scopes.is_empty() {
-            return Err(bad("scopes", "say at least one"));
+            wrong.note("scopes", "say at least one");
         }
-        Ok(new)
+        wrong.told().map(|()| new)
     }
-}
-
-fn scope(name: &Value) -> Result<Scope, Error> {
-    let scope = name.as_str().and_then(|name| name.parse().ok());
-    scope.ok_or_else(|| bad("scopes", &access::NoScope.to_string()))
 }

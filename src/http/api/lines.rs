@@ -3,22 +3,24 @@
 use axum::{
     Json,
     body::Bytes,
-    extract::{Path, RawQuery, State as Extract},
+    extract::{RawQuery, State as Extract},
     http::StatusCode,
     response::IntoResponse,
 };
 use serde_json::{Map, Value, json};
 
 use super::{
-    body::{bad, members},
+    body::{Wrong, members, whole},
     caller::Reader,
     list,
     masks::mask_number,
+    path::Path,
 };
 use crate::{
     access::Scope,
     http::{error::Error, state::State},
     lines::{
+        document::read::Fault,
         line::{Asked, Line},
         manage::{self, Published, Target},
     },
@@ -87,27 +89,29 @@ pub(super) async fn publish(
 }
 
 fn target(given: &Map<String, Value>) -> Result<Target<'_>, Error> {
-    if let Some(name) = given.keys().find(|name| !["flow", "number", "flow_version"].contains(&name.as_str()))
-    {
-        return Err(bad(name, "a publication has no such member"));
+    let mut wrong = Wrong::default();
+    for name in given.keys().filter(|name| !["flow", "number", "flow_version"].contains(&name.as_str())) {
+        wrong.note(name, "a publication has no such member");
     }
     let number = match given.get("number") {
         None | Some(Value::Null) => None,
         Some(number) => {
-            let number = number.as_i64().and_then(|number| i32::try_from(number).ok());
-            Some(number.ok_or_else(|| bad("number", "it is no number of a version"))?)
+            let read = whole(number).and_then(|number| i32::try_from(number).ok());
+            wrong.keep(read.ok_or_else(|| Fault::new("number", "it is no number of a version")))
         }
     };
+    let mut target = Target::BuiltIn;
     match (given.get("flow_version"), given.get("flow"), number) {
-        (Some(Value::Null), None, None) => Ok(Target::BuiltIn),
-        (Some(id), None, None) => {
-            let id = id.as_u64().filter(|id| *id > 0 && i64::try_from(*id).is_ok());
-            id.map(Target::Version).ok_or_else(|| bad("flow_version", "it is no id of a version, or null"))
-        }
-        (None, Some(Value::String(flow)), number) => Ok(Target::Flow(flow, number)),
-        (None, Some(_), _) => Err(bad("flow", "it is of another type")),
-        _ => Err(bad("flow", "say either `flow` and perhaps `number`, or `flow_version`")),
+        (Some(Value::Null), None, None) => {}
+        (Some(id), None, None) => match whole(id).and_then(|id| u64::try_from(id).ok()) {
+            Some(id) if id > 0 => target = Target::Version(id),
+            _ => wrong.note("flow_version", "it is no id of a version, or null"),
+        },
+        (None, Some(Value::String(flow)), number) => target = Target::Flow(flow, number),
+        (None, Some(_), _) => wrong.note("flow", "it is of another type"),
+        _ => wrong.note("flow", "say either `flow` and perhaps `number`, or `flow_version`"),
     }
+    wrong.told().map(|()| target)
 }
 
 /// `POST /api/v1/lines/{id}/rollback`.

@@ -3,13 +3,13 @@
 
 use axum::{
     Json,
-    extract::{Path, RawQuery, State as Extract},
+    extract::{RawQuery, State as Extract},
     response::IntoResponse,
 };
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::{caller::Reader, query::Wanted, resources};
+use super::{caller::Reader, path::Path, query::Wanted, resources};
 use crate::{
     domain::id,
     http::{error::Error, state::State},
@@ -111,7 +111,7 @@ async fn counted(
 
 /// What the query asks of the resource with this name, by somebody who may.
 fn wanted(name: &str, query: Option<&str>, reader: &Reader) -> Result<Wanted, Error> {
-    let resource = resources::named(name).ok_or_else(|| Error::NotFound("no such resource".to_owned()))?;
+    let resource = resources::find(name)?;
     reader.needs(resource.scope)?;
     let wanted = Wanted::read(resource, query.unwrap_or_default())?;
     if let Some(scope) = wanted.scope() {

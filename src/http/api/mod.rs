@@ -18,6 +18,7 @@ pub(super) mod masks;
 mod once;
 pub(crate) mod openapi;
 mod operations;
+mod path;
 pub(super) mod query;
 mod replay;
 pub(super) mod resources;
@@ -47,6 +48,7 @@ pub(super) fn router(state: &State) -> Router<State> {
         .route("/api/v1/events/replay", post(replay::events).fallback(method_not_allowed))
         .route("/api/v1/events/{id}/replay", post(replay::event).fallback(method_not_allowed))
         .route("/api/v1/dead-letters/replay", post(replay::dead_letters).fallback(method_not_allowed))
+        .route("/api/v1/replays/{id}/stop", post(replay::stop).fallback(method_not_allowed))
         .route("/api/v1/keys", get(keys::list).post(keys::create).fallback(method_not_allowed))
         .route("/api/v1/keys/{id}/revoke", post(keys::revoke).fallback(method_not_allowed))
         .route("/api/v1/lines", get(lines::list).post(lines::add).fallback(method_not_allowed))

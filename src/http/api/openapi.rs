@@ -4,6 +4,8 @@ mod conversations;
 mod lines;
 mod schemas;
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use axum::{Json, response::IntoResponse};
 use serde_json::{Map, Value, json};
 
@@ -12,7 +14,7 @@ use super::{
     operations::{OPERATIONS, Operation, Takes},
     resources::{self, Filter, Kind, RESOURCES, Resource},
 };
-use crate::access::Scope;
+use crate::{access::Scope, http::problem::Code};
 
 /// `GET /api/v1/openapi.json`, open to everybody: it tells nothing of anybody.
 pub(super) async fn document() -> impl IntoResponse {
@@ -49,9 +51,12 @@ pub(crate) fn openapi() -> Value {
         "openapi": "3.1.0",
         "info": {
             "title": "SmartLine", "version": env!("CARGO_PKG_VERSION"),
-            "description": "What happened on a phone line: events, calls, messages and who pays. Lists are newest first. \
-                            People's data are masked unless the key has the scope pii:read. A key may ask 50 times a \
-                            second; RateLimit says what is left. What is POSTed with an Idempotency-Key is done once.",
+            "description": format!(
+                "What happened on a phone line: events, calls, messages and who pays. Lists are newest first. People's data \
+                 are masked unless the key has the scope pii:read. A key may ask 50 times a second; RateLimit says what is \
+                 left. What is POSTed with an Idempotency-Key is done once. {}",
+                crate::lines::NO_EMERGENCY
+            ),
         },
         "security": [{ "key": [] }],
         "paths": paths,
@@ -82,7 +87,8 @@ fn list(resource: &Resource) -> Value {
         resource.about,
         resource.scope,
         &parameters,
-        ("200", &format!("{}List", schema_of(resource))),
+        (&["200"], &format!("{}List", schema_of(resource))),
+        &[Code::ParameterInvalid],
     )
 }
 
@@ -90,19 +96,24 @@ fn count(resource: &Resource) -> Value {
     let about =
         "How many there are, up to 10,000; with a filter, among as many as a page of the list looks at";
     let name = format!("count{}", title(resource.name));
-    operation(&name, about, resource.scope, &narrowing(resource), ("200", "Count"))
+    let refuses = [Code::ParameterInvalid];
+    operation(&name, about, resource.scope, &narrowing(resource), (&["200"], "Count"), &refuses)
 }
 
 fn detail(resource: &Resource) -> Value {
     let about = format!("{}… or the provider's id", resource.prefix);
     let object = schema_of(resource);
     let parameters = [id_parameter(&about)];
+    // A number may be that of several lines.
+    let refuses: &[Code] =
+        if resource.name == "lines" { &[Code::NoSuchObject, Code::InTheWay] } else { &[Code::NoSuchObject] };
     operation(
         &format!("get{object}"),
         &format!("One {}", resource.object.replace('_', " ")),
         resource.scope,
         &parameters,
-        ("200", &object),
+        (&["200"], &object),
+        refuses,
     )
 }
 
@@ -139,25 +150,12 @@ fn of_table(known: &Operation) -> Value {
             "schema": { "type": "string", "pattern": "^[!-~]{1,255}$" },
         }));
     }
+    let answer = (known.statuses, known.answer);
     let mut operation =
-        operation(known.name, known.about, known.scope, &parameters, (known.status, known.answer));
+        operation(known.name, known.about, known.scope, &parameters, answer, &refusals(known));
     if known.answer == "stream" {
         operation["responses"]["200"]["content"] =
             json!({ "text/event-stream": { "schema": { "type": "string" } } });
-    }
-    if known.answer == "BulkReplay" {
-        operation["responses"]["202"] = operation["responses"]["200"].clone();
-        operation["responses"]["202"]["description"] = "They are put back into the queue".into();
-    }
-    if known.method == "post" {
-        for (status, about) in [
-            ("408", "The body came too slowly"),
-            ("409", "The same request is under way, or what is there is in the way"),
-            ("413", "The body is too large"),
-            ("422", "What was sent has faults, or the Idempotency-Key belongs to another request"),
-        ] {
-            operation["responses"][status] = problem(about);
-        }
     }
     let body = match known.takes {
         Takes::Selection(name) => resources::named(name).map(selection),
@@ -234,30 +232,78 @@ fn title(name: &str) -> String {
     name.split(['-', '_']).map(capital).collect()
 }
 
+/// How an operation refuses beside [`ANY`].
+fn refusals(known: &Operation) -> Vec<Code> {
+    let mut codes = known.refuses.to_vec();
+    if known.id.is_some() {
+        codes.push(Code::NoSuchObject);
+    }
+    if known.method == "post" {
+        codes.extend(POST);
+    }
+    match known.takes {
+        Takes::Filters(_) | Takes::Lines => codes.push(Code::ParameterInvalid),
+        Takes::Selection(_) | Takes::NewKey | Takes::Body(_) => codes.push(Code::BodyMalformed),
+        Takes::Nothing => {}
+    }
+    codes
+}
+
+/// How every operation with a key may refuse.
+const ANY: [Code; 6] = [
+    Code::KeyRequired,
+    Code::RateLimited,
+    Code::KeyRateLimited,
+    Code::ScopeMissing,
+    Code::DatabaseUnavailable,
+    Code::Internal,
+];
+
+/// How every POST may refuse: its body may not come, and its `Idempotency-Key` may be wrong.
+const POST: [Code; 6] = [
+    Code::ParameterInvalid,
+    Code::BodyTimeout,
+    Code::BodyTooLarge,
+    Code::BadRequest,
+    Code::IdempotencyKeyInUse,
+    Code::IdempotencyKeyReused,
+];
+
 fn operation(
     id: &str,
     about: &str,
     scope: Scope,
     parameters: &[Value],
-    (status, schema): (&str, &str),
+    (statuses, schema): (&[&str], &str),
+    refuses: &[Code],
 ) -> Value {
-    let mut operation = json!({
+    let mut responses = problems(ANY.iter().chain(refuses));
+    for status in statuses {
+        responses[*status] = answer("As asked for", "application/json", schema);
+    }
+    json!({
         "operationId": id, "summary": about, "description": format!("Scope: `{scope}`."), "parameters": parameters,
-        "responses": {
-            "400": problem("A parameter or the body is not understood"),
-            "401": problem("No good key"),
-            "403": problem("The key lacks the scope"),
-            "404": problem("No such thing"),
-            "429": problem("Too much at once"),
-            "503": problem("The database is away"),
-        },
-    });
-    operation["responses"][status] = answer("As asked for", "application/json", schema);
-    operation
+        "responses": responses,
+    })
 }
 
-fn problem(about: &str) -> Value {
-    answer(about, "application/problem+json", "Problem")
+/// The responses that refuse, by status: each with its codes.
+fn problems<'a>(codes: impl Iterator<Item = &'a Code>) -> Value {
+    let mut by_status: BTreeMap<u16, BTreeSet<(&str, &str)>> = BTreeMap::new();
+    for code in codes {
+        let entry = code.entry();
+        by_status.entry(entry.status).or_default().insert((entry.code, entry.title));
+    }
+    let response = |(status, codes): (u16, BTreeSet<(&str, &str)>)| {
+        let told: Vec<String> = codes.iter().map(|(code, title)| format!("`{code}`: {title}")).collect();
+        let codes: Vec<&str> = codes.iter().map(|(code, _)| *code).collect();
+        let schema = json!({
+            "allOf": [{ "$ref": "#/components/schemas/Problem" }, { "properties": { "code": { "enum": codes } } }],
+        });
+        let content = json!({ "application/problem+json": { "schema": schema } });
+        (status.to_string(), json!({ "description": told.join(". "), "content": content }))
+    };
+    by_status.into_iter().map(response).collect()
 }
 
 fn answer(about: &str, media: &str, schema: &str) -> Value {

@@ -1,6 +1,6 @@
 //! What the API does beside listing resources, for the reference.
 
-use crate::access::Scope;
+use crate::{access::Scope, http::problem::Code};
 
 /// One operation.
 pub(super) struct Operation {
@@ -14,10 +14,12 @@ pub(super) struct Operation {
     /// What `{id}` in the path may be.
     pub(super) id: Option<&'static str>,
     pub(super) takes: Takes,
-    /// The status of its answer where all is well.
-    pub(super) status: &'static str,
+    /// The statuses of its answer where all is well.
+    pub(super) statuses: &'static [&'static str],
     /// The schema of that answer.
     pub(super) answer: &'static str,
+    /// How it refuses, beside what follows from its method, its path and what it takes.
+    pub(super) refuses: &'static [Code],
 }
 
 /// What an operation takes beside its path.
@@ -46,8 +48,9 @@ pub(super) const OPERATIONS: &[Operation] = &[
         scope: Scope::Read,
         id: None,
         takes: Takes::Nothing,
-        status: "200",
+        statuses: &["200"],
         answer: "Stats",
+        refuses: &[],
     },
     Operation {
         method: "get",
@@ -58,8 +61,9 @@ pub(super) const OPERATIONS: &[Operation] = &[
         scope: Scope::Read,
         id: None,
         takes: Takes::Filters("events"),
-        status: "200",
+        statuses: &["200"],
         answer: "stream",
+        refuses: &[Code::TooManyStreams],
     },
     Operation {
         method: "post",
@@ -69,19 +73,22 @@ pub(super) const OPERATIONS: &[Operation] = &[
         scope: Scope::EventsReplay,
         id: Some("event_… or evt_…"),
         takes: Takes::Nothing,
-        status: "202",
-        answer: "Replay",
+        statuses: &["202"],
+        answer: "ReplayedEvent",
+        refuses: &[],
     },
     Operation {
         method: "post",
         path: "/events/replay",
         name: "replayEvents",
-        about: "Counts the events that a filter finds, newest first, or has them worked on again",
+        about: "Counts the events that a filter finds, newest first, or has them worked on again: the first at once, the rest \
+                `rate` a second",
         scope: Scope::EventsReplay,
         id: None,
         takes: Takes::Selection("events"),
-        status: "200",
+        statuses: &["200", "202"],
         answer: "BulkReplay",
+        refuses: &[],
     },
     Operation {
         method: "post",
@@ -92,8 +99,21 @@ pub(super) const OPERATIONS: &[Operation] = &[
         scope: Scope::EventsReplay,
         id: None,
         takes: Takes::Selection("dead-letters"),
-        status: "200",
+        statuses: &["200", "202"],
         answer: "BulkReplay",
+        refuses: &[],
+    },
+    Operation {
+        method: "post",
+        path: "/replays/{id}/stop",
+        name: "stopReplay",
+        about: "Stops a replay that is running; what it has put back stays",
+        scope: Scope::EventsReplay,
+        id: Some("replay_…"),
+        takes: Takes::Nothing,
+        statuses: &["200"],
+        answer: "StoppedReplay",
+        refuses: &[],
     },
     Operation {
         method: "get",
@@ -103,8 +123,9 @@ pub(super) const OPERATIONS: &[Operation] = &[
         scope: Scope::Read,
         id: Some("call_… or the provider's id"),
         takes: Takes::Nothing,
-        status: "200",
+        statuses: &["200"],
         answer: "Why",
+        refuses: &[],
     },
     Operation {
         method: "post",
@@ -114,8 +135,9 @@ pub(super) const OPERATIONS: &[Operation] = &[
         scope: Scope::Read,
         id: None,
         takes: Takes::Body("Simulate"),
-        status: "200",
+        statuses: &["200"],
         answer: "Simulation",
+        refuses: &[Code::FieldsInvalid],
     },
     Operation {
         method: "get",
@@ -125,8 +147,9 @@ pub(super) const OPERATIONS: &[Operation] = &[
         scope: Scope::Read,
         id: Some("call_… or the provider's id"),
         takes: Takes::Nothing,
-        status: "200",
+        statuses: &["200"],
         answer: "Timeline",
+        refuses: &[],
     },
     Operation {
         method: "get",
@@ -136,8 +159,9 @@ pub(super) const OPERATIONS: &[Operation] = &[
         scope: Scope::BillingRead,
         id: Some("account_… or cus_…"),
         takes: Takes::Nothing,
-        status: "200",
+        statuses: &["200"],
         answer: "Entitlement",
+        refuses: &[],
     },
     Operation {
         method: "post",
@@ -147,8 +171,9 @@ pub(super) const OPERATIONS: &[Operation] = &[
         scope: Scope::LinesWrite,
         id: None,
         takes: Takes::Body("NewLine"),
-        status: "201",
+        statuses: &["201"],
         answer: "Line",
+        refuses: &[Code::FieldsInvalid, Code::InTheWay],
     },
     Operation {
         method: "post",
@@ -158,8 +183,9 @@ pub(super) const OPERATIONS: &[Operation] = &[
         scope: Scope::LinesWrite,
         id: Some("line_…, the number, or provider and number such as plivo:+14155550191"),
         takes: Takes::Body("LineChange"),
-        status: "200",
+        statuses: &["200"],
         answer: "Line",
+        refuses: &[Code::FieldsInvalid, Code::InTheWay],
     },
     Operation {
         method: "post",
@@ -169,8 +195,9 @@ pub(super) const OPERATIONS: &[Operation] = &[
         scope: Scope::LinesWrite,
         id: Some("line_…, the number, or provider and number such as plivo:+14155550191"),
         takes: Takes::Body("Publish"),
-        status: "200",
+        statuses: &["200"],
         answer: "Published",
+        refuses: &[Code::FieldsInvalid, Code::InTheWay],
     },
     Operation {
         method: "post",
@@ -180,8 +207,9 @@ pub(super) const OPERATIONS: &[Operation] = &[
         scope: Scope::LinesWrite,
         id: Some("line_…, the number, or provider and number such as plivo:+14155550191"),
         takes: Takes::Nothing,
-        status: "200",
+        statuses: &["200"],
         answer: "Published",
+        refuses: &[Code::FieldsInvalid, Code::InTheWay],
     },
     Operation {
         method: "get",
@@ -191,8 +219,9 @@ pub(super) const OPERATIONS: &[Operation] = &[
         scope: Scope::Read,
         id: Some("line_…, the number, or provider and number such as plivo:+14155550191"),
         takes: Takes::Nothing,
-        status: "200",
+        statuses: &["200"],
         answer: "Publications",
+        refuses: &[Code::InTheWay],
     },
     Operation {
         method: "get",
@@ -202,8 +231,9 @@ pub(super) const OPERATIONS: &[Operation] = &[
         scope: Scope::Read,
         id: None,
         takes: Takes::Nothing,
-        status: "200",
+        statuses: &["200"],
         answer: "Serving",
+        refuses: &[],
     },
     Operation {
         method: "post",
@@ -213,8 +243,9 @@ pub(super) const OPERATIONS: &[Operation] = &[
         scope: Scope::LinesWrite,
         id: None,
         takes: Takes::Body("NewFlow"),
-        status: "201",
+        statuses: &["200", "201"],
         answer: "Flow",
+        refuses: &[Code::FieldsInvalid],
     },
     Operation {
         method: "get",
@@ -224,8 +255,9 @@ pub(super) const OPERATIONS: &[Operation] = &[
         scope: Scope::Read,
         id: Some("flow_…, or the flow's name"),
         takes: Takes::Nothing,
-        status: "200",
+        statuses: &["200"],
         answer: "FlowVersions",
+        refuses: &[],
     },
     Operation {
         method: "post",
@@ -235,8 +267,9 @@ pub(super) const OPERATIONS: &[Operation] = &[
         scope: Scope::LinesWrite,
         id: Some("flow_…, or the flow's name"),
         takes: Takes::Body("Document"),
-        status: "201",
+        statuses: &["200", "201"],
         answer: "FlowVersion",
+        refuses: &[Code::FieldsInvalid],
     },
     Operation {
         method: "get",
@@ -246,8 +279,9 @@ pub(super) const OPERATIONS: &[Operation] = &[
         scope: Scope::Read,
         id: Some("flow_…, or the flow's name"),
         takes: Takes::Nothing,
-        status: "200",
+        statuses: &["200"],
         answer: "FlowVersion",
+        refuses: &[],
     },
     Operation {
         method: "post",
@@ -257,8 +291,9 @@ pub(super) const OPERATIONS: &[Operation] = &[
         scope: Scope::LinesWrite,
         id: None,
         takes: Takes::Body("ContactChange"),
-        status: "200",
+        statuses: &["200"],
         answer: "Contact",
+        refuses: &[Code::FieldsInvalid, Code::InTheWay, Code::NoSuchObject],
     },
     Operation {
         method: "get",
@@ -268,8 +303,9 @@ pub(super) const OPERATIONS: &[Operation] = &[
         scope: Scope::PiiRead,
         id: Some("their number, such as +14155550142"),
         takes: Takes::Lines,
-        status: "200",
+        statuses: &["200"],
         answer: "Export",
+        refuses: &[Code::InTheWay],
     },
     Operation {
         method: "post",
@@ -280,8 +316,9 @@ pub(super) const OPERATIONS: &[Operation] = &[
         scope: Scope::Admin,
         id: Some("their number, such as +14155550142"),
         takes: Takes::Body("Erase"),
-        status: "200",
+        statuses: &["200"],
         answer: "Erasure",
+        refuses: &[Code::InTheWay],
     },
     Operation {
         method: "post",
@@ -291,8 +328,9 @@ pub(super) const OPERATIONS: &[Operation] = &[
         scope: Scope::Admin,
         id: None,
         takes: Takes::NewKey,
-        status: "201",
+        statuses: &["201"],
         answer: "NewKey",
+        refuses: &[],
     },
     Operation {
         method: "post",
@@ -302,7 +340,8 @@ pub(super) const OPERATIONS: &[Operation] = &[
         scope: Scope::Admin,
         id: Some("key_…"),
         takes: Takes::Nothing,
-        status: "200",
+        statuses: &["200"],
         answer: "RevokedKey",
+        refuses: &[],
     },
 ];

@@ -7,11 +7,15 @@ use serde_json::{Map, Value};
 use sqlx::{AssertSqlSafe, Postgres, postgres::PgArguments, query::QueryScalar, types::Json as JsonColumn};
 use uuid::Uuid;
 
-use super::resources::{By, Filter, Kind, Resource};
+use super::{
+    body::Wrong,
+    resources::{By, Filter, Kind, Resource},
+};
 use crate::{
     access::Scope,
     domain::{id, phone::Phone},
     http::error::Error,
+    lines::document::read::Fault,
     provider::Params,
 };
 
@@ -51,26 +55,26 @@ impl Wanted {
     /// Reads a query.
     ///
     /// # Errors
-    /// 400 that names the parameter which is not known or not understood.
+    /// 400 that names every parameter which is not known or not understood.
     pub(in crate::http) fn read(resource: &'static Resource, query: &str) -> Result<Self, Error> {
-        let mut wanted = Self::all(resource);
+        let (mut wanted, mut wrong) = (Self::all(resource), Wrong::default());
         for (name, value) in Params::from_query(query).sorted() {
-            wanted.set(name, value, LONGEST_PAGE)?;
+            wrong.keep(wanted.set(name, value, LONGEST_PAGE));
         }
-        Ok(wanted)
+        wrong.told().map(|()| wanted)
     }
 
     /// Takes one parameter.
     ///
     /// # Errors
-    /// 400 that names it where it is not known or not understood.
-    pub(super) fn set(&mut self, name: &str, value: &str, most: i64) -> Result<(), Error> {
-        let bad = |why: &str| Error::Parameter(name.to_owned(), why.to_owned());
+    /// Where it is not known or not understood.
+    pub(super) fn set(&mut self, name: &str, value: &str, most: i64) -> Result<(), Fault> {
+        let bad = |why: &str| Fault::new(name, why);
         let cursor =
             || id::read(self.resource.prefix, value).map_err(|_| bad("it is no id of this resource"));
         let time = || {
             let time = DateTime::parse_from_rfc3339(value).map_err(|_| bad("it is no RFC 3339 time"))?;
-            Ok::<_, Error>(time.to_utc())
+            Ok::<_, Fault>(time.to_utc())
         };
         let next = TimeDelta::milliseconds(1);
         match name {

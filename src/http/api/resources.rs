@@ -2,7 +2,7 @@
 //!
 //! A new resource is a line of [`RESOURCES`]: its list, count and detail, and its part of the reference, come of that.
 
-use crate::access::Scope;
+use crate::{access::Scope, http::error::Error};
 
 /// A kind of thing that can be listed.
 pub(in crate::http) struct Resource {
@@ -127,7 +127,7 @@ const BY_LINE: &str = "t.line = $3->>'line'";
 const BY_CONTACT: &str = "t.contact = $3->>'contact'";
 const SIMULATED: Filter = Filter {
     name: "simulated",
-    about: "whether it came unsigned, which only `smartline dev` takes",
+    about: "whether nobody outside vouches for it: it came unsigned, which only `smartline dev` takes, or the console's phone made it up",
     kind: Kind::Flag,
     by: By::Looking("t.simulated = ($3->>'simulated')::boolean"),
 };
@@ -195,7 +195,7 @@ macro_rules! event_status {
 
 macro_rules! event_verified {
     () => {
-        "(t.signed_by NOT IN ('unsigned', 'recovered'))"
+        "(t.signed_by NOT IN ('unsigned', 'simulated', 'recovered'))"
     };
 }
 
@@ -207,15 +207,15 @@ const EVENT_STATUS: Filter = Filter {
 };
 const VERIFIED: Filter = Filter {
     name: "verified",
-    about: "whether a signature vouches for it: not where it came unsigned, or was recovered",
+    about: "whether a signature vouches for it: not where it came unsigned, was made up by the console's phone, or was recovered",
     kind: Kind::Flag,
     by: By::Looking(concat!(event_verified!(), " = ($3->>'verified')::boolean")),
 };
 const EVENT_SIMULATED: Filter = Filter {
     name: "simulated",
-    about: "whether it came unsigned, which only `smartline dev` takes",
+    about: "whether nobody outside vouches for it: it came unsigned, which only `smartline dev` takes, or the console's phone made it up",
     kind: Kind::Flag,
-    by: By::Looking("(t.signed_by = 'unsigned') = ($3->>'simulated')::boolean"),
+    by: By::Looking("(t.signed_by IN ('unsigned', 'simulated')) = ($3->>'simulated')::boolean"),
 };
 const EVENT_ACCOUNT: Filter = Filter {
     name: "account",
@@ -534,6 +534,32 @@ pub(super) const RESOURCES: &[Resource] = &[
         about: "Events that could not be worked on and were given up",
     },
     Resource {
+        name: "replays",
+        object: "replay",
+        prefix: "replay_",
+        from: "(SELECT id, at AS began_at, actor, subject, coalesce(detail->>'state', 'done') AS status,
+                       coalesce(detail->'found', detail->'events') AS found, detail->'events' AS replayed,
+                       (detail->>'changed_at')::timestamptz AS changed_at, detail->>'stopped_by' AS stopped_by,
+                       detail->'filter' AS filter
+                FROM audit WHERE action = 'events.replay')",
+        also: None,
+        named: "false",
+        filters: &[
+            equal!(
+                "status",
+                "status",
+                "running, done or stopped; one whose changed_at stands still has ended with its process",
+                Kind::Word(&["running", "done", "stopped"]),
+                Looking
+            ),
+            equal!("actor", "actor", "who: key_…, SMARTLINE_API_KEY, or the command line"),
+        ],
+        numbers: &[],
+        hidden: &["filter"],
+        scope: Scope::EventsReplay,
+        about: "Who had which events worked on again, and how far that is",
+    },
+    Resource {
         name: "rejections",
         object: "rejection",
         prefix: "req_",
@@ -644,6 +670,17 @@ pub(super) const RESOURCES: &[Resource] = &[
 ];
 
 /// The resource with this name.
+///
+/// # Errors
+/// 404 that says which there are.
+pub(in crate::http) fn find(name: &str) -> Result<&'static Resource, Error> {
+    named(name).ok_or_else(|| {
+        let names: Vec<_> = RESOURCES.iter().map(|resource| resource.name).collect();
+        Error::NotFound(format!("no such resource; there are {}", names.join(", ")))
+    })
+}
+
+/// The same, if there is one.
 pub(in crate::http) fn named(name: &str) -> Option<&'static Resource> {
     RESOURCES.iter().find(|resource| resource.name == name)
 }

@@ -20,11 +20,12 @@ use serde_json::Value;
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use super::{caller::Reader, query::Wanted, resources};
+use super::{body::Wrong, caller::Reader, query::Wanted, resources};
 use crate::{
     domain::id,
     http::{error::Error, state::State},
     inbox::live::Watch,
+    lines::document::read::Fault,
     provider::Params,
 };
 
@@ -49,7 +50,7 @@ pub(super) async fn stream(
     headers: HeaderMap,
     reader: Reader,
 ) -> Result<Response, Error> {
-    let events = resources::named("events").ok_or_else(|| Error::NotFound("no such resource".to_owned()))?;
+    let events = resources::find("events")?;
     reader.needs(events.scope)?;
     let (wanted, last) = wanted(&headers, query.as_deref().unwrap_or_default())?;
     if let Some(scope) = wanted.scope() {
@@ -70,27 +71,27 @@ pub(super) async fn stream(
 
 /// What is asked for: the filters of the list of events, a time to begin at, and the last event that was seen.
 fn wanted(headers: &HeaderMap, query: &str) -> Result<(Wanted, Option<Uuid>), Error> {
-    let bad = |name: &str, why: &str| Error::Parameter(name.to_owned(), why.to_owned());
-    let events = resources::named("events").ok_or_else(|| Error::NotFound("no such resource".to_owned()))?;
+    let events = resources::find("events")?;
     let read = |name: &str, text: &str| {
-        id::read(events.prefix, text).map_err(|_| bad(name, "it is no id of an event"))
+        id::read(events.prefix, text).map_err(|_| Fault::new(name, "it is no id of an event"))
     };
-    let mut wanted = Wanted::all(events);
-    let mut last = None;
+    let (mut wanted, mut last, mut wrong) = (Wanted::all(events), None, Wrong::default());
     for (name, value) in Params::from_query(query).sorted() {
         match name {
-            "last_event_id" => last = Some(read(name, value)?),
+            "last_event_id" => last = wrong.keep(read(name, value)),
             "limit" | "starting_after" | "ending_before" | "created[lt]" | "created[lte]" => {
-                return Err(bad(name, "a stream has no end and no pages"));
+                wrong.note(name, "a stream has no end and no pages");
             }
-            _ => wanted.set(name, value, 1)?,
+            _ => {
+                wrong.keep(wanted.set(name, value, 1));
+            }
         }
     }
     // A reader of server-sent events that comes back knows better than the address it was given.
     if let Some(value) = headers.get(LAST_EVENT_ID).filter(|value| !value.is_empty()) {
-        last = Some(read("Last-Event-ID", value.to_str().unwrap_or_default())?);
+        last = wrong.keep(read("Last-Event-ID", value.to_str().unwrap_or_default()));
     }
-    Ok((wanted, last))
+    wrong.told().map(|()| (wanted, last))
 }
 
 /// One stream on its way.

@@ -71,6 +71,7 @@ fn part_of(text: &str) -> Result<Part<'_>, Error> {
     Ok(match text.split_once('.') {
         None if text == "start" => Part::Start,
         None if text == "people" => Part::People,
+        None if text == "providers" => Part::Providers,
         Some(("hours", name)) => Part::Hours(name),
         Some(("steps", name)) => Part::Step(name),
         _ => return Err(missing()),
@@ -185,7 +186,7 @@ fn part_page(
     let place = part.place();
     let path = format!("{PATH}/{}", draft.name);
     // What the text cannot be read with is told of it alone; what it says is checked as a whole.
-    let Findings { faults, warnings } = check(flow);
+    let Findings { faults, warnings, notes } = check(flow);
     let refused = !tried.faults.is_empty();
     let faults = if refused { &tried.faults } else { &faults };
     let here: Vec<&Fault> = faults.iter().filter(|fault| is_at(&fault.place, &place)).collect();
@@ -205,10 +206,11 @@ fn part_page(
         @if let Some(told) = &tried.clash { (clash_notice(visitor, draft, told)) }
         @if refused { p.notice.bad role="alert" { (icons::bad()) span { "Nothing was kept: " (parts::counted(i64::try_from(here.len()).unwrap_or(0), "fault", "faults")) ", each at its field." } } }
         @else if !here.is_empty() { p.notice.warn { (icons::alert()) span { "Kept in the draft. Before it can be a version: " (parts::counted(i64::try_from(here.len()).unwrap_or(0), "fault", "faults")) ", each at its field." } } }
-        @for fault in &here { @if fault.place == place && part != Part::People { p.notice.bad { (icons::bad()) span { "This part " (payload::safe(&fault.problem)) "." } } } }
+        @for fault in &here { @if fault.place == place && !part.is_field() { p.notice.bad { (icons::bad()) span { "This part " (payload::safe(&fault.problem)) "." } } } }
         @for warning in warnings.iter().filter(|warning| is_at(&warning.place, &place)) { p.notice.warn { (icons::alert()) span {
             code { (warning.place[place.len()..].trim_start_matches('.')) } " " (payload::safe(&warning.problem)) "."
         } } }
+        @for note in notes.iter().filter(|note| is_at(&note.place, &place)) { p.notice { (icons::info()) span { "As a text it is " (payload::safe(&note.problem)) "." } } }
         (losses(draft, flow, part))
         div.columns {
             section.card aria-labelledby="fields" {
@@ -241,6 +243,7 @@ fn part_page(
 fn titles(flow: &Flow, part: Part<'_>) -> (String, &'static str) {
     match part {
         Part::Start => ("Where it begins".to_owned(), "The first step of each kind of conversation."),
+        Part::Providers => ("Carriers".to_owned(), "Whose lines may follow this flow."),
         Part::People => ("People".to_owned(), "Whom this flow may ring, by name."),
         Part::Hours(name) => (format!("Hours: {name}"), "Steps that decide look at them by this name."),
         Part::Step(name) => {
@@ -279,9 +282,10 @@ fn leads_card(flow: &Flow, path: &str, name: &str) -> Markup {
 pub(super) fn place_link(path: &str, place: &str) -> Markup {
     let mut names = place.splitn(3, '.');
     let (first, second, rest) = (names.next().unwrap_or_default(), names.next(), names.next());
+    let first = first.split('[').next().unwrap_or_default();
     let part = match (first, second) {
         ("steps" | "hours", Some(name)) => Some(format!("{first}.{name}")),
-        ("start" | "people", _) => Some(first.to_owned()),
+        ("start" | "people" | "providers", _) => Some(first.to_owned()),
         _ => None,
     };
     let field = if part.as_deref() == Some("start") { second } else { rest };
@@ -325,7 +329,7 @@ fn heard(visitor: &Visitor, flow: &Flow, name: &str) -> Markup {
             div.card-head { h2 #heard { "What it comes to" } }
             p.hint { (told) }
             @if let Some(cause) = shown.cause { p.notice.warn { (icons::alert()) span { "It cannot be followed to its end: " (cause) "." } } }
-            ul.verbs { @for heard in &shown.heard { li { (payload::safe(heard)) } } }
+            ul.verbs { @for heard in shown.told() { li { (payload::safe(&heard)) } } }
             (documents(&shown))
         }
     }
@@ -343,9 +347,9 @@ fn begun(visitor: &Visitor, flow: &Flow, name: &str) -> (&'static str, Shown) {
         calls_today: Some(0),
         ..Caller::default()
     };
+    let carrier = flow.carrier(None).unwrap_or(Provider::Twilio);
     let shown = |flow: &Flow, start| {
-        let mut call =
-            Simulated::new(flow, Profile::bare(Phone::read(LINE)), caller, Provider::Twilio, visitor.now);
+        let mut call = Simulated::new(flow, Profile::bare(Phone::read(LINE)), caller, carrier, visitor.now);
         match start {
             Start::Call => call.call(),
             Start::Text => call.text("Hello"),
@@ -373,8 +377,8 @@ fn begun(visitor: &Visitor, flow: &Flow, name: &str) -> (&'static str, Shown) {
 pub(super) fn documents(shown: &Shown) -> Markup {
     html! {
         div.columns.even {
-            @for (carrier, document) in [("Twilio", &shown.twilio), ("Plivo", &shown.plivo)] {
-                div { p.hint { (carrier) } pre.payload tabindex="0" { (payload::safe(&indented(document))) } }
+            @for (carrier, document) in shown.documents() {
+                div { p.hint { (carrier.title()) } pre.payload tabindex="0" { (payload::safe(&indented(document))) } }
             }
         }
     }
@@ -707,6 +711,7 @@ mod tests {
             ("start.call", "/x/edit/start#call"),
             ("hours.office.open.mon", "/x/edit/hours.office#open"),
             ("people.ada", "/x/edit/people"),
+            ("providers[1]", "/x/edit/providers"),
         ] {
             let link = place_link("/x", place).into_string();
             assert!(link.contains(&format!("href=\"{to}")), "{link}");

@@ -192,6 +192,7 @@ fn verification(state: &State, visitor: &Visitor, event: &Event) -> Markup {
             div.card-head { h2 #verification { "Verification" } (pill(words::trust(signer).0, words::trust(signer).1)) }
             @match signer {
                 "unsigned" => p { "No signature came. Development takes that from this machine alone, and the event keeps the label for ever." },
+                "simulated" => p { "The console's phone made it up and signed it with the first secret of this provider; it went through the same checks as any other. Nothing leaves the house for it, and no figure counts it." },
                 "recovered" => p { "No webhook brought it. The provider's API told of it, asked with our own credentials over TLS." },
                 _ => {
                     p { "The signature matches: only who knows the secret could have sent these bytes." }

@@ -433,6 +433,7 @@ fn parts_card(
             ul.brief {
                 li { a href={ (path) "/edit/start" } { "Where it begins" } }
                 li { a href={ (path) "/edit/people" } { "People" } span.when { (flow.people.len()) } }
+                li { a href={ (path) "/edit/providers" } { "Carriers" } span.when { (flow.providers.iter().map(|provider| provider.title()).collect::<Vec<_>>().join(", ")) } }
                 @for name in flow.hours.keys() { li { a href={ (path) "/edit/hours." (name) } { "Hours: " (name) } } }
             }
             @if may { details open[tried.is_some()] { summary { "Add opening hours" }
@@ -488,7 +489,8 @@ fn trial(visitor: &Visitor, name: &str, number: Option<i32>, flow: &Flow, params
         ..Caller::default()
     };
     let profile = Profile::bare(Phone::read("+14155550199"));
-    let mut call = Simulated::new(flow, profile, caller, Provider::Twilio, visitor.now);
+    let mut call =
+        Simulated::new(flow, profile, caller, flow.carrier(None).unwrap_or(Provider::Twilio), visitor.now);
     let mut steps: Vec<(String, Shown)> = vec![("The call comes in".to_owned(), call.call())];
     let mut stuck = None;
     for line in given.lines().map(str::trim).filter(|line| !line.is_empty()).take(INPUTS) {

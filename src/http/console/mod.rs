@@ -24,6 +24,7 @@ mod overview;
 mod page;
 mod parts;
 mod payload;
+mod phone;
 mod refused;
 mod replay;
 mod search;
@@ -71,7 +72,10 @@ pub(super) fn router() -> Router<State> {
         .route("/console/accounts", get(accounts::list))
         .route("/console/accounts/{id}", get(accounts::show).post(accounts::reveal))
         .route("/console/lines", get(lines::list))
-        .route("/console/lines/{id}", get(lines::show))
+        .route("/console/lines/{id}", get(phone::show))
+        .route("/console/lines/{id}/call", post(phone::begin))
+        .route("/console/lines/{id}/call/{call}", post(phone::go_on))
+        .route("/console/lines/{id}/text", post(phone::text))
         .route("/console/lines/{id}/settings", get(line::show).post(line::change))
         .route("/console/lines/{id}/publish", get(line::plan).post(line::publish))
         .route("/console/lines/{id}/contacts", post(line::contact))

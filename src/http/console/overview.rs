@@ -31,12 +31,12 @@ SELECT floor(extract(epoch FROM at) / 3600)::bigint, code LIKE 'signature%', cou
 WHERE at >= $1 AND endpoint <> 'metrics' GROUP BY 1, 2";
 
 const CALLS_SQL: &str = "
-SELECT (SELECT count(*) FROM (SELECT FROM calls WHERE id >= uuid_floor($1) LIMIT 100001) one) AS now,
-       (SELECT count(*) FROM (SELECT FROM calls WHERE id >= uuid_floor($2) AND id < uuid_floor($1) LIMIT 100001) one) AS before";
+SELECT (SELECT count(*) FROM (SELECT FROM calls WHERE id >= uuid_floor($1) AND NOT simulated LIMIT 100001) one) AS now,
+       (SELECT count(*) FROM (SELECT FROM calls WHERE id >= uuid_floor($2) AND id < uuid_floor($1) AND NOT simulated LIMIT 100001) one) AS before";
 
 const TROUBLE_SQL: &str = "
 SELECT (SELECT count(*) FROM (SELECT FROM subscriptions WHERE status IN ('past_due', 'unpaid') LIMIT 1001) one) AS owed,
-       (SELECT count(*) FROM (SELECT FROM calls WHERE NOT ended AND last_seen_at < $1 LIMIT 1001) one) AS stuck,
+       (SELECT count(*) FROM (SELECT FROM calls WHERE NOT ended AND NOT simulated AND last_seen_at < $1 LIMIT 1001) one) AS stuck,
        (SELECT count(*) FROM rejections WHERE at >= $2 AND code LIKE 'signature%') AS forged,
        (SELECT event_id FROM event_work WHERE dead_at IS NULL ORDER BY event_id LIMIT 1) AS oldest";
 

@@ -354,7 +354,10 @@ fn problem_page(manner: Manner, id: Option<RequestId>, problem: &Problem, refuse
             h1 { (title) }
             p { (text) }
             @for (name, value) in more {
-                p.hint { @match name { "scope" => { "Scope: " }, "parameter" => { "Parameter: " }, _ => {} } code { (value) } }
+                p.hint { @if name == "scope" { "Scope: " } code { (value) } }
+            }
+            @for field in problem.more.get("fields").and_then(serde_json::Value::as_array).into_iter().flatten() {
+                p.hint { code { (field["name"].as_str().unwrap_or_default()) } ": " (field["reason"].as_str().unwrap_or_default()) }
             }
             p.actions { a.button.primary href="/console" { "To the overview" } " " a.button href="" { "Try again" } }
             @if let Some(id) = id { p.hint.foot { "Reference " code { (id.to_string()) } ", as in the log." } }

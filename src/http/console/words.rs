@@ -50,6 +50,7 @@ pub(super) fn headline(row: &Row) -> String {
         "unsigned" => {
             format!("{said} Nobody signed this: it was sent from this machine to the development service.")
         }
+        "simulated" => format!("{said} It was made up by this console's own phone, and really signed."),
         RECOVERED => format!("{said} No webhook brought it; it was found in the provider's list later."),
         _ => said,
     }
@@ -59,6 +60,7 @@ pub(super) fn headline(row: &Row) -> String {
 pub(super) fn trust(signed_by: &str) -> (Tone, &'static str) {
     match signed_by {
         "unsigned" => (Tone::Warn, "Unsigned"),
+        "simulated" => (Tone::Wait, "Simulated"),
         RECOVERED => (Tone::Plain, "Recovered"),
         _ => (Tone::Good, "Verified"),
     }

@@ -58,7 +58,8 @@ FROM (
           AND word.changed_at > before.changed_at)
 ) erased";
 
-const WISH_SQL: &str = "SELECT target FROM directives WHERE call = $1 ORDER BY at DESC LIMIT 1";
+/// Whom the agent wants rung that gives the call back at this turn.
+const WISH_SQL: &str = "SELECT target FROM directives WHERE call = $1 AND turn = $2 ORDER BY at DESC LIMIT 1";
 
 /// What is known of a contact before a text is answered.
 #[derive(Debug, sqlx::FromRow)]
@@ -71,8 +72,8 @@ pub(super) struct Known {
 }
 
 impl Desk {
-    /// A call as its own events tell; none where they cannot be read now.
-    pub(super) async fn fold(&self, key: &str, id: &str) -> Option<Going> {
+    /// A call at this turn as its own events tell; none where they cannot be read now.
+    pub(super) async fn fold(&self, key: &str, id: &str, turn: u8) -> Option<Going> {
         let since = self.clock.now() - UNSEEN;
         let rows = async {
             let rows: Vec<(Uuid, Option<Json<Value>>, bool)> = sqlx::query_as(FOLD_SQL)
@@ -81,8 +82,8 @@ impl Desk {
                 .bind(stored(key))
                 .fetch_all(&self.db)
                 .await?;
-            let wish: Option<String> =
-                sqlx::query_scalar(WISH_SQL).bind(stored(key)).fetch_optional(&self.db).await?;
+            let wish = sqlx::query_scalar(WISH_SQL).bind(stored(key)).bind(i16::from(turn));
+            let wish: Option<String> = wish.fetch_optional(&self.db).await?;
             Ok::<_, sqlx::Error>((rows, wish))
         };
         let (rows, wish) = match tokio::time::timeout(self.patience.database, rows).await {
@@ -94,17 +95,24 @@ impl Desk {
             Err(_) => return None,
         };
         let mut going = self.running.call(key).unwrap_or_else(Going::unknown);
+        // Another replica may have handed the call over since then.
+        let streams_now = going.streamed && going.turn == turn;
+        going.streamed = false;
         for (event, decision, streams) in rows {
             if let Some(decision) = decision.and_then(|json| Decision::read(&json.0)) {
                 if decision.turn == 0 {
                     let at = EventId::from(event).time();
                     going.began = Some(going.began.map_or(at, |known| known.min(at)));
                 }
+                if !decision.path.is_empty() {
+                    going.streamed = false; // what streamed was an earlier hand-over
+                }
                 going = going.after(&decision);
             }
             going.streamed |= streams;
         }
-        going.wished = wish.or(going.wished);
+        going.streamed |= streams_now;
+        going.wished = wish.map(|person| (turn, person)).or(going.wished);
         Some(going)
     }
 

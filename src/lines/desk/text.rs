@@ -197,7 +197,7 @@ impl Desk {
         } else if !message.from.is_full_number() {
             Some("a short code or a name")
         } else if message.from == message.to
-            || [Provider::Twilio, Provider::Plivo]
+            || Provider::CARRIERS
                 .into_iter()
                 .any(|provider| self.lines.line(provider, &message.from).is_some())
         {

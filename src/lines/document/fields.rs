@@ -342,6 +342,14 @@ pub(crate) const PEOPLE: [Field; 1] = [field(
     Takes::Texts { key: "Name", value: "Number" },
 )];
 
+/// For which carriers the flow is.
+pub(crate) const PROVIDERS: [Field; 1] = [field(
+    "providers",
+    "Carriers",
+    "twilio or plivo, for lines of that one alone. Empty is both; handing words to an agent over a socket needs twilio.",
+    Takes::List { example: "twilio" },
+)];
+
 /// Tests of a way; all that are given must hold.
 pub(crate) const TESTS: [Field; 9] = [
     field("open", "These hours are open", "", Takes::Hours),

@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 
 use super::{
     Flow,
-    fields::{Field, HOURS, PEOPLE, START, TESTS, Takes, kind},
+    fields::{Field, HOURS, PEOPLE, PROVIDERS, START, TESTS, Takes, kind},
     read::{Fault, read_json},
     write::json,
 };
@@ -24,6 +24,7 @@ pub(crate) const DAYS: [&str; 7] = ["mon", "tue", "wed", "thu", "fri", "sat", "s
 pub(crate) enum Part<'a> {
     Start,
     People,
+    Providers,
     Hours(&'a str),
     Step(&'a str),
 }
@@ -34,16 +35,21 @@ impl Part<'_> {
         match self {
             Self::Start => "start".to_owned(),
             Self::People => "people".to_owned(),
+            Self::Providers => "providers".to_owned(),
             Self::Hours(name) => format!("hours.{name}"),
             Self::Step(name) => format!("steps.{name}"),
         }
     }
 
-    /// Its table in a document as JSON; none where it is not there.
+    /// Whether it is a single field of the document, so that its form has one field of its own name.
+    pub(crate) fn is_field(self) -> bool {
+        matches!(self, Self::People | Self::Providers)
+    }
+
+    /// What stands there in a document as JSON; none where it is not there.
     fn of(self, document: &mut Value) -> Option<&mut Value> {
         match self {
-            // The people are one field, so that they are a table like a step's choices.
-            Self::Start | Self::People => document.get_mut(self.place()),
+            Self::Start | Self::People | Self::Providers => document.get_mut(self.place()),
             Self::Hours(name) => document["hours"].get_mut(name),
             Self::Step(name) => document["steps"].get_mut(name),
         }
@@ -54,6 +60,7 @@ impl Part<'_> {
         match self {
             Self::Start => Some(&START),
             Self::People => Some(&PEOPLE),
+            Self::Providers => Some(&PROVIDERS),
             Self::Hours(name) => flow.hours.contains_key(name).then_some(&HOURS),
             Self::Step(name) => Some(kind(flow.steps.get(name)?.kind())?.fields),
         }
@@ -64,10 +71,12 @@ impl Part<'_> {
 pub(crate) fn filled(flow: &Flow, part: Part<'_>) -> Option<Params> {
     let fields = part.fields(flow)?;
     let mut document = json(flow);
-    let mut table = part.of(&mut document)?.take();
-    if part == Part::People {
-        table = Value::from_iter([("people", table)]);
+    if part.is_field() {
+        let mut pairs = Vec::new();
+        fill("", fields, &document, &mut pairs);
+        return Some(pairs.into_iter().collect());
     }
+    let table = part.of(&mut document)?.take();
     let mut pairs = Vec::new();
     fill("", fields, &table, &mut pairs);
     Some(pairs.into_iter().collect())
@@ -144,19 +153,16 @@ fn of_day(spans: &Value, day: &str) -> String {
 pub(crate) fn with(flow: &Flow, part: Part<'_>, params: &Params) -> Result<Flow, Vec<Fault>> {
     let Some(fields) = part.fields(flow) else { return Err(vec![Fault::new(part.place(), "is not there")]) };
     let mut reader = Reader { params, place: String::new(), faults: Vec::new(), spans: Vec::new() };
-    if part != Part::People {
+    if !part.is_field() {
         reader.place = format!("{}.", part.place());
     }
-    let mut read = reader.table("", fields);
+    let read = reader.table("", fields);
     let mut document = json(flow);
-    if let Some(table) = part.of(&mut document) {
-        if part == Part::People {
-            *table = read.remove("people").unwrap_or_else(|| Map::new().into());
-        } else if let Value::Object(table) = table {
-            // What no form knows stays.
-            table.retain(|name, _| fields.iter().all(|field| field.name != name));
-            table.extend(read);
-        }
+    let table = if part.is_field() { Some(&mut document) } else { part.of(&mut document) };
+    if let Some(Value::Object(table)) = table {
+        // What no form knows stays.
+        table.retain(|name, _| fields.iter().all(|field| field.name != name));
+        table.extend(read);
     }
     let (mut faults, spans) = (reader.faults, reader.spans);
     let done = match document {

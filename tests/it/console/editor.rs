@@ -306,6 +306,11 @@ async fn beginning_people_and_hours_have_forms() {
     }
     editor.keep("/edit/hours.office", &[("remove", "yes")]).await;
     assert!(!editor.text().await.contains("[hours"));
+    editor.keep("/edit/providers", &[("providers", "twilio")]).await;
+    assert!(editor.text().await.contains("providers = [\"twilio\"]"));
+    assert!(!editor.get("/edit/steps.vm").await.text().contains("&lt;Speak"), "of one carrier alone");
+    editor.keep("/edit/providers", &[("providers", "")]).await;
+    assert!(!editor.text().await.contains("providers"));
     house.close().await;
 }
 

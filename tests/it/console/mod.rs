@@ -6,6 +6,7 @@ mod editor;
 mod lines;
 mod live;
 mod pages;
+mod phone;
 mod pictures;
 mod reading;
 mod signing;

@@ -3,17 +3,18 @@
 
 use std::path::PathBuf;
 
-use crate::house::House;
+use crate::house::{House, NewLine};
 
 use super::{at, browser::Browser, day, sign_in};
 
 /// The editor's pages, as [`super::editor::pages`] has them.
-const FLOW: [&str; 13] = [
+const FLOW: [&str; 14] = [
     "flow",
     "flow-version",
     "flow-text",
     "flow-start",
     "flow-people",
+    "flow-carriers",
     "flow-hours",
     "flow-menu",
     "flow-route",
@@ -45,6 +46,9 @@ async fn pictures() {
         shoot(&browser, &house, &folder, name, &path, &only).await;
     }
     day::live_through(&house).await;
+    // The day is longer than a session.
+    browser.go(&at(&house, "/console/sign-in")).await;
+    sign_in(&browser, &house, &[]).await;
     let id = |table: &'static str, prefix: &'static str, order: &'static str| {
         let db = house.db.clone();
         async move {
@@ -77,6 +81,7 @@ async fn pictures() {
     for (name, path) in &pages {
         shoot(&browser, &house, &folder, name, path, &only).await;
     }
+    phone(&browser, &house, &folder, &only).await;
     browser.screen(1440, 900).await;
     browser.go(&at(&house, "/console/refused")).await;
     browser.click("a.open").await;
@@ -87,6 +92,58 @@ async fn pictures() {
     }
     browser.close().await;
     house.close().await;
+}
+
+/// A line's page, and its phone in the middle of a call.
+async fn phone(browser: &Browser, house: &House, folder: &std::path::Path, only: &str) {
+    let menu = "schema = 1
+[start]
+call = \"menu\"
+[people]
+ada = \"+14155550142\"
+[steps.menu]
+do = \"ask\"
+text = \"Thanks for calling {line.name|us}. For bookings press 1 or say bookings. For directions press 2.\"
+speech = true
+choose = { 1 = \"bookings\", 2 = \"directions\" }
+none = \"vm\"
+[steps.bookings]
+do = \"ring\"
+to = [\"ada\"]
+missed = \"vm\"
+[steps.directions]
+do = \"say\"
+text = \"We are at 1 Harbor Street, beside the ferry.\"
+next = \"menu\"
+[steps.vm]
+do = \"voicemail\"
+text = \"Please leave a message after the tone.\"";
+    let line = NewLine {
+        provider: "twilio",
+        number: "+14155550197",
+        name: "Harbor Dental",
+        account: None,
+        flow: Some(menu),
+        settings: serde_json::json!({}),
+    };
+    house.set_up(&[line]).await;
+    browser.screen(1440, 900).await;
+    browser.go(&at(house, "/console/lines")).await;
+    browser.click("a.open").await;
+    let page = browser.here().await;
+    shoot(browser, house, folder, "line", &page, only).await;
+    browser.screen(1440, 900).await;
+    browser.go(&at(house, &page)).await;
+    browser.click("button.dial").await;
+    for (turns, button) in [(1, "press:2"), (2, "press:1")] {
+        let came = format!("return document.querySelectorAll('#phone .turn').length === {turns}");
+        browser.until(&came).await;
+        house.clock.advance(std::time::Duration::from_secs(7));
+        browser.click(&format!("#phone button[value=\"{button}\"]")).await;
+    }
+    browser.until("return document.querySelectorAll('#phone .turn').length === 3").await;
+    let call = browser.here().await;
+    shoot(browser, house, folder, "phone", &call, only).await;
 }
 
 /// The three that the README shows, as somebody sees them in a window.

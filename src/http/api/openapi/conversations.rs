@@ -3,10 +3,11 @@
 use serde_json::{Map, Value, json};
 
 use super::{
-    answer, id_parameter, problem,
+    answer, id_parameter, problems,
     schemas::{perhaps, text, whole},
     time_schema,
 };
+use crate::http::problem::Code;
 
 /// The schemas of the answers.
 pub(super) fn schemas() -> Map<String, Value> {
@@ -31,12 +32,13 @@ pub(super) fn schemas() -> Map<String, Value> {
             "owed": { "type": "array", "items": { "type": "object" } },
         },
     });
+    let document = json!({ "type": "string", "description": "empty where the flow is not for the carrier" });
     let shown = json!({
         "type": "object", "required": ["heard", "waits", "path", "twilio", "plivo"],
         "properties": {
             "heard": texts(), "waits": { "enum": ["answer", "ring", "message", "agent", "nothing"] },
             "path": texts(), "tests": tested, "effects": { "type": "array", "items": { "type": "object" } },
-            "variables": { "type": "object" }, "twilio": text(), "plivo": text(), "cause": perhaps(&text()),
+            "variables": { "type": "object" }, "twilio": document, "plivo": document, "cause": perhaps(&text()),
         },
     });
     let list = |item: Value| json!({ "type": "array", "items": item });
@@ -63,7 +65,7 @@ pub(super) fn simulate() -> Value {
         "properties": {
             "line": { "type": "string", "description": "our number: its flow and settings" },
             "toml": { "type": "string", "description": "a flow in place of the line's" },
-            "provider": { "enum": ["twilio", "plivo"] },
+            "provider": { "enum": ["twilio", "plivo"], "description": "one of the flow's `providers`; the first of them unless given" },
             "caller": { "type": "string", "description": "E.164; `anonymous` withholds it" },
             "text": { "type": "string", "description": "a text instead of a call" },
             "at": time_schema(),
@@ -84,6 +86,21 @@ pub(super) fn directive() -> Value {
             "target": { "type": "string", "pattern": "^[A-Za-z0-9_-]{1,40}$", "description": "a name, never a number" },
         },
     });
+    let mut responses = problems(
+        [
+            Code::KeyRequired,
+            Code::RateLimited,
+            Code::ParameterInvalid,
+            Code::BodyMalformed,
+            Code::BodyTimeout,
+            Code::BodyTooLarge,
+            Code::BadRequest,
+            Code::DatabaseUnavailable,
+            Code::Internal,
+        ]
+        .iter(),
+    );
+    responses["202"] = answer("As asked for", "application/json", "Directive");
     json!({
         "operationId": "directCall",
         "summary": "Whom an agent wants rung when it gives back the call that it was handed",
@@ -91,11 +108,6 @@ pub(super) fn directive() -> Value {
         "security": [{ "capability": [] }],
         "parameters": [id_parameter("the provider's id of the call")],
         "requestBody": { "required": true, "content": { "application/json": { "schema": schema } } },
-        "responses": {
-            "202": answer("As asked for", "application/json", "Directive"),
-            "400": problem("The body is not understood"),
-            "401": problem("No capability of this call"),
-            "503": problem("The database is away"),
-        },
+        "responses": responses,
     })
 }

@@ -73,14 +73,18 @@ pub(super) fn body(name: &str) -> Value {
                 "after": { "type": "string", "pattern": "^event_[0-7][0-9a-hjkmnp-tv-z]{25}$" },
             }),
         ),
-        "Publish" => object(
-            &[],
-            json!({
-                "flow": { "type": "string", "description": "its newest version, unless `number` says otherwise" },
-                "number": { "type": ["integer", "null"], "minimum": 1 },
-                "flow_version": { "type": ["integer", "null"], "description": "in place of `flow`; null is what is built in" },
-            }),
-        ),
+        "Publish" => {
+            let newest = json!({ "type": "string", "description": "its newest version, unless `number` says otherwise" });
+            let number = json!({ "type": ["integer", "null"], "minimum": 1, "maximum": i32::MAX });
+            let version = json!({ "type": ["integer", "null"], "minimum": 1, "description": "null is what is built in" });
+            let mut schema =
+                object(&[], json!({ "flow": newest, "number": number, "flow_version": version }));
+            schema["oneOf"] = json!([
+                { "required": ["flow"], "properties": { "flow_version": false } },
+                { "required": ["flow_version"], "properties": { "flow": false, "number": { "type": "null" } } },
+            ]);
+            schema
+        }
         "NewFlow" => {
             object(&["name"], json!({ "name": { "type": "string", "pattern": "^[A-Za-z0-9_-]{1,40}$" } }))
         }

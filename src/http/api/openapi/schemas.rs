@@ -21,8 +21,9 @@ pub(super) fn schemas() -> Map<String, Value> {
         ("Stats", stats()),
         ("Timeline", timeline()),
         ("Entitlement", entitlement()),
-        ("Replay", whole("replay", &[("event", text()), ("status", json!({ "const": "waiting" }))])),
+        ("ReplayedEvent", whole("replay", &[("event", text()), ("status", json!({ "const": "waiting" }))])),
         ("BulkReplay", bulk_replay()),
+        ("StoppedReplay", whole("replay", &[("id", text()), ("status", json!({ "const": "stopped" }))])),
         ("NewKey", made_key()),
         ("RevokedKey", whole("key", &[("id", text()), ("revoked_at", time_schema())])),
         ("Export", export()),
@@ -206,7 +207,10 @@ fn bulk_replay() -> Value {
         ],
     );
     schema["properties"]["next"] =
-        json!({ "type": "string", "description": "the starting_after of the next step" });
+        json!({ "type": "string", "description": "the starting_after of the next replay" });
+    schema["properties"]["id"] =
+        json!({ "type": "string", "description": "replay_…, where something is done" });
+    schema["properties"]["status"] = json!({ "enum": ["running", "done", "stopped"], "description": "while it is running, `replayed` grows at its id" });
     schema
 }
 
@@ -228,16 +232,20 @@ fn made_key() -> Value {
 
 fn problem() -> Value {
     json!({
-        "type": "object", "required": ["type", "title", "status", "code", "detail", "request_id"],
+        "type": "object", "required": ["type", "title", "status", "code", "detail", "instance", "request_id"],
         "properties": {
             "type": { "type": "string", "format": "uri-reference", "description": "a page that explains it" },
             "title": text(), "status": { "type": "integer" }, "code": text(), "detail": text(), "request_id": text(),
-            "parameter": { "type": "string", "description": "which one is not understood" },
-            "reason": { "type": "string", "description": "what is wrong with it" },
+            "instance": {
+                "type": "string", "format": "uri-reference",
+                "description": "the console's page of this refusal, where it was noted",
+            },
+            "hint": { "type": "string", "description": "what mends it" },
+            "reason": { "type": "string", "description": "what is missing, or in the way" },
             "scope": { "type": "string", "description": "which one the key lacks" },
             "fields": {
                 "type": "array", "description": "everything that is wrong with what was sent",
-                "items": { "type": "object", "required": ["place", "problem"], "properties": { "place": text(), "problem": text() } },
+                "items": { "type": "object", "required": ["name", "reason"], "properties": { "name": text(), "reason": text() } },
             },
         },
     })
@@ -249,6 +257,13 @@ pub(super) fn selection(resource: &Resource) -> Value {
         ("dry_run".to_owned(), json!({ "type": "boolean", "default": true, "description": "only count" })),
         ("limit".to_owned(), json!({ "type": "integer", "minimum": 1, "maximum": 10_000, "default": 1_000 })),
         ("starting_after".to_owned(), id_schema(resource)),
+        (
+            "rate".to_owned(),
+            json!({
+                "type": "integer", "minimum": 1, "maximum": 5_000, "default": 500,
+                "description": "most events that are put back in a second",
+            }),
+        ),
     ]);
     let mut narrow: Vec<String> = Vec::new();
     for (name, about) in TIMES {

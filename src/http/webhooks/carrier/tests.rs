@@ -8,7 +8,7 @@ use axum::{
 };
 use chrono::{DateTime, Utc};
 use secrecy::SecretString;
-use tokio_util::sync::CancellationToken;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::*;
 use crate::{
@@ -50,6 +50,7 @@ fn state() -> State {
         live: Live::new(db.clone(), intake.clone(), Arc::clone(&clock)),
         intake,
         stop: CancellationToken::new(),
+        tasks: TaskTracker::new(),
         presence: Presence::default(),
         clock: Arc::clone(&clock),
         origins: ["https://line.example".to_owned()].into(),
@@ -98,7 +99,7 @@ fn call() -> Verified<Twilio> {
 async fn answered(decide: impl Future<Output = Decided>) -> (StatusCode, String, String, String) {
     let state = state();
     let safe = || Answer::xml("<Response><Say>Sorry.</Say></Response>");
-    let response = answer(&state, &call(), decide, |_| {}, safe).await.unwrap();
+    let response = answer(&state, &call(), None, decide, |_| {}, safe).await.unwrap();
     let outcome = response.extensions().get::<Outcome>().unwrap();
     assert_eq!(outcome.label, "safe_document");
     let cause = outcome.cause.clone().unwrap();

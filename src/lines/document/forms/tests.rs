@@ -14,7 +14,7 @@ use crate::lines::document::{
 fn parts(flow: &Flow) -> Vec<Part<'_>> {
     let steps = flow.steps.keys().map(|name| Part::Step(name));
     let hours = flow.hours.keys().map(|name| Part::Hours(name));
-    [Part::Start, Part::People].into_iter().chain(steps).chain(hours).collect()
+    [Part::Start, Part::People, Part::Providers].into_iter().chain(steps).chain(hours).collect()
 }
 
 fn of(document: Value) -> Flow {
@@ -88,6 +88,7 @@ fn every_fault_is_told_at_its_field_and_all_of_them_at_once() {
             ],
         ),
         (Part::People, &[("people.0.key", "a b"), ("people.0.to", "+1")], &["people.a b: is no name"]),
+        (Part::Providers, &[("providers", "twilio\nstripe")], &["providers[1]: is neither twilio nor plivo"]),
         (Part::Step("none"), &[], &["steps.none: is not there"]),
     ] {
         let told: Vec<String> =
