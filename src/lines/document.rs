@@ -1,10 +1,14 @@
 //! A flow as its author writes it: a small document of steps that lead to each other.
 //!
 //! [`read`] makes it of TOML and tells every fault at once; [`check`] says what else a carrier, a caller or the law would
-//! refuse later; [`write`](mod@write) brings it into the one form in which it is kept. All are pure. What the steps do is
-//! the engine's business.
+//! refuse later; [`write`](mod@write) brings it into the one form in which it is kept. [`fields`] is the table that forms are
+//! made of, [`forms`] fills and reads them, and [`edit`] changes more than one part at once. All are pure. What the steps do
+//! is the engine's business.
 
 pub(crate) mod check;
+pub(crate) mod edit;
+pub(crate) mod fields;
+pub(crate) mod forms;
 pub(crate) mod hours;
 pub(crate) mod read;
 mod segments;

@@ -7,6 +7,7 @@ pub(crate) mod cache;
 pub(crate) mod decision;
 pub(crate) mod desk;
 pub(crate) mod document;
+pub(crate) mod draft;
 pub(crate) mod engine;
 mod guard;
 pub(crate) mod line;

@@ -27,6 +27,12 @@ pub(super) static SCRIPT: Asset = Asset {
     media_type: "text/javascript; charset=utf-8",
     bytes: include_bytes!("assets/console.js"),
 };
+/// What the forms of a flow load beside it.
+pub(super) static EDITOR: Asset = Asset {
+    name: "editor.js",
+    media_type: "text/javascript; charset=utf-8",
+    bytes: include_bytes!("assets/editor.js"),
+};
 pub(super) static ICON: Asset =
     Asset { name: "icon.svg", media_type: "image/svg+xml", bytes: include_bytes!("assets/icon.svg") };
 
@@ -57,15 +63,16 @@ pub(super) static PHONE_SCRIPT: Asset = Asset {
 };
 
 /// All of them.
-static ALL: [&Asset; 8] = [&STYLE, &SCRIPT, &ICON, &FONT, &MONO, &LICENCE, &PHONE_STYLE, &PHONE_SCRIPT];
+static ALL: [&Asset; 9] =
+    [&STYLE, &SCRIPT, &EDITOR, &ICON, &FONT, &MONO, &LICENCE, &PHONE_STYLE, &PHONE_SCRIPT];
 
 /// Their paths, in the same order.
-static PATHS: LazyLock<[String; 8]> =
+static PATHS: LazyLock<[String; 9]> =
     LazyLock::new(|| ALL.map(|asset| format!("/console/assets/{}", asset.file())));
 
-/// The style names the fonts' files, which have their hashes in them.
+/// The style, with the flow editor's behind it; it names the fonts' files, which have their hashes in them.
 static STYLE_TEXT: LazyLock<String> = LazyLock::new(|| {
-    let style = String::from_utf8_lossy(STYLE.bytes);
+    let style = format!("{}{}", include_str!("assets/console.css"), include_str!("assets/editor.css"));
     style.replace("geist.woff2", &FONT.file()).replace("geist-mono.woff2", &MONO.file())
 });
 
@@ -120,7 +127,7 @@ mod tests {
         let style = str::from_utf8(style).unwrap();
         assert!(style.contains(&FONT.file()) && style.contains(&MONO.file()), "fonts by their hashed names");
         assert!(!style.contains("url(http") && !style.contains("//fonts"), "no other host");
-        let small = STYLE.bytes.len() + SCRIPT.bytes.len() + FONT.bytes.len() + MONO.bytes.len();
+        let small = style.len() + SCRIPT.bytes.len() + FONT.bytes.len() + MONO.bytes.len();
         assert!(small < 100_000, "{small} bytes beside a page");
     }
 }

@@ -29,6 +29,7 @@ pub(super) enum Flash {
     /// A probe was sent, and answered with this status.
     Probed(u64),
     ReplayStopped,
+    DraftKept,
 }
 
 impl Flash {
@@ -50,6 +51,7 @@ impl Flash {
             "checked" => Self::Checked,
             "stopped" => Self::ReplayStopped,
             "probed" => Self::Probed(number.parse().ok()?),
+            "draft" => Self::DraftKept,
             _ => return None,
         })
     }
@@ -70,6 +72,7 @@ impl Flash {
             Self::Checked => "checked.".to_owned(),
             Self::Probed(status) => format!("probed.{status}"),
             Self::ReplayStopped => "stopped.".to_owned(),
+            Self::DraftKept => "draft.".to_owned(),
         }
     }
 
@@ -93,6 +96,7 @@ impl Flash {
             Self::ReplayStopped => "It is stopped before its next step.".to_owned(),
             Self::Probed(200) => "The probe was verified, kept and answered.".to_owned(),
             Self::Probed(status) => format!("The probe was answered with {status}."),
+            Self::DraftKept => "Kept in the draft.".to_owned(),
             Self::NothingChanged => "Nothing was changed: it was gone already.".to_owned(),
         }
     }

@@ -1,5 +1,5 @@
-//! What lines can be pointed at: versions, what is different between two, an editor for the next, and what callers of one
-//! would hear.
+//! What lines can be pointed at: versions, what is different between two, the draft of the next, and what callers of one would
+//! hear. The forms of the draft are in [`editor`].
 
 use axum::{
     extract::{Path, RawQuery, State as Extract},
@@ -10,6 +10,7 @@ use maud::{Markup, html};
 use serde_json::json;
 
 use super::{
+    editor,
     flash::Flash,
     icons, lists,
     page::{self, Section, token},
@@ -22,10 +23,14 @@ use crate::{
     http::{error::Error, state::State},
     lines::{
         document::{
-            Flow,
+            Flow, Step,
+            check::{Findings, check},
+            edit::reading,
+            fields::kind,
             read::{Fault, read},
             write::changes,
         },
+        draft::{self, Draft},
         engine::{Caller, Profile},
         line::Asked,
         manage::{self, Refused},
@@ -35,7 +40,7 @@ use crate::{
     provider::{Params, Provider},
 };
 
-const PATH: &str = "/console/flows";
+pub(super) const PATH: &str = "/console/flows";
 
 /// Most inputs of a call that is tried.
 const INPUTS: usize = 30;
@@ -84,11 +89,11 @@ pub(super) async fn add(Extract(state): Extract<State>, posted: Posted) -> Resul
     Ok(see_other(&format!("{PATH}/{name}")))
 }
 
-fn asked(visitor: &Visitor) -> Asked<'_> {
+pub(super) fn asked(visitor: &Visitor) -> Asked<'_> {
     Asked { by: &visitor.signed.caller.name, at: visitor.now }
 }
 
-/// `GET /console/flows/{name}`: a version of it, the newest unless a number is given.
+/// `GET /console/flows/{name}`: its draft, step by step; or a version, where a number is given.
 pub(super) async fn show(
     Extract(state): Extract<State>,
     Path(name): Path<String>,
@@ -100,7 +105,7 @@ pub(super) async fn show(
     page_of(&state, &visitor, &name, &params, None).await
 }
 
-/// `POST /console/flows/{name}`: keeps the text as a version, or shows each fault and its place.
+/// `POST /console/flows/{name}`: makes a version of the text, or else of the draft; or shows each fault and its place.
 pub(super) async fn save(
     Extract(state): Extract<State>,
     Path(name): Path<String>,
@@ -108,98 +113,341 @@ pub(super) async fn save(
 ) -> Result<Response, Error> {
     let Posted { visitor, params } = posted;
     visitor.needs(Scope::LinesWrite)?;
-    let text = params.get("toml").unwrap_or_default().replace("\r\n", "\n");
-    let done = match read(&text) {
-        Ok(flow) => {
-            let mut db = state.db.acquire().await?;
-            manage::push(&mut db, &name, &flow, asked(&visitor)).await
-        }
+    let mut db = state.db.acquire().await?;
+    let draft = draft::find(&mut db, &name).await?;
+    let text = params.get("toml").map(|text| text.replace("\r\n", "\n"));
+    let done = match text.as_ref().map_or_else(|| draft.flow(), |text| read(text)) {
+        Ok(flow) => draft::keep(&mut db, &name, params.get("seen"), &flow, asked(&visitor)).await,
         Err(faults) => Err(Refused::Faults(faults)),
     };
-    match done {
-        Ok((version, ..)) => {
-            let to = format!("{PATH}/{name}?number={}", version.number);
-            Ok(Flash::FlowSaved.on(visitor.way, see_other(&to)))
+    drop(db);
+    match (done, text) {
+        (Ok(Ok(_)), _) => Ok(Flash::FlowSaved.on(visitor.way, see_other(&format!("{PATH}/{name}#publish")))),
+        (Ok(Err(theirs)), Some(text)) => Ok(editor::text_page(&visitor, &theirs, Some(&text), &[])),
+        (Ok(Err(_)), None) => {
+            Err(Error::InTheWay("no version was made: the draft was changed since you opened it".to_owned()))
         }
-        Err(Refused::Faults(faults)) => {
-            page_of(&state, &visitor, &name, &Params::from_query(""), Some((&text, &faults))).await
+        (Err(Refused::Faults(faults)), Some(text)) => {
+            Ok(editor::text_page(&visitor, &draft, Some(&text), &faults))
         }
-        Err(refused) => Err(refused.into()),
+        (Err(Refused::Faults(faults)), None) => {
+            page_of(&state, &visitor, &name, &Params::from_query(""), Some((Adding::Nothing, "", &faults)))
+                .await
+        }
+        (Err(refused), _) => Err(refused.into()),
     }
 }
 
-async fn page_of(
+/// What was asked for and refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Adding {
+    Step,
+    Hours,
+    /// A version.
+    Nothing,
+}
+
+pub(super) async fn page_of(
     state: &State,
     visitor: &Visitor,
     name: &str,
     params: &Params,
-    tried: Option<(&str, &[Fault])>,
+    tried: Option<(Adding, &str, &[Fault])>,
 ) -> Result<Response, Error> {
     let number = |name: &str| params.get(name).and_then(|text| text.parse::<i32>().ok());
     let mut db = state.db.acquire().await?;
-    let versions = manage::versions(&mut db, name).await?;
-    let version = match number("number") {
-        Some(number) => Some(manage::version(&mut db, name, Some(number)).await?),
-        None => match versions.first() {
-            Some(newest) => Some(manage::version_of(&mut db, newest.id).await?),
-            None => None,
-        },
+    let draft = draft::find(&mut db, name).await?;
+    let (shown, with) = match number("number") {
+        Some(shown) => {
+            let with = match number("with") {
+                Some(with) => Some(manage::version(&mut db, name, Some(with)).await?),
+                None => None,
+            };
+            (Some(manage::version(&mut db, name, Some(shown)).await?), with)
+        }
+        None => (None, None),
     };
-    let with = match number("with") {
-        Some(number) => Some(manage::version(&mut db, name, Some(number)).await?),
-        None => None,
-    };
-    drop(db);
     // People's numbers may stand in the text.
     let people = visitor.may(Scope::PiiRead);
-    if people && version.is_some() {
+    if people && !draft.is_blank() {
         let (by, detail) = (&visitor.signed.caller.name, json!({ "flow": name }));
-        access::audit(&state.db, visitor.now, by, "pii.reveal", name, detail).await?;
+        access::audit(&mut *db, visitor.now, by, "pii.reveal", name, detail).await?;
     }
-    let flow = version.as_ref().and_then(|version| read(&version.doc).ok());
-    let body = html! {
-        (parts::crumbs("Flows", PATH))
-        (parts::head(name, &html! { @if let Some(version) = &version { "Version " (version.number) ", of " (parts::when(visitor, version.created_at)) ", by " (version.created_by) "." } @else { "It has no version yet." } }, &html! {}))
-        div.columns {
-            (editor(visitor, name, version.as_ref().filter(|_| people), tried))
-            (version_card(visitor, name, version.as_ref(), &versions))
-        }
-        @if let (Some(with), Some(flow)) = (with.as_ref().and_then(|with| read(&with.doc).ok().map(|flow| (with.number, flow))), &flow) {
-            section.card aria-labelledby="changes" {
-                div.card-head { h2 #changes { "From " (with.0) " to this one" } }
-                @for change in changes(&with.1, flow) { @if people { pre.payload tabindex="0" { (payload::safe(&change.told())) } } @else { p { code { (change.place) } } } }
-            }
-        }
-        @if let (true, Some(flow), Some(version)) = (people, &flow, &version) { (trial(visitor, name, version.number, flow, params)) }
+    drop(db);
+    let body = match &shown {
+        Some(shown) => version_page(state, visitor, &draft, shown, with.as_ref(), params),
+        None => draft_page(state, visitor, &draft, params, tried),
     };
     let status = if tried.is_some() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
     Ok(page::page_as(visitor, status, Section::Lines, "Flow", &body))
 }
 
-fn editor(
+/// A version, which never changes.
+fn version_page(
+    state: &State,
     visitor: &Visitor,
-    name: &str,
-    version: Option<&Stored>,
-    tried: Option<(&str, &[Fault])>,
+    draft: &Draft,
+    shown: &Stored,
+    with: Option<&Stored>,
+    params: &Params,
 ) -> Markup {
-    let may = visitor.may(Scope::LinesWrite);
-    let text = tried.map_or_else(|| version.map_or("", |version| version.doc.as_str()), |(text, _)| text);
+    let path = format!("{PATH}/{}", draft.name);
+    let people = visitor.may(Scope::PiiRead);
+    let flow = read(&shown.doc).ok();
+    let with = with.and_then(|with| Some((with.number, read(&with.doc).ok()?)));
     html! {
-        section.card aria-labelledby="text" {
-            div.card-head { h2 #text { "The document" } }
-            @if version.is_none() && tried.is_none() && !visitor.may(Scope::PiiRead) { p.hint { "People's numbers may stand in it: its text is shown with the scope pii:read." } }
-            @if let Some((_, faults)) = tried { div #faults role="alert" { p.notice.bad { (icons::bad()) span { "Nothing was kept." } }
-                ul { @for fault in faults { li { @if !fault.place.is_empty() { code { (fault.place) } ": " } (payload::safe(&fault.problem)) } } }
-            } }
-            form method="post" action={ (PATH) "/" (name) } { (token(visitor))
-                label { span { "TOML" } textarea name="toml" rows="28" spellcheck="false" readonly[!may] aria-describedby=[tried.map(|_| "faults")] { "\n" (text) } }
-                @if may { button.primary type="submit" { "Save as a new version" } }
+        (parts::crumbs(&draft.name, &path))
+        (parts::head(&format!("Version {}", shown.number), &html! { "Of " (parts::when(visitor, shown.created_at)) ", by " (shown.created_by) ". It never changes." }, &html! {}))
+        div.columns {
+            section.card aria-labelledby="text" {
+                div.card-head { h2 #text { "The document" } }
+                @if people {
+                    pre.payload.whole tabindex="0" { (payload::safe(&shown.doc)) }
+                    @if visitor.may(Scope::LinesWrite) { form method="post" action={ (path) "/text" } {
+                        (token(visitor)) input type="hidden" name="seen" value=(draft.seen()); input type="hidden" name="toml" value=(shown.doc);
+                        button type="submit" { "Make the draft this" }
+                    } }
+                } @else { p.hint { "People's numbers may stand in it: its text is shown with the scope pii:read." } }
+            }
+            div { (publish_card(state, visitor, shown)) (version_card(visitor, &path, Some(shown), &draft.versions)) }
+        }
+        @if let (Some((number, with)), Some(flow)) = (&with, &flow) { (changes_card(visitor, &format!("From {number} to this one"), with, flow)) }
+        @if let (true, Some(flow)) = (people, &flow) { (trial(visitor, &draft.name, Some(shown.number), flow, params)) }
+    }
+}
+
+fn changes_card(visitor: &Visitor, title: &str, before: &Flow, after: &Flow) -> Markup {
+    let changes = changes(before, after);
+    html! {
+        section.card aria-labelledby="changes" {
+            div.card-head { h2 #changes { (title) } span.count { (changes.len()) } }
+            @if changes.is_empty() { p.hint { "Nothing: both say the same." } }
+            @for change in &changes { @if visitor.may(Scope::PiiRead) { pre.payload tabindex="0" { (payload::safe(&change.told())) } } @else { p { code { (change.place) } } } }
+        }
+    }
+}
+
+/// The draft: its picture, its steps, and what can be done with it.
+fn draft_page(
+    state: &State,
+    visitor: &Visitor,
+    draft: &Draft,
+    params: &Params,
+    tried: Option<(Adding, &str, &[Fault])>,
+) -> Markup {
+    let path = format!("{PATH}/{}", draft.name);
+    let (people, may) =
+        (visitor.may(Scope::PiiRead), visitor.may(Scope::LinesWrite) && visitor.may(Scope::PiiRead));
+    let flow = draft.flow();
+    let findings = flow.as_ref().map(check).unwrap_or_default();
+    let faults: &[Fault] = flow.as_ref().err().map_or(&findings.faults, |faults| faults);
+    let newest = draft.versions.first();
+    let before =
+        newest.filter(|_| draft.differs()).and_then(|newest| Some((newest.number, read(&newest.doc).ok()?)));
+    html! {
+        (parts::crumbs("Flows", PATH))
+        (parts::head(&draft.name, &standing(visitor, draft), &html! { @if people && !draft.is_blank() { a.button href={ (path) "/text" } { "As text" } } }))
+        @if let Some(newer) = draft.overtaken() { p.notice.warn { (icons::alert()) span {
+            "Version " (newer.number) " was made by " (newer.created_by) " while this draft was written, which began from "
+            @if let Some(base) = draft.base { "version " (base) } @else { "nothing" } ". A version made of it takes that one's changes back: " a href={ (path) "?number=" (newer.number) } { "see version " (newer.number) } "."
+        } } }
+        @if let Some((Adding::Nothing, _, faults)) = tried { div #faults role="alert" { p.notice.bad { (icons::bad()) span { "No version was made: " (parts::counted(i64::try_from(faults.len()).unwrap_or(0), "fault", "faults")) " in the draft." } } } }
+        @if !faults.is_empty() { (faults_card(&path, faults)) }
+        @match &flow {
+            Ok(flow) => {
+                section.card aria-labelledby="picture" {
+                    div.card-head { h2 #picture { "How it goes" } @if people { a href={ (path) "/edit/start" } { "Where it begins" } } }
+                    (editor::draw(flow, &path, faults))
+                }
+                div.columns {
+                    div {
+                        (steps_card(&path, flow, &findings, people))
+                        @if may { (add_step(visitor, draft, &path, tried)) }
+                    }
+                    div {
+                        (draft_card(visitor, draft, &path, may, faults))
+                        @if let Some(newest) = newest { (publish_card(state, visitor, newest)) }
+                        (parts_card(visitor, draft, &path, flow, may, people, tried))
+                        (version_card(visitor, &path, None, &draft.versions))
+                    }
+                }
+                @if let Some((number, before)) = &before { (changes_card(visitor, &format!("From version {number} to the draft"), before, flow)) }
+                @if people { (trial(visitor, &draft.name, None, flow, params)) }
+            }
+            Err(_) if draft.is_blank() => {
+                (parts::empty(&icons::calls(), "What happens first when somebody calls?", &html! { "Choose the first step. Each step has a form, and leads to the next." }))
+                @if may { (add_step(visitor, draft, &path, tried)) p.links { a href={ (path) "/text" } { "Write it as text instead" } } }
+            }
+            Err(_) => {
+                (draft_card(visitor, draft, &path, may, faults))
+                p.links { a href={ (path) "/text" } { "Mend the text" } }
+                (version_card(visitor, &path, None, &draft.versions))
             }
         }
     }
 }
 
-fn version_card(visitor: &Visitor, name: &str, shown: Option<&Stored>, versions: &[Stored]) -> Markup {
+/// A sentence on how the draft and the versions stand.
+fn standing(visitor: &Visitor, draft: &Draft) -> Markup {
+    html! {
+        @match draft.versions.first() {
+            Some(newest) => { "Version " (newest.number) " is the newest, of " (parts::when(visitor, newest.created_at)) "." }
+            None => { "It has no version yet." }
+        }
+        @if let (true, Some((at, by))) = (draft.differs(), &draft.changed) { " The draft was changed by " (by) ", " (parts::when(visitor, *at)) "." }
+    }
+}
+
+fn faults_card(path: &str, faults: &[Fault]) -> Markup {
+    html! {
+        section.card.faulty aria-labelledby="wrong" {
+            div.card-head { h2 #wrong { "To be mended before it can be a version" } span.count { (faults.len()) } }
+            ul { @for fault in faults { li { (icons::bad()) span { @if !fault.place.is_empty() { (editor::place_link(path, &fault.place)) " " } (payload::safe(editor::problem(fault))) } } } }
+        }
+    }
+}
+
+/// The steps in the order of a call, each with its ways on.
+fn steps_card(path: &str, flow: &Flow, findings: &Findings, people: bool) -> Markup {
+    let at = |fault: &&Fault, name: &str| editor::is_at(&fault.place, &format!("steps.{name}"));
+    html! {
+        section.card aria-labelledby="steps" {
+            div.card-head { h2 #steps { "Steps" } span.count { (flow.steps.len()) } }
+            ol.steps { @for name in reading(flow) { @if let Some(step) = flow.steps.get(name) {
+                @let faults = findings.faults.iter().filter(|fault| at(fault, name)).count();
+                @let warnings: Vec<&Fault> = findings.warnings.iter().filter(|fault| at(fault, name)).collect();
+                li #{ "step-" (name) } {
+                    p.step-head {
+                        @if people { a href={ (path) "/edit/steps." (name) } { (name) } } @else { strong { (name) } }
+                        span.chip { (kind(step.kind()).map_or("", |kind| kind.title)) }
+                        @if faults > 0 { (parts::pill(parts::Tone::Bad, &parts::counted(i64::try_from(faults).unwrap_or(0), "fault", "faults"))) }
+                    }
+                    @if let (true, Some(words)) = (people, words_of(step)) { p.hint.quote { (payload::safe(words)) } }
+                    @for warning in warnings { p.hint { (icons::alert()) " " (payload::safe(&warning.problem)) } }
+                    @let edges = step.edges();
+                    @if !edges.is_empty() { ul.leads { @for edge in &edges { li { (payload::safe(&way_words(step, &edge.field))) " → " @if flow.steps.contains_key(edge.to) { a href={ "#step-" (edge.to) } { (edge.to) } } @else { span.gone { @if edge.to.is_empty() { "nothing yet" } @else { (payload::safe(edge.to)) ", which is not there" } } } } } } }
+                }
+            } } }
+        }
+    }
+}
+
+/// A way out of a step, as its form calls it.
+fn way_words(step: &Step, field: &str) -> String {
+    let label = || kind(step.kind()).and_then(|kind| kind.fields.iter().find(|known| known.name == field));
+    editor::way_word(field).unwrap_or_else(|| label().map_or(field, |field| field.label).to_owned())
+}
+
+/// What a step says, for who looks for it.
+fn words_of(step: &Step) -> Option<&str> {
+    match step {
+        Step::Say(say) => say.text.as_deref().or(say.play.as_deref()),
+        Step::Ask(ask) => ask.text.as_deref().or(ask.play.as_deref()),
+        Step::Voicemail(voicemail) => Some(&voicemail.text),
+        Step::Agent(agent) => agent.greet.as_deref(),
+        Step::Text(text) => Some(&text.body),
+        Step::End(end) => end.text.as_deref(),
+        Step::Route(_) | Step::Ring(_) => None,
+    }
+}
+
+fn add_step(visitor: &Visitor, draft: &Draft, path: &str, tried: Option<(Adding, &str, &[Fault])>) -> Markup {
+    let tried = tried.filter(|tried| tried.0 == Adding::Step);
+    html! {
+        section.card aria-labelledby="add" {
+            div.card-head { h2 #add { @if draft.is_blank() { "The first step" } @else { "Another step" } } }
+            form.inline method="post" action={ (path) "/add" } {
+                (token(visitor)) input type="hidden" name="seen" value=(draft.seen());
+                label { span { "What it does" } select name="do" { (editor::kinds()) } }
+                (name_field(tried.map(|tried| (tried.1, tried.2)), "greeting"))
+                button type="submit" { "Add it" }
+            }
+        }
+    }
+}
+
+fn name_field(tried: Option<(&str, &[Fault])>, example: &str) -> Markup {
+    let faults = tried.map_or(&[][..], |(_, faults)| faults);
+    html! {
+        div {
+            label { span { "Its name" } input name="name" required placeholder=(example) value=[tried.map(|(name, _)| name)] autocomplete="off" spellcheck="false" aria-invalid=[tried.map(|_| "true")] aria-describedby=[tried.map(|_| "name-fault")]; }
+            @if tried.is_some() { div.wrong #name-fault role="alert" { @for fault in faults { p { (icons::bad()) span { (payload::safe(&fault.problem)) "." } } } } }
+        }
+    }
+}
+
+/// What is done with the draft as a whole.
+fn draft_card(visitor: &Visitor, draft: &Draft, path: &str, may: bool, faults: &[Fault]) -> Markup {
+    let press = |action: &str, which: &str, class: Option<&str>, word: &str| {
+        html! {
+            form method="post" action={ (path) (action) } {
+                (token(visitor)) input type="hidden" name="seen" value=(draft.seen()); input type="hidden" name="which" value=(which);
+                button type="submit" class=[class] { (word) }
+            }
+        }
+    };
+    html! {
+        section.card aria-labelledby="draft" {
+            div.card-head { h2 #draft { "Draft" } @if draft.differs() { (parts::pill(parts::Tone::Wait, "Not a version yet")) } @else { (parts::pill(parts::Tone::Good, "As the newest version")) } }
+            @if draft.differs() { p { "Callers hear none of it until a version is made and a line is pointed at it." } }
+            @else { p { "Change a step, and it becomes a draft. Everybody who edits this flow shares it." } }
+            @if may && draft.changed.is_some() { div.actions {
+                @if draft.differs() && faults.is_empty() { (press("", "version", Some("primary"), "Make it a version")) }
+                @if draft.former.is_some() { (press("/draft", "undo", None, "Undo the last change")) }
+                @if draft.differs() && !draft.versions.is_empty() { (press("/draft", "discard", Some("danger"), "Discard the draft")) }
+            } }
+        }
+    }
+}
+
+/// Lines that could follow a version.
+fn publish_card(state: &State, visitor: &Visitor, version: &Stored) -> Markup {
+    let mut lines = state.lines.all();
+    lines.sort_by(|a, b| a.name.cmp(&b.name));
+    html! {
+        @if visitor.may(Scope::LinesWrite) { section.card aria-labelledby="publish" {
+            div.card-head { h2 #publish { "Publish version " (version.number) } }
+            @if lines.is_empty() { p.hint { "There is no line yet: " code { "smartline line add --help" } } }
+            ul.brief { @for line in lines.iter().take(50) { li {
+                @if line.flow_version == Some(version.id) { span { (payload::safe(&line.name)) } (parts::pill(parts::Tone::Good, "Follows it")) }
+                @else { a href={ "/console/lines/" (line.id) "/publish?version=" (version.id) } { "On " (payload::safe(&line.name)) } }
+            } } }
+        } }
+    }
+}
+
+/// The parts that are no steps.
+fn parts_card(
+    visitor: &Visitor,
+    draft: &Draft,
+    path: &str,
+    flow: &Flow,
+    may: bool,
+    people: bool,
+    tried: Option<(Adding, &str, &[Fault])>,
+) -> Markup {
+    let tried = tried.filter(|tried| tried.0 == Adding::Hours);
+    html! {
+        @if people { section.card aria-labelledby="parts" {
+            div.card-head { h2 #parts { "Beginning, people, hours" } }
+            ul.brief {
+                li { a href={ (path) "/edit/start" } { "Where it begins" } }
+                li { a href={ (path) "/edit/people" } { "People" } span.when { (flow.people.len()) } }
+                li { a href={ (path) "/edit/providers" } { "Carriers" } span.when { (flow.providers.iter().map(|provider| provider.title()).collect::<Vec<_>>().join(", ")) } }
+                @for name in flow.hours.keys() { li { a href={ (path) "/edit/hours." (name) } { "Hours: " (name) } } }
+            }
+            @if may { details open[tried.is_some()] { summary { "Add opening hours" }
+                form.stack method="post" action={ (path) "/add" } {
+                    (token(visitor)) input type="hidden" name="seen" value=(draft.seen());
+                    (name_field(tried.map(|tried| (tried.1, tried.2)), "office"))
+                    button type="submit" { "Add them" }
+                }
+            } }
+        } }
+    }
+}
+
+fn version_card(visitor: &Visitor, path: &str, shown: Option<&Stored>, versions: &[Stored]) -> Markup {
     html! {
         section.card aria-labelledby="versions" {
             div.card-head { h2 #versions { "Versions" } span.count { (versions.len()) } }
@@ -207,9 +455,9 @@ fn version_card(visitor: &Visitor, name: &str, shown: Option<&Stored>, versions:
             ol.timeline { @for version in versions.iter().take(50) { li {
                 span.dot { (icons::arrow()) }
                 div {
-                    p { a href={ (PATH) "/" (name) "?number=" (version.number) } { "Version " (version.number) } " · " (parts::counted(version.lines, "line", "lines")) }
+                    p { a href={ (path) "?number=" (version.number) } { "Version " (version.number) } " · " (parts::counted(version.lines, "line", "lines")) }
                     p.hint { (parts::when(visitor, version.created_at)) " by " (version.created_by)
-                        @if let Some(shown) = shown.filter(|shown| shown.number != version.number) { " · " a href={ (PATH) "/" (name) "?number=" (shown.number) "&with=" (version.number) "#changes" } { "Compare" } } }
+                        @if let Some(shown) = shown.filter(|shown| shown.number != version.number) { " · " a href={ (path) "?number=" (shown.number) "&with=" (version.number) "#changes" } { "Compare" } } }
                 }
             } } }
         }
@@ -232,7 +480,7 @@ fn input(text: &str) -> Option<Input> {
 }
 
 /// A call that nobody makes: each step with both documents. Nothing is sent and nothing is kept.
-fn trial(visitor: &Visitor, name: &str, number: i32, flow: &Flow, params: &Params) -> Markup {
+fn trial(visitor: &Visitor, name: &str, number: Option<i32>, flow: &Flow, params: &Params) -> Markup {
     let given = params.get("do").unwrap_or_default();
     let caller = Caller {
         number: Some(Phone::read("+14155550100")),
@@ -256,7 +504,7 @@ fn trial(visitor: &Visitor, name: &str, number: i32, flow: &Flow, params: &Param
         section.card aria-labelledby="trial" {
             div.card-head { h2 #trial { "What callers hear" } @if call.is_over() { (parts::pill(parts::Tone::Plain, "Over")) } }
             form.stack action={ (PATH) "/" (name) "#trial" } {
-                input type="hidden" name="number" value=(number);
+                @if let Some(number) = number { input type="hidden" name="number" value=(number); }
                 label { span { "What the caller does, a line each: press 1, say hello, wait, answer, message, hang-up" } textarea name="do" rows="4" spellcheck="false" { "\n" (given) } }
                 button type="submit" { "Walk through it" }
             }
@@ -264,9 +512,7 @@ fn trial(visitor: &Visitor, name: &str, number: i32, flow: &Flow, params: &Param
             ol { @for (what, shown) in &steps { li {
                 p { strong { (payload::safe(what)) } " " @for step in &shown.path { span.chip { (step) } " " } }
                 @for heard in &shown.heard { p { (payload::safe(heard)) } }
-                div.columns.even {
-                    @for (carrier, document) in shown.documents() { div { p.hint { (carrier.title()) } pre.payload tabindex="0" { (payload::safe(document)) } } }
-                }
+                (editor::documents(shown))
             } } }
         }
     }

@@ -9,6 +9,7 @@ mod accounts;
 mod assets;
 mod calls;
 mod chart;
+mod editor;
 mod event;
 mod events;
 mod flash;
@@ -89,6 +90,11 @@ pub(super) fn router() -> Router<State> {
         .route("/console/lines/{id}/contacts", post(line::contact))
         .route("/console/flows", get(flows::list).post(flows::add))
         .route("/console/flows/{name}", get(flows::show).post(flows::save))
+        .route("/console/flows/{name}/text", get(editor::text).post(editor::save_text))
+        .route("/console/flows/{name}/draft", post(editor::turn_back))
+        .route("/console/flows/{name}/add", post(editor::add))
+        .route("/console/flows/{name}/edit/{part}", get(editor::show).post(editor::save))
+        .route("/console/flows/{name}/steps/{step}", get(editor::arrange).post(editor::rearrange))
         .route("/console/setup", get(setup::setup))
         .route("/console/setup/check", post(setup::check))
         .route("/console/setup/probe", post(setup::probe))

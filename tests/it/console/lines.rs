@@ -16,7 +16,7 @@ text = \"Good day. Please leave a message.\"
 ";
 
 /// A line of this house; its path in the console.
-async fn line(house: &House) -> String {
+pub(super) async fn line(house: &House) -> String {
     let given = json!({ "provider": "twilio", "number": "+14155550150", "name": "Front desk", "zone": "America/New_York" });
     let ask = Ask::post("/api/v1/lines")
         .body("application/json", given.to_string())

@@ -25,6 +25,7 @@
 
 mod browser;
 mod day;
+mod editor;
 mod lines;
 mod live;
 mod manner;

@@ -5,7 +5,7 @@ use crate::house::{House, NewLine, Plan};
 use super::{Session, at, browser::Browser, day, open, plan, sign_in};
 
 /// Pages that there are without anything kept.
-const PAGES: [&str; 16] = [
+const PAGES: [&str; 17] = [
     "/console",
     "/console/events",
     "/console/refused",
@@ -19,6 +19,7 @@ const PAGES: [&str; 16] = [
     "/console/accounts",
     "/console/accounts?view=owing",
     "/console/lines",
+    "/console/flows",
     "/console/setup",
     "/console/settings",
     "/console/search?q=nothing",
@@ -39,6 +40,7 @@ async fn details(house: &House) -> Vec<String> {
         paths.push(refusal(house, code).await);
     }
     paths.push(line(house).await);
+    paths.extend(super::editor::pages(house).await);
     paths
 }
 

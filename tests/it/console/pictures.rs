@@ -7,6 +7,24 @@ use crate::house::{House, NewLine};
 
 use super::{at, browser::Browser, day, sign_in};
 
+/// The editor's pages, as [`super::editor::pages`] has them.
+const FLOW: [&str; 14] = [
+    "flow",
+    "flow-version",
+    "flow-text",
+    "flow-start",
+    "flow-people",
+    "flow-carriers",
+    "flow-hours",
+    "flow-menu",
+    "flow-route",
+    "flow-ring",
+    "flow-agent",
+    "flow-arrange",
+    "flow-whole",
+    "flow-whole-menu",
+];
+
 #[tokio::test]
 #[ignore = "makes pictures for people, by script/screenshots"]
 #[expect(clippy::disallowed_methods, reason = "where the pictures go is said by the script that makes them")]
@@ -24,6 +42,9 @@ async fn pictures() {
     sign_in(&browser, &house, &[]).await;
     shoot(&browser, &house, &folder, "empty-overview", "/console", &only).await;
     shoot(&browser, &house, &folder, "empty-calls", "/console/calls", &only).await;
+    for (name, path) in FLOW.into_iter().zip(super::editor::pages(&house).await) {
+        shoot(&browser, &house, &folder, name, &path, &only).await;
+    }
     day::live_through(&house).await;
     // The day is longer than a session.
     browser.go(&at(&house, "/console/sign-in")).await;

@@ -232,7 +232,8 @@ fn hours() -> impl Strategy<Value = Hours> {
 
 const DAYS: [&str; 7] = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
 
-fn flow() -> impl Strategy<Value = Flow> {
+/// Any document.
+pub(crate) fn flow() -> impl Strategy<Value = Flow> {
     let start = (name(), option::of(name()), option::of(name()));
     let people = btree_map(name(), words(), 0..3);
     let steps = btree_map(name(), step(), 1..5);
