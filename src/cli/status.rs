@@ -77,10 +77,11 @@ impl Status {
                     let ago = format!("{} ago", span(self.now - at));
                     format!("{:<16} {:<24} {ago:<12} {kind}", endpoint.name(), at.format("%F %T"))
                 }
-                None => {
-                    let days = SEEN_WITHIN.num_days();
-                    format!("{:<16} none within {days} days and {SEEN_AMONG} events", endpoint.name())
-                }
+                None => format!(
+                    "{:<16} none within {} days and {SEEN_AMONG} events",
+                    endpoint.name(),
+                    SEEN_WITHIN.num_days()
+                ),
             });
         }
         let Backlog { pending, oldest, dead } = self.backlog;
