@@ -142,6 +142,7 @@ impl App {
         let intake = Intake::new(limits.waiting);
         let live = Live::new(db.clone(), intake.clone(), Arc::clone(&clock));
         tasks.spawn(live.clone().run(stop.clone()));
+        let apis = Arc::new(config.apis);
         let state = State::new(Shared {
             db: db.clone(),
             intake,
@@ -167,7 +168,7 @@ impl App {
             api_key: config.api_key,
             media_dir: config.media_dir.clone(),
             https,
-            console: Console::new(Arc::clone(&clock), config.set),
+            console: Console::new(Arc::clone(&clock), config.set, Arc::clone(&apis)),
         });
         let spool = SpoolPlan {
             directory: config.spool_dir,
@@ -181,7 +182,7 @@ impl App {
             retention: config.retention,
             metrics: state.metrics.clone(),
         };
-        let (apis, bell) = (Arc::new(config.apis), Bell::default());
+        let bell = Bell::default();
         let sender = Sender::new(Parts {
             db: db.clone(),
             bell: bell.clone(),
@@ -378,7 +379,7 @@ impl App {
         self.tasks.spawn(drain.run(stop));
     }
 
-    /// Starts what keeps the lines in memory up to date.
+    /// Starts what keeps the lines in memory, and what they had today, up to date.
     fn follow_lines(&self) {
         let follower = Follower {
             lines: self.state.lines.clone(),
@@ -387,6 +388,16 @@ impl App {
             clock: Arc::clone(&self.clock),
         };
         self.tasks.spawn(follower.run(self.stop.clone()));
+        self.tasks.spawn(Arc::clone(&self.state.desk).share_days(self.stop.clone()));
+    }
+
+    /// Tells the other processes what lines had today, and hears it of them, as [`serve`](Self::serve) does every few
+    /// seconds.
+    ///
+    /// # Errors
+    /// What the database raises.
+    pub async fn share_days(&self) -> sqlx::Result<()> {
+        self.state.desk.share_days_once().await
     }
 
     /// Starts what hears what other processes have done, and tells them of this one's.

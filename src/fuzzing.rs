@@ -160,7 +160,7 @@ pub fn flow_faults(toml: &str) -> Vec<String> {
             let mut faults = document::check::check(&flow).faults;
             if faults.is_empty() {
                 let profile = Profile::bare(Phone::read("+14155550199"));
-                for provider in [Provider::Twilio, Provider::Plivo] {
+                for provider in Provider::CARRIERS {
                     faults.extend(rendered::faults(&flow, &profile, provider));
                 }
             }

@@ -74,6 +74,9 @@ pub(crate) struct Account {
 impl Row for Account {
     const LOAD_SQL: &'static str = "SELECT to_jsonb(t) FROM accounts t WHERE key = ANY ($1)";
 
+    const ADD_SQL: &'static str =
+        "INSERT INTO accounts SELECT * FROM jsonb_populate_recordset(NULL::accounts, $1)";
+
     const STORE_SQL: &'static str = "
 INSERT INTO accounts SELECT * FROM jsonb_populate_recordset(NULL::accounts, $1)
 ON CONFLICT (key) DO UPDATE SET (id, email, name, phone, reference, line, checkout, payment_status, checked_out_at,
@@ -202,6 +205,9 @@ pub(crate) struct Subscribed {
 
 impl Row for Subscribed {
     const LOAD_SQL: &'static str = "SELECT to_jsonb(t) FROM subscriptions t WHERE key = ANY ($1)";
+
+    const ADD_SQL: &'static str =
+        "INSERT INTO subscriptions SELECT * FROM jsonb_populate_recordset(NULL::subscriptions, $1)";
 
     const STORE_SQL: &'static str = "
 INSERT INTO subscriptions SELECT * FROM jsonb_populate_recordset(NULL::subscriptions, $1)
@@ -337,6 +343,9 @@ pub(crate) struct Invoiced {
 
 impl Row for Invoiced {
     const LOAD_SQL: &'static str = "SELECT to_jsonb(t) FROM invoices t WHERE key = ANY ($1)";
+
+    const ADD_SQL: &'static str =
+        "INSERT INTO invoices SELECT * FROM jsonb_populate_recordset(NULL::invoices, $1)";
 
     const STORE_SQL: &'static str = "
 INSERT INTO invoices SELECT * FROM jsonb_populate_recordset(NULL::invoices, $1)

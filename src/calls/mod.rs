@@ -6,7 +6,7 @@ pub(crate) mod row;
 #[cfg(test)]
 mod tests;
 
-use std::time::Duration;
+use std::{collections::HashMap, time::Duration};
 
 use chrono::{DateTime, Utc};
 use sqlx::{PgConnection, PgExecutor, PgPool, types::Json};
@@ -53,6 +53,17 @@ pub(crate) fn missed_key(call: &str) -> String {
 pub(crate) async fn ended(db: &mut PgConnection, keys: &[String]) -> sqlx::Result<Vec<Call>> {
     let calls: Vec<Json<Call>> = sqlx::query_scalar(ENDED_SQL).bind(keys).fetch_all(db).await?;
     Ok(calls.into_iter().map(|call| call.0).collect())
+}
+
+const LINES_SQL: &str = "SELECT key, line FROM calls WHERE key = ANY ($1) AND line IS NOT NULL";
+
+/// Our numbers in these calls, by the call's key.
+///
+/// # Errors
+/// What the database raises.
+pub(crate) async fn lines(db: &mut PgConnection, keys: &[String]) -> sqlx::Result<HashMap<String, String>> {
+    let lines: Vec<(String, String)> = sqlx::query_as(LINES_SQL).bind(keys).fetch_all(db).await?;
+    Ok(lines.into_iter().collect())
 }
 
 /// Notes whether the caller of a missed call was written to.

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use sqlx::PgConnection;
 
 use super::{
-    database,
+    calls, database,
     error::{Error, note, print},
     line::{listed, published, refused},
 };
@@ -50,10 +50,15 @@ pub(super) struct Args {
 #[derive(Debug, clap::Subcommand)]
 enum Command {
     /// Tell everything that is wrong with flows, and where; exit code 1 if there is anything
+    ///
+    /// The calls that are saved beside a flow are made again: what is heard otherwise is a fault.
     Check {
         /// Files; `-` is stdin
         #[arg(required = true)]
         files: Vec<PathBuf>,
+        /// Save what is heard now in place of what was
+        #[arg(long)]
+        accept: bool,
     },
     /// Write a flow in its canonical form, without comments
     Format {
@@ -78,6 +83,9 @@ enum Command {
         /// Point the line at it
         #[arg(long, requires = "line")]
         publish: bool,
+        /// Keep it though calls that are saved beside it are heard otherwise
+        #[arg(long)]
+        anyway: bool,
     },
     /// Write a version of a flow as TOML
     Pull {
@@ -107,7 +115,7 @@ enum Command {
 pub(super) async fn run(args: Args, clock: &dyn Clock) -> Result<ExitCode, Error> {
     let json = args.json;
     match args.command {
-        Command::Check { files } => check_files(&files, json, clock),
+        Command::Check { files, accept } => check_files(&files, accept, json, clock),
         Command::Format { file, write, check } => format(&file, write, check),
         command => {
             let mut db = database::connect().await?;
@@ -116,11 +124,17 @@ pub(super) async fn run(args: Args, clock: &dyn Clock) -> Result<ExitCode, Error
     }
 }
 
-fn check_files(files: &[PathBuf], json: bool, clock: &dyn Clock) -> Result<ExitCode, Error> {
+fn check_files(files: &[PathBuf], accept: bool, json: bool, clock: &dyn Clock) -> Result<ExitCode, Error> {
     let mut well = true;
-    for file in files {
+    for file in files.iter().filter(|file| !calls::is(file)) {
         let text = text_of(file)?;
-        let (flow, findings) = look(&text);
+        let (flow, mut findings) = look(&text);
+        if let Some(flow) = flow.as_ref().filter(|_| findings.faults.is_empty()) {
+            if accept {
+                accept_calls(file, flow)?;
+            }
+            findings.faults = differences(file, flow)?;
+        }
         well &= findings.faults.is_empty();
         let name = file.display().to_string();
         if json {
@@ -130,6 +144,20 @@ fn check_files(files: &[PathBuf], json: bool, clock: &dyn Clock) -> Result<ExitC
         }
     }
     Ok(if well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// What is heard otherwise than in the calls that are saved beside a flow.
+fn differences(file: &Path, flow: &Flow) -> Result<Vec<Fault>, Error> {
+    Ok(calls::beside(file)?.iter().filter_map(|call| call.difference(flow)).collect())
+}
+
+/// Saves what is heard now.
+fn accept_calls(file: &Path, flow: &Flow) -> Result<(), Error> {
+    let mut saved = calls::beside(file)?;
+    for call in &mut saved {
+        call.talk = call.again(flow).map_err(|why| Error::Failed(format!("call {}: {why}", call.name)))?;
+    }
+    if saved.is_empty() { Ok(()) } else { calls::write(file, &saved) }
 }
 
 fn format(file: &Path, write: bool, check: bool) -> Result<ExitCode, Error> {
@@ -163,12 +191,21 @@ async fn with_database(
 ) -> Result<(), Error> {
     let asked = Asked { by: "command line", at: clock.now() };
     match command {
-        Command::Push { flow, file, line, .. } => {
+        Command::Push { flow, file, line, anyway, .. } => {
             let document = flow_in(&file, &text_of(&file)?)?;
+            // A document with faults is told them below, and nobody calls it.
+            let calls = !anyway && check(&document).faults.is_empty();
+            let different = if calls { differences(&file, &document)? } else { Vec::new() };
+            if !different.is_empty() {
+                return Err(Error::Failed(format!(
+                    "callers would hear something else; --anyway keeps it, `flow check --accept` saves what they hear now\n{}",
+                    listed(&different)
+                )));
+            }
             manage::add_flow(db, &flow, asked).await.map_err(refused)?;
-            let (version, new, warnings) =
+            let (version, new, findings) =
                 manage::push(db, &flow, &document, asked).await.map_err(refused)?;
-            pushed(&version, new, &warnings, json)?;
+            pushed(&version, new, &findings, json)?;
             if let Some(line) = line {
                 let done = manage::publish(db, &line, Target::Version(version.id), asked).await;
                 published(&done.map_err(refused)?, json)?;
@@ -213,14 +250,18 @@ fn row(version: &Stored) -> Value {
     })
 }
 
-fn pushed(version: &Stored, new: bool, warnings: &[Fault], json: bool) -> Result<(), Error> {
+fn pushed(version: &Stored, new: bool, findings: &Findings, json: bool) -> Result<(), Error> {
     if json {
         let mut told = row(version);
-        (told["new"], told["warnings"]) = (new.into(), json!(warnings));
+        told["new"] = new.into();
+        (told["warnings"], told["notes"]) = (json!(findings.warnings), json!(findings.notes));
         return print(&told.to_string());
     }
-    for warning in warnings {
+    for warning in &findings.warnings {
         note(&format!("warning: {warning}"));
+    }
+    for worth in &findings.notes {
+        note(&format!("note: {worth}"));
     }
     let what = if new { "is new" } else { "was there already" };
     print(&format!("{} {} {what}", version.flow, version.number))
@@ -283,7 +324,7 @@ fn look(text: &str) -> (Option<Flow>, Findings) {
             let findings = check(&flow);
             (Some(flow), findings)
         }
-        Err(faults) => (None, Findings { faults, warnings: Vec::new() }),
+        Err(faults) => (None, Findings { faults, ..Findings::default() }),
     }
 }
 
@@ -293,7 +334,8 @@ fn as_json(name: &str, flow: Option<&Flow>, findings: &Findings, clock: &dyn Clo
         hours.into_iter().map(|(name, told)| (name.to_owned(), told.into())).collect();
     json!({
         "file": name, "ok": findings.faults.is_empty(), "steps": flow.map(|flow| flow.steps.len()),
-        "faults": findings.faults, "warnings": findings.warnings, "hours": hours,
+        "faults": findings.faults, "warnings": findings.warnings, "notes": findings.notes,
+        "hours": hours,
     })
 }
 
@@ -305,9 +347,11 @@ fn as_text(name: &str, flow: Option<&Flow>, findings: &Findings, clock: &dyn Clo
     };
     let faults = findings.faults.iter().map(|fault| format!("  {fault}"));
     let warnings = findings.warnings.iter().map(|warning| format!("  warning: {warning}"));
+    let notes = findings.notes.iter().map(|note| format!("  note: {note}"));
     let hours = if findings.faults.is_empty() { openings(flow, clock) } else { Vec::new() };
     let hours = hours.into_iter().map(|(name, told)| format!("  hours {name}: {told}"));
-    let lines: Vec<String> = [title].into_iter().chain(faults).chain(warnings).chain(hours).collect();
+    let lines: Vec<String> =
+        [title].into_iter().chain(faults).chain(warnings).chain(notes).chain(hours).collect();
     lines.join("\n")
 }
 
@@ -334,10 +378,12 @@ mod tests {
     fn the_examples_have_neither_faults_nor_warnings() {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/flows");
         let mut seen = 0;
-        for file in fs::read_dir(folder).unwrap() {
-            let file = file.unwrap().path();
-            let (_, findings) = look(&text_of(&file).unwrap());
-            assert_eq!(findings, Findings::default(), "{}", file.display());
+        let files = fs::read_dir(folder).unwrap().map(|file| file.unwrap().path());
+        for file in files.filter(|file| !calls::is(file)) {
+            let (flow, findings) = look(&text_of(&file).unwrap());
+            assert!(!calls::beside(&file).unwrap().is_empty(), "{}", file.display());
+            assert_eq!(differences(&file, &flow.unwrap()).unwrap(), [], "{}", file.display());
+            assert_eq!((findings.faults, findings.warnings), (Vec::new(), Vec::new()), "{}", file.display());
             seen += 1;
         }
         assert_eq!(seen, 6);

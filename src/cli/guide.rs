@@ -3,15 +3,16 @@
 use std::{fmt::Write as _, path::Path};
 
 use super::{
-    consoles::{Account, Numbers, Plan, Wanted},
     database,
     error::{Error, note, print},
     setup,
 };
 use crate::{
     config::{Apis, Environment},
+    consoles::{self, Account, Plan, Wanted},
     domain::clock::Clock,
     inbox::overview,
+    lines::NO_EMERGENCY,
     provider::{Endpoint, Provider, explain::secret_variable, stripe::object::TYPES},
 };
 
@@ -80,15 +81,10 @@ async fn consoles(environment: &Environment, origin: &str) -> Vec<(Provider, Con
     let Ok(apis) = Apis::read(environment) else { return Vec::new() };
     let mut all = Vec::new();
     for provider in Provider::ALL.into_iter().filter(|provider| apis.missing(*provider).is_empty()) {
-        let wanted = Wanted {
-            origin: origin.to_owned(),
-            fallback: None,
-            numbers: Numbers::All,
-            app: setup::app(environment, provider),
-        };
+        let wanted = Wanted::all(apis.of(provider), origin);
         for name in &apis.of(provider).accounts {
             let Ok(mut account) = Account::new(provider, apis.of(provider), name) else { continue };
-            match setup::plan(&mut account, &wanted).await {
+            match consoles::plan(&mut account, &wanted).await {
                 Ok(plan) => all.push((provider, Console { account: name.clone(), plan })),
                 Err(trouble) => note(&format!("note: {} {name}: {trouble}", provider.name())),
             }
@@ -123,8 +119,8 @@ impl Known<'_> {
 
     fn text(&self) -> String {
         let mut text = format!(
-            "# Webhooks of SmartLine at {}\n\nA tick says that it was seen by `smartline guide`. `smartline setup --all` does sections 1 to 3 by itself.\n",
-            self.origin
+            "# Webhooks of SmartLine at {}\n\nA tick says that it was seen by `smartline guide`. `smartline setup --all` does sections 1 to 3 by itself.\n\n{}\n",
+            self.origin, NO_EMERGENCY
         );
         self.stripe(&mut text);
         self.twilio(&mut text);

@@ -12,6 +12,7 @@ use super::{
 use crate::{
     domain::clock::Clock,
     lines::{
+        NO_EMERGENCY,
         document::read::Fault,
         line::{Asked, Line, Settings},
         manage::{self, Published, Refused, Target},
@@ -42,6 +43,7 @@ enum Command {
     /// Show all lines
     List,
     /// Add a number
+    #[command(after_help = NO_EMERGENCY)]
     Add {
         /// twilio or plivo
         provider: String,

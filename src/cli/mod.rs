@@ -4,8 +4,8 @@
 //! command was written wrongly. Secrets are read from the environment, `.env`, stdin or the file that `dev` leaves,
 //! never from an option, where the process list and the shell's history would show them.
 
+mod calls;
 mod client;
-mod consoles;
 mod contact;
 mod database;
 mod dev;
@@ -28,10 +28,9 @@ mod outbox;
 mod rebuild;
 mod reconcile;
 mod replay;
-mod request;
-mod samples;
 mod send;
 mod serve;
+mod set;
 mod setup;
 mod shell;
 mod sign;

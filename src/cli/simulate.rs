@@ -11,7 +11,7 @@ use chrono::{DateTime, Utc};
 use serde_json::json;
 
 use super::{
-    database,
+    calls, database,
     error::{Error, note, print},
 };
 use crate::{
@@ -21,9 +21,9 @@ use crate::{
         cache::Lines,
         desk::profile,
         document::{Flow, check::check, read::read},
-        engine::{Caller, Profile},
-        is_withheld,
-        simulate::{Input, Shown, Simulated, Waits, default_flow},
+        engine::Profile,
+        saved::{CALLER, Saved, does},
+        simulate::{Input, Shown, Waits, default_flow},
     },
     provider::Provider,
 };
@@ -39,6 +39,7 @@ use crate::{
 #[command(after_help = "Examples:
   smartline simulate --flow examples/flows/office.toml
   smartline simulate --line +14155550199 --xml
+  smartline simulate --flow office.toml --at 2026-12-01T15:00:00Z --save \"a booking\"
   echo 1 | smartline simulate --flow examples/flows/office.toml --at 2026-12-01T15:00:00Z")]
 pub(super) struct Args {
     /// Our number: its published flow and settings, from the database
@@ -47,11 +48,11 @@ pub(super) struct Args {
     /// A flow's file; without it and --line, the built-in default
     #[arg(long)]
     flow: Option<PathBuf>,
-    /// The carrier, where there is a difference
-    #[arg(long, value_parser = ["twilio", "plivo"], default_value = "twilio")]
-    provider: String,
+    /// The carrier, where there is a difference [default: the first of the flow's providers]
+    #[arg(long, value_parser = ["twilio", "plivo"])]
+    provider: Option<String>,
     /// Who calls; `anonymous` withholds the number
-    #[arg(long, default_value = "+14155550100")]
+    #[arg(long, default_value = CALLER)]
     caller: String,
     /// Send a text instead of calling
     #[arg(long)]
@@ -65,6 +66,9 @@ pub(super) struct Args {
     /// The address of an agent, without a line
     #[arg(long)]
     agent: Option<String>,
+    /// Keep the call under this name beside the flow's file, for `flow check` and `flow push`
+    #[arg(long, value_name = "NAME", requires = "flow")]
+    save: Option<String>,
     /// Show both documents of each step
     #[arg(long)]
     xml: bool,
@@ -76,23 +80,16 @@ pub(super) struct Args {
 /// Plays the phone.
 pub(super) async fn run(args: Args, clock: &dyn Clock) -> Result<ExitCode, Error> {
     let now = args.at.unwrap_or_else(|| clock.now());
-    let provider = if args.provider == "plivo" { Provider::Plivo } else { Provider::Twilio };
-    let (flow, profile) = called(&args, provider, now).await?;
-    let number = Phone::read(&args.caller);
-    let caller = Caller {
-        number: (!is_withheld(&number)).then_some(number),
-        seen: Some(0),
-        calls_today: Some(0),
-        ..Caller::default()
-    };
-    let mut call = Simulated::new(&flow, profile, caller, provider, now);
-    if let Some(body) = &args.text {
-        let shown = call.text(body);
-        show(&args, &shown)?;
-        return Ok(ExitCode::SUCCESS);
-    }
-    let mut shown = call.call();
+    let (flow, profile) = called(&args, now).await?;
+    let scene = args.scene(now);
+    let (mut call, mut shown) = scene.begin(&flow, profile).ok_or_else(|| {
+        Error::Usage("--provider is none of the carriers that the flow's `providers` name".to_owned())
+    })?;
     show(&args, &shown)?;
+    let mut talk = shown.told();
+    if args.text.is_some() {
+        return save(&args, Saved { talk, ..scene });
+    }
     let talks = io::stdin().is_terminal();
     let mut lines = io::stdin().lock().lines();
     while !call.is_over() {
@@ -100,35 +97,75 @@ pub(super) async fn run(args: Args, clock: &dyn Clock) -> Result<ExitCode, Error
             let _ = write!(io::stderr(), "{} ", prompt(shown.waits));
         }
         let Some(line) = lines.next() else { break };
-        let input = understood(line?.trim(), shown.waits);
+        let line = line?;
+        let input = Input::typed(line.trim(), shown.waits);
         match call.go_on(&input) {
             Some(next) => {
                 shown = next;
                 show(&args, &shown)?;
+                talk.push(does(&line));
+                talk.extend(shown.told());
             }
-            None if input == Input::HangUp => print("(the caller hangs up)")?,
+            None if input == Input::HangUp => {
+                print("(the caller hangs up)")?;
+                talk.push(does(&line));
+            }
             None => note("that cannot happen here"),
         }
     }
     let missed = matches!(shown.waits, Waits::Ring | Waits::Answer);
     if missed && !args.json {
-        let after = Simulated::missed(&mut call);
-        for effect in &after.effects {
-            print(&format!("(after a missed call: {effect:?})"))?;
+        let after = call.missed();
+        if !after.effects.is_empty() {
+            print("(after a missed call)")?;
+            after.told().iter().try_for_each(|line| print(line))?;
         }
     }
+    save(&args, Saved { talk, ..scene })
+}
+
+impl Args {
+    fn provider(&self) -> Option<Provider> {
+        Provider::CARRIERS.into_iter().find(|one| self.provider.as_deref() == Some(one.name()))
+    }
+
+    /// The call that is about to be made.
+    fn scene(&self, at: DateTime<Utc>) -> Saved {
+        Saved {
+            name: self.save.clone().unwrap_or_default(),
+            at,
+            provider: self.provider(),
+            caller: (self.caller != CALLER).then(|| self.caller.clone()),
+            forward: self.forward.clone(),
+            agent: self.agent.clone(),
+            text: self.text.clone(),
+            talk: Vec::new(),
+        }
+    }
+}
+
+/// Keeps a call beside the flow, if that was asked for.
+fn save(args: &Args, call: Saved) -> Result<ExitCode, Error> {
+    let (Some(flow), Some(name)) = (&args.flow, &args.save) else { return Ok(ExitCode::SUCCESS) };
+    let mut calls = calls::beside(flow)?;
+    if calls.iter().any(|known| known.name == *name) {
+        let file = calls::file(flow);
+        return Err(Error::Failed(format!("{}: there is a call with this name", file.display())));
+    }
+    calls.push(call);
+    calls::write(flow, &calls)?;
     Ok(ExitCode::SUCCESS)
 }
 
 /// What is called: the flow, and what the line has been set up with.
-async fn called(args: &Args, provider: Provider, now: DateTime<Utc>) -> Result<(Flow, Profile), Error> {
+async fn called(args: &Args, now: DateTime<Utc>) -> Result<(Flow, Profile), Error> {
     if let Some(number) = &args.line {
         let pool = db::pool(database::options()?);
         let lines = Lines::default();
         lines.look(&pool, now).await.map_err(|error| Error::Failed(format!("the database: {error}")))?;
         let number = Phone::read(number);
-        let found = [provider, Provider::Twilio, Provider::Plivo];
-        let line = found.into_iter().find_map(|provider| lines.line(provider, &number));
+        let mut found = args.provider().into_iter().chain(Provider::CARRIERS);
+        let line = found.find_map(|provider| lines.line(provider, &number));
         let line = line.ok_or_else(|| {
             Error::Failed("there is no such line; `smartline line list` shows those that are".to_owned())
         })?;
@@ -136,13 +173,8 @@ async fn called(args: &Args, provider: Provider, now: DateTime<Utc>) -> Result<(
         let flow = flow.map_or_else(|| default_flow().clone(), |version| version.flow.clone());
         return Ok((flow, profile(Some(&line), &number)));
     }
-    let mut profile = Profile::bare(Phone::read("+14155550199"));
-    if let Some(forward) = &args.forward {
-        let number = Phone::may_be_dialled(forward)
-            .map_err(|refused| Error::Usage(format!("--forward {}", refused.0)))?;
-        profile.people.insert("owner".to_owned(), number);
-    }
-    profile.agent_url.clone_from(&args.agent);
+    let profile =
+        args.scene(now).line().map_err(|refused| Error::Usage(format!("--forward {}", refused.0)))?;
     let Some(file) = &args.flow else { return Ok((default_flow().clone(), profile)) };
     let text =
         fs::read_to_string(file).map_err(|error| Error::Failed(format!("{}: {error}", file.display())))?;
@@ -159,14 +191,8 @@ fn show(args: &Args, shown: &Shown) -> Result<(), Error> {
     if args.json {
         return print(&json!(shown).to_string());
     }
-    for line in &shown.heard {
-        print(line)?;
-    }
-    for effect in &shown.effects {
-        print(&format!("(owes: {effect:?})"))?;
-    }
-    if shown.heard.is_empty() && shown.effects.is_empty() {
-        print("(silence)")?;
+    for line in shown.told() {
+        print(&line)?;
     }
     if let Some(cause) = shown.cause {
         note(&format!("note: {cause}"));
@@ -176,7 +202,9 @@ fn show(args: &Args, shown: &Shown) -> Result<(), Error> {
         note(&format!("  {}: {} {holds} ({})", test.step, test.test, test.saw));
     }
     if args.xml {
-        print(&format!("  Twilio: {}\n  Plivo:  {}", shown.twilio, shown.plivo))?;
+        for (carrier, document) in shown.documents() {
+            print(&format!("  {:<7} {document}", format!("{}:", carrier.title())))?;
+        }
     }
     Ok(())
 }
@@ -188,20 +216,5 @@ fn prompt(waits: Waits) -> &'static str {
         Waits::Message => "`message`, or Enter >",
         Waits::Agent => "`answer`: the agent is done; Enter: it failed; `agent: NAME`: ring >",
         Waits::Nothing => ">",
-    }
-}
-
-fn understood(line: &str, waits: Waits) -> Input {
-    let is_keys = !line.is_empty() && line.chars().all(|c| c.is_ascii_digit() || matches!(c, '*' | '#'));
-    match line {
-        "" => Input::Wait,
-        "hangup" => Input::HangUp,
-        "answer" if waits != Waits::Answer => Input::Answer,
-        "message" if waits == Waits::Message => Input::Message,
-        keys if is_keys => Input::Press(keys.to_owned()),
-        words => match words.strip_prefix("agent:") {
-            Some(words) => Input::Agent(words.trim().to_owned()),
-            None => Input::Say(words.strip_prefix("say ").unwrap_or(words).to_owned()),
-        },
     }
 }

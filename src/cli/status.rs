@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     domain::clock::Clock,
-    inbox::overview::{self, Backlog, SEEN_WITHIN},
+    inbox::overview::{self, Backlog, SEEN_AMONG, SEEN_WITHIN},
     provider::Endpoint,
 };
 
@@ -77,7 +77,10 @@ impl Status {
                     let ago = format!("{} ago", span(self.now - at));
                     format!("{:<16} {:<24} {ago:<12} {kind}", endpoint.name(), at.format("%F %T"))
                 }
-                None => format!("{:<16} none within {} days", endpoint.name(), SEEN_WITHIN.num_days()),
+                None => {
+                    let days = SEEN_WITHIN.num_days();
+                    format!("{:<16} none within {days} days and {SEEN_AMONG} events", endpoint.name())
+                }
             });
         }
         let Backlog { pending, oldest, dead } = self.backlog;

@@ -48,6 +48,21 @@ impl Phone {
     }
 }
 
+/// Beginnings of numbers of the United Kingdom that nobody has. Source: Ofcom, "Telephone numbers for use in TV and radio
+/// drama programmes".
+const DRAMA: [&str; 2] = ["+447700900", "+442079460"];
+
+impl Phone {
+    /// Whether it is one of the numbers that are set aside for fiction, which nobody has: 555-0100 to 555-0199 of any North
+    /// American area, or a British one. Source: NANPA, "555 line numbers".
+    pub(crate) fn is_fictional(&self) -> bool {
+        let american = self.0.strip_prefix("+1").is_some_and(|national| {
+            national.len() == 10 && national.get(3..8) == Some("55501") && is_north_american(&self.0[1..])
+        });
+        american || (self.0.len() == 13 && DRAMA.iter().any(|range| self.0.starts_with(range)))
+    }
+}
+
 /// Why a number is not dialled for anybody.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Refused(pub(crate) &'static str);
@@ -148,6 +163,24 @@ mod tests {
         }
         for number in ["+14155550142", "+442079460018", "+61255501234"] {
             assert_eq!(Phone::may_be_dialled(number), Ok(Phone(number.to_owned())));
+        }
+    }
+
+    #[test]
+    fn numbers_that_nobody_has() {
+        for (number, fictional) in [
+            ("+14155550100", true),
+            ("+12125550199", true),
+            ("+447700900123", true),
+            ("+442079460018", true),
+            ("+14155550200", false),
+            ("+1415555010", false),
+            ("+11155550100", false),
+            ("+4477009001234", false),
+            ("+447700800123", false),
+            ("anonymous", false),
+        ] {
+            assert_eq!(Phone::read(number).is_fictional(), fictional, "{number}");
         }
     }
 

@@ -29,13 +29,23 @@ use crate::provider::Endpoint;
 
 /// Every path of the service.
 pub(crate) fn router(state: State) -> Router {
-    let mut router = Router::new()
+    Router::new()
         .route("/healthz", get(health::healthz))
         .route("/readyz", get(health::readyz))
         .route("/metrics", get(metrics::metrics))
         .merge(api::router(&state))
         .merge(console::router())
-        .merge(docs::router());
+        .merge(docs::router())
+        .merge(hooks())
+        .fallback(error::not_found)
+        .method_not_allowed_fallback(error::method_not_allowed)
+        .layer(from_fn_with_state(state.clone(), middleware::surround))
+        .with_state(state)
+}
+
+/// The seven paths that providers call.
+fn hooks() -> Router<State> {
+    let mut router = Router::new();
     for endpoint in Endpoint::ALL {
         let handlers = match endpoint {
             Endpoint::Stripe => hook(endpoint, webhooks::stripe::event),
@@ -50,10 +60,6 @@ pub(crate) fn router(state: State) -> Router {
             router.route(&format!("{}/", endpoint.path()), handlers.clone()).route(endpoint.path(), handlers);
     }
     router
-        .fallback(error::not_found)
-        .method_not_allowed_fallback(error::method_not_allowed)
-        .layer(from_fn_with_state(state.clone(), middleware::surround))
-        .with_state(state)
 }
 
 /// The methods of a webhook path: POST, and GET where a provider may be set to it. HEAD must not run a handler, so it

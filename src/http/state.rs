@@ -161,6 +161,8 @@ pub(crate) struct Outcome {
     pub(crate) event: Option<EventId>,
     /// Its kind.
     pub(crate) kind: Option<String>,
+    /// A keyed hash of who calls or writes, by which lines of the log belong together.
+    pub(crate) contact: Option<String>,
     /// Which secret matched.
     pub(crate) signed_by: Option<SignedBy>,
     /// What its owner should know.

@@ -21,6 +21,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     entry::{self, Entry},
     ledger::{Counted, Found, Repeated},
+    pace::Pace,
     recent::{Given, Recent},
 };
 use crate::{
@@ -100,6 +101,8 @@ struct Shared {
     to_work: Notify,
     /// Whether what is to be worked on may be older than what was.
     brought: AtomicBool,
+    /// How far behind the worker is.
+    pace: Pace,
     /// Tells who watches.
     news: watch::Sender<()>,
     /// Tells other processes.
@@ -168,6 +171,7 @@ impl Intake {
             to_drain: Notify::new(),
             to_work: Notify::new(),
             brought: AtomicBool::new(false),
+            pace: Pace::default(),
             news: watch::Sender::default(),
             kept: Arc::default(),
             away: AtomicBool::new(false),
@@ -245,6 +249,11 @@ impl Intake {
         Arc::clone(&self.0.kept)
     }
 
+    /// How far behind the worker is, as it says itself.
+    pub(crate) fn pace(&self) -> &Pace {
+        &self.0.pace
+    }
+
     /// From now on batches go to the database: it is migrated, and its events may stand beside ours.
     pub(crate) fn open(&self) {
         self.0.opened.store(true, Ordering::Relaxed);
@@ -272,10 +281,19 @@ impl Intake {
     }
 
     /// Whether a delivery to `endpoint` would only take the place of another. Never said of calls and texts, whose senders
-    /// are owed an answer, but for that they must be proven genuine.
+    /// are owed an answer, but for that they must be proven genuine: see [`turns_away_call`](Self::turns_away_call).
     pub(crate) fn turns_away(&self, endpoint: Endpoint) -> bool {
         !entry::is_call_control(endpoint)
             && self.lanes().others.is_crowded(self.0.most_waiting, Instant::now())
+    }
+
+    /// The same of a call or a text that is proven genuine: where it would only take the place of another, deciding what it
+    /// hears is not worth the time. Not said of one that is known, whose answer is.
+    pub(crate) fn turns_away_call(&self, key: DedupeKey) -> bool {
+        let lanes = self.lanes();
+        lanes.calls.is_crowded(self.0.most_waiting, Instant::now())
+            && lanes.recent.get(key).is_none()
+            && !lanes.pending.contains_key(&key)
     }
 
     /// Who waits now.

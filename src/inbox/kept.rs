@@ -25,7 +25,7 @@ pub(crate) struct Kept {
     pub(crate) kind: String,
     /// When it happened, as far as the provider says.
     pub(crate) occurred_at: Option<DateTime<Utc>>,
-    /// Which secret vouches for it, or `unsigned`, or `recovered`.
+    /// Which secret vouches for it, or `unsigned`, `simulated`, or `recovered`.
     pub(crate) signed_by: String,
     /// What was decided when it came, as JSON; null where nothing was.
     pub(crate) decision: Value,
@@ -39,9 +39,9 @@ impl Kept {
         self.occurred_at.unwrap_or(self.request.at)
     }
 
-    /// Whether nobody vouches for it: taken by `dev`.
-    pub(crate) fn is_unsigned(&self) -> bool {
-        self.signed_by == SignedBy::Nobody.to_string()
+    /// Whether nobody outside vouches for it: taken unsigned by `dev`, or made up by our own phone.
+    pub(crate) fn is_simulated(&self) -> bool {
+        [SignedBy::Nobody, SignedBy::OurPhone].iter().any(|by| self.signed_by == by.to_string())
     }
 
     /// Reads a row of `events`.

@@ -13,6 +13,7 @@ pub(crate) mod kept;
 mod ledger;
 pub(crate) mod live;
 pub(crate) mod overview;
+mod pace;
 pub(crate) mod partitions;
 pub(crate) mod queue;
 mod recent;

@@ -12,6 +12,9 @@ use crate::{
 /// How far back the last request of an endpoint is looked for.
 pub(crate) const SEEN_WITHIN: TimeDelta = TimeDelta::days(30);
 
+/// Most events that are looked at for it: an endpoint that nobody uses must not have all of a month read.
+pub(crate) const SEEN_AMONG: i64 = 100_000;
+
 const BACKLOG_SQL: &str = "
 SELECT count(*) FILTER (WHERE dead_at IS NULL), count(*) FILTER (WHERE dead_at IS NOT NULL),
        min(event_id::text) FILTER (WHERE dead_at IS NULL)
@@ -24,8 +27,10 @@ WHERE inhparent = 'events'::regclass AND part.relname ~ '^events_[0-9]{6}$'";
 
 /// Each endpoint by itself, from the newest event on, so that a busy one is found at once.
 const LAST_SQL: &str = "
-SELECT received_at, kind FROM events
-WHERE id >= uuid_floor($2) AND endpoint = $1 AND signed_by NOT IN ('unsigned', $3)
+SELECT received_at, kind
+FROM (SELECT id, received_at, kind, endpoint, signed_by FROM events
+      WHERE id >= uuid_floor($2) ORDER BY id DESC LIMIT $4) newest
+WHERE endpoint = $1 AND signed_by NOT IN ('unsigned', 'simulated', $3)
 ORDER BY id DESC LIMIT 1";
 
 /// What waits to be worked on.
@@ -63,7 +68,8 @@ fn end_of_month(month: &str) -> Option<DateTime<Utc>> {
     Some(first.checked_add_months(Months::new(1))?.and_time(NaiveTime::MIN).and_utc())
 }
 
-/// The last request that a provider signed for this endpoint, and its kind; none within [`SEEN_WITHIN`].
+/// The last request that a provider signed for this endpoint, and its kind; none within [`SEEN_WITHIN`] and
+/// [`SEEN_AMONG`].
 ///
 /// # Errors
 /// What the database raises.
@@ -73,7 +79,8 @@ pub(crate) async fn last_verified(
     now: DateTime<Utc>,
 ) -> sqlx::Result<Option<(DateTime<Utc>, String)>> {
     let since = now - SEEN_WITHIN;
-    sqlx::query_as(LAST_SQL).bind(endpoint.name()).bind(since).bind(RECOVERED).fetch_optional(db).await
+    let query = sqlx::query_as(LAST_SQL).bind(endpoint.name()).bind(since).bind(RECOVERED);
+    query.bind(SEEN_AMONG).fetch_optional(db).await
 }
 
 #[cfg(test)]

@@ -59,8 +59,12 @@ const COUNTED: i64 = 10_000;
 /// For one transaction. Plans are kept, and made on whatever the tables hold at that moment: an empty queue that is full of
 /// rows that are done, or a table that is yet to grow, would be read whole. And a look from the beginning may pass over
 /// millions of rows that are done, while somebody holds a snapshot.
+///
+/// The commit does not wait for the disk. What a crash takes back, it takes back whole, with the work that is then still in
+/// the queue; and whoever acts on what was made of it, as the sender does, commits behind it, to the same log.
 const SETTINGS_SQL: &str = "
 SELECT set_config('enable_seqscan', 'off', true), set_config('enable_bitmapscan', 'off', true),
+       set_config('synchronous_commit', 'off', true),
        set_config('statement_timeout', CASE WHEN $1 THEN '60000' ELSE current_setting('statement_timeout') END, true)";
 
 const OLDEST_SQL: &str = "
@@ -127,7 +131,7 @@ pub(crate) async fn oldest(db: impl PgExecutor<'_>) -> sqlx::Result<Option<DateT
     Ok(oldest.map(|oldest| EventId::from(oldest).time()))
 }
 
-/// Has the statements of this transaction go by indexes and, if `patiently`, take up to a minute.
+/// Has the statements of this transaction go by indexes and, if `patiently`, take up to a minute; its commit does not wait.
 ///
 /// # Errors
 /// What the database raises.

@@ -261,12 +261,17 @@ impl Writer {
 
     async fn write(&mut self, end: &CancellationToken) {
         while let Some(batch) = self.intake.next(end).await {
+            let began = Instant::now();
             if !batch.events.is_empty() {
                 let written = self.keep(&batch.events).await;
                 self.intake.finish(&batch.events, &written);
             }
             if !batch.repeated.is_empty() && !self.intake.is_away() {
                 self.way.count(&batch.repeated).await;
+            }
+            let rest = self.intake.pace().rest(began.elapsed());
+            if !rest.is_zero() && !self.intake.is_away() {
+                tokio::time::sleep(rest).await;
             }
         }
     }

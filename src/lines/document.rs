@@ -7,6 +7,7 @@
 pub(crate) mod check;
 pub(crate) mod hours;
 pub(crate) mod read;
+mod segments;
 pub(crate) mod template;
 pub(crate) mod write;
 
@@ -15,16 +16,26 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use self::hours::Hours;
+use crate::provider::Provider;
 
 /// A whole flow. Its tables are sorted by name, so that a step's number is the same wherever the document is read.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Flow {
+    /// The carriers whose lines may have it, in the order of [`Provider::CARRIERS`]; one at least.
+    pub(crate) providers: Vec<Provider>,
     pub(crate) start: Start,
     /// Opening hours by name.
     pub(crate) hours: BTreeMap<String, Hours>,
     /// Numbers that may be rung, by name: E.164.
     pub(crate) people: BTreeMap<String, String>,
     pub(crate) steps: BTreeMap<String, Step>,
+}
+
+impl Flow {
+    /// The carrier that `asked` names, else the first that the flow is for; none where it is not for the one that is asked.
+    pub(crate) fn carrier(&self, asked: Option<Provider>) -> Option<Provider> {
+        self.providers.iter().copied().find(|provider| asked.is_none_or(|asked| asked == *provider))
+    }
 }
 
 /// The first step of each kind of conversation.

@@ -310,10 +310,10 @@ pub(crate) async fn push(
     name: &str,
     document: &Flow,
     asked: Asked<'_>,
-) -> Result<(Stored, bool, Vec<Fault>), Refused> {
-    let Findings { faults, warnings } = check(document);
-    if !faults.is_empty() {
-        return Err(Refused::Faults(faults));
+) -> Result<(Stored, bool, Findings), Refused> {
+    let findings = check(document);
+    if !findings.faults.is_empty() {
+        return Err(Refused::Faults(findings.faults));
     }
     let mut transaction = db.begin().await?;
     let (id, _) = flow(&mut transaction, name).await?;
@@ -326,7 +326,7 @@ pub(crate) async fn push(
     let stored = table::version(&mut transaction, version).await?;
     transaction.commit().await?;
     let stored = stored.ok_or_else(|| Refused::NotFound("no such version".to_owned()))?;
-    Ok((stored, new, warnings))
+    Ok((stored, new, findings))
 }
 
 /// The versions of a flow, newest first.

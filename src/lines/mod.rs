@@ -15,6 +15,7 @@ pub(crate) mod publish;
 pub(crate) mod rendered;
 mod running;
 pub(crate) mod safe;
+pub(crate) mod saved;
 pub(crate) mod simulate;
 pub(crate) mod table;
 pub(crate) mod token;
@@ -25,6 +26,10 @@ use crate::{
     domain::{phone::Phone, verb::Verb},
     provider::Provider,
 };
+
+/// Told to whoever sets up a line.
+pub(crate) const NO_EMERGENCY: &str =
+    "A line cannot reach emergency services: 911, 112 and their like are never dialled.";
 
 /// A call that waits for instructions, as a proven request tells of it. Without `Debug`, since what a caller says is
 /// nobody's business.
@@ -56,6 +61,8 @@ pub(crate) struct Call {
     pub(crate) taken: Option<bool>,
     /// How long they spoke, in seconds.
     pub(crate) dial_seconds: Option<u32>,
+    /// Whether our own phone made it up: it uses nothing up.
+    pub(crate) simulated: bool,
 }
 
 impl Call {

@@ -90,6 +90,11 @@ pub(crate) fn look(line: &Line, flow: &Flow, others: &[(Line, Option<Flow>)]) ->
             findings.faults.push(Fault::new(place, format!("rings a line of ours that rings back: {way}")));
         }
     }
+    if !flow.providers.contains(&line.provider) {
+        let carrier = line.provider.title();
+        let why = format!("does not name {}, and the line is {carrier}'s", line.provider.name());
+        findings.faults.push(Fault::new("providers", why));
+    }
     // A document can be made of what leads somewhere alone.
     if findings.faults.is_empty() {
         documents(line, flow, &mut findings);
@@ -103,12 +108,13 @@ pub(crate) fn look(line: &Line, flow: &Flow, others: &[(Line, Option<Flow>)]) ->
     findings
 }
 
-/// Every document, as the line's carrier would read it; of the other one, to which the line may move, a warning.
+/// Every document, as the line's carrier would read it; of the other one, to which the line may move if the flow is for
+/// it, a warning.
 fn documents(line: &Line, flow: &Flow, findings: &mut Findings) {
     let profile = profile(Some(line), &line.number);
-    for provider in [Provider::Twilio, Provider::Plivo] {
-        let found = rendered::faults(flow, &profile, provider);
-        let of = if provider == line.provider { &mut findings.faults } else { &mut findings.warnings };
+    for provider in &flow.providers {
+        let found = rendered::faults(flow, &profile, *provider);
+        let of = if *provider == line.provider { &mut findings.faults } else { &mut findings.warnings };
         of.extend(found);
     }
 }
@@ -117,11 +123,11 @@ fn documents(line: &Line, flow: &Flow, findings: &mut Findings) {
 fn bound(line: &Line, flow: &Flow, name: &str, step: &Step, findings: &mut Findings) {
     match step {
         Step::Agent(Agent { mode, url, .. }) => {
-            let mode = mode.unwrap_or(line.settings.agent_mode);
-            if mode == Mode::Relay && line.provider != Provider::Twilio {
+            let by_line = mode.is_none() && line.settings.agent_mode == Mode::Relay;
+            if by_line && line.provider != Provider::Twilio {
                 findings.faults.push(Fault::new(
                     format!("steps.{name}.mode"),
-                    "relay is a feature of Twilio's, and the line is Plivo's: use stream or turns",
+                    "relay, the line's `agent_mode`, is a feature of Twilio's, and the line is Plivo's: use stream or turns",
                 ));
             }
             if url.is_none() && line.settings.agent_url.is_none() {

@@ -220,9 +220,10 @@ impl Trial<'_> {
     }
 
     fn check(&self, verbs: &[Verb], kind: Kind, place: &str, found: &mut Vec<Fault>) {
-        let (carrier, grammar, written) = match self.provider {
-            Provider::Plivo => ("Plivo", &plivo::grammar::GRAMMAR, plivo::xml::render(verbs, ORIGIN)),
-            _ => ("Twilio", &twilio::grammar::GRAMMAR, twilio::twiml::render(verbs, ORIGIN)),
+        let carrier = self.provider.title();
+        let (grammar, written) = match self.provider {
+            Provider::Plivo => (&plivo::grammar::GRAMMAR, plivo::xml::render(verbs, ORIGIN)),
+            _ => (&twilio::grammar::GRAMMAR, twilio::twiml::render(verbs, ORIGIN)),
         };
         let why = match written {
             Err(error) => error.to_string(),

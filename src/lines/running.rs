@@ -2,7 +2,7 @@
 //! database. What is forgotten, or was decided by another process, is folded from the call's own events.
 
 use std::{
-    collections::{BTreeMap, HashMap, VecDeque, hash_map::Entry},
+    collections::{BTreeMap, HashMap, HashSet, VecDeque},
     hash::Hash,
     sync::{Mutex, MutexGuard, PoisonError},
 };
@@ -14,6 +14,10 @@ use crate::domain::phone::Phone;
 
 /// Most calls and contacts that are remembered: some 20 MB at most.
 const MOST: usize = 50_000;
+
+/// Most texts that are remembered of a contact: more than the guards count, and so few that a flood from one costs no more
+/// than another text.
+const SAID: usize = 64;
 
 /// How long what was said to a contact counts.
 const HOUR: TimeDelta = TimeDelta::hours(1);
@@ -35,8 +39,8 @@ pub(crate) struct Going {
     pub(crate) noticed: bool,
     /// Whether an agent's stream has begun.
     pub(crate) streamed: bool,
-    /// Whom an agent wants rung.
-    pub(crate) wished: Option<String>,
+    /// Whom an agent wants rung, and the turn at which it gives the call back: a wish is not for another.
+    pub(crate) wished: Option<(u8, String)>,
     /// Whether somebody is being rung, or spoken to.
     pub(crate) ringing: bool,
     /// Since when.
@@ -76,12 +80,12 @@ impl Going {
         self
     }
 
-    /// How an agent gives the call back.
-    pub(crate) fn handed_back(&self) -> Directive {
+    /// How an agent gives the call back at this turn.
+    pub(crate) fn handed_back(&self, turn: u8) -> Directive {
         match &self.wished {
-            Some(person) => Directive::Ring(person.clone()),
-            None if self.streamed => Directive::Done,
-            None => Directive::Failed,
+            Some((of, person)) if *of == turn => Directive::Ring(person.clone()),
+            _ if self.streamed => Directive::Done,
+            _ => Directive::Failed,
         }
     }
 }
@@ -108,6 +112,52 @@ pub(crate) struct Lately {
 /// The texts of the hour between a line and a contact, and whether the contact asked for no more, or for texts again.
 type Talk = (Vec<Said>, Option<bool>);
 
+/// What is counted of a line by the day. Its names are in the database, too.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Counted {
+    /// Calls that were answered.
+    Calls,
+    /// Calls to a line that may not be used.
+    Suspended,
+    /// Seconds that were connected onward.
+    Seconds,
+}
+
+impl Counted {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Calls => "calls",
+            Self::Suspended => "suspended",
+            Self::Seconds => "seconds",
+        }
+    }
+
+    /// Reads a name; a later release may have more.
+    pub(crate) fn read(name: &str) -> Option<Self> {
+        [Self::Calls, Self::Suspended, Self::Seconds].into_iter().find(|counted| counted.name() == name)
+    }
+}
+
+/// What is counted, of which line, and when.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Daily {
+    pub(crate) line: Phone,
+    /// At the line.
+    pub(crate) day: NaiveDate,
+    pub(crate) counted: Counted,
+}
+
+/// The counts of days.
+#[derive(Default)]
+struct Days {
+    /// Of this process.
+    own: Bounded<Daily, u32>,
+    /// Which of them the other processes have not been told.
+    untold: HashSet<Daily>,
+    /// Of all others together, as last heard.
+    others: HashMap<Daily, u32>,
+}
+
 /// All of it.
 #[derive(Default)]
 pub(crate) struct Running {
@@ -115,7 +165,7 @@ pub(crate) struct Running {
     texts: Mutex<Bounded<(Phone, Phone), Talk>>,
     /// Keys of replies that were given, so that a table that lags behind does not have one given twice.
     replied: Mutex<Bounded<String, ()>>,
-    days: Mutex<Bounded<(Phone, NaiveDate, &'static str), u32>>,
+    days: Mutex<Days>,
 }
 
 impl Running {
@@ -146,16 +196,38 @@ impl Running {
     }
 
     /// Adds to something a line had on a day.
-    pub(crate) fn add(&self, line: &Phone, day: NaiveDate, what: &'static str, more: u32) {
+    pub(crate) fn add(&self, line: &Phone, day: NaiveDate, counted: Counted, more: u32) {
         let mut days = lock(&self.days);
-        let key = (line.clone(), day, what);
-        let sum = days.get(&key).copied().unwrap_or(0).saturating_add(more);
-        days.put(key, sum);
+        let daily = Daily { line: line.clone(), day, counted };
+        let sum = days.own.get(&daily).copied().unwrap_or(0).saturating_add(more);
+        days.own.put(daily.clone(), sum);
+        days.untold.insert(daily);
     }
 
-    /// How much of something a line had on a day.
-    pub(crate) fn total(&self, line: &Phone, day: NaiveDate, what: &'static str) -> u32 {
-        lock(&self.days).get(&(line.clone(), day, what)).copied().unwrap_or(0)
+    /// How much of something a line had on a day: here, and as far as is known elsewhere.
+    pub(crate) fn total(&self, line: &Phone, day: NaiveDate, counted: Counted) -> u32 {
+        let days = lock(&self.days);
+        let daily = Daily { line: line.clone(), day, counted };
+        let count = |known: Option<&u32>| known.copied().unwrap_or(0);
+        count(days.own.get(&daily)).saturating_add(count(days.others.get(&daily)))
+    }
+
+    /// The counts of this process that have changed since the last time.
+    pub(crate) fn untold(&self) -> Vec<(Daily, u32)> {
+        let mut days = lock(&self.days);
+        let untold = std::mem::take(&mut days.untold);
+        let known = untold.into_iter().filter_map(|daily| Some((days.own.get(&daily).copied()?, daily)));
+        known.map(|(count, daily)| (daily, count)).collect()
+    }
+
+    /// These could not be told.
+    pub(crate) fn not_told(&self, counts: impl Iterator<Item = Daily>) {
+        lock(&self.days).untold.extend(counts);
+    }
+
+    /// What all other processes have counted.
+    pub(crate) fn heard(&self, others: HashMap<Daily, u32>) {
+        lock(&self.days).others = others;
     }
 
     /// What was said lately between a line and a contact, other than the text with these words that is just coming in.
@@ -193,6 +265,11 @@ impl Running {
         if !replied.is_empty() {
             said.push(Said { at: now, words: None });
         }
+        if said.len() > SAID
+            && let Some(oldest) = said.iter().position(|said| said.words.is_some())
+        {
+            said.remove(oldest); // never one of ours: each counts
+        }
         texts.put(key, (said, stopped.or(before)));
         drop(texts);
         let mut keys = lock(&self.replied);
@@ -207,15 +284,18 @@ impl Running {
     }
 }
 
-/// A map that forgets what was put into it longest ago.
+/// A map that forgets what came into it longest ago. What is removed and put again comes anew.
 struct Bounded<K, V> {
-    entries: HashMap<K, V>,
-    order: VecDeque<K>,
+    /// Each with the number under which it came.
+    entries: HashMap<K, (V, u64)>,
+    /// As they came, and some that are removed.
+    order: VecDeque<(K, u64)>,
+    next: u64,
 }
 
 impl<K, V> Default for Bounded<K, V> {
     fn default() -> Self {
-        Self { entries: HashMap::new(), order: VecDeque::new() }
+        Self { entries: HashMap::new(), order: VecDeque::new(), next: 0 }
     }
 }
 
@@ -224,25 +304,31 @@ impl<K: Clone + Eq + Hash, V> Bounded<K, V> {
     where
         K: std::borrow::Borrow<Q>,
     {
-        self.entries.get(key)
+        self.entries.get(key).map(|(value, _)| value)
     }
 
     fn put(&mut self, key: K, value: V) {
-        match self.entries.entry(key) {
-            Entry::Occupied(mut entry) => drop(entry.insert(value)),
-            Entry::Vacant(entry) => {
-                self.order.push_back(entry.key().clone());
-                entry.insert(value);
-            }
+        if let Some((known, _)) = self.entries.get_mut(&key) {
+            *known = value;
+            return;
         }
-        while self.order.len() > MOST {
-            if let Some(oldest) = self.order.pop_front() {
+        self.order.push_back((key.clone(), self.next));
+        self.entries.insert(key, (value, self.next));
+        self.next += 1;
+        while self.entries.len() > MOST
+            && let Some((oldest, number)) = self.order.pop_front()
+        {
+            if self.entries.get(&oldest).is_some_and(|(_, own)| *own == number) {
                 self.entries.remove(&oldest);
             }
         }
+        if self.order.len() > 2 * MOST {
+            let Self { entries, order, .. } = self;
+            order.retain(|(key, number)| entries.get(key).is_some_and(|(_, own)| own == number));
+        }
     }
 
-    /// Its place in the order stays until it comes to the front, and is worth nothing then.
+    /// Its place in the order stays for a while, and is worth nothing.
     fn remove<Q: ?Sized + Eq + Hash>(&mut self, key: &Q)
     where
         K: std::borrow::Borrow<Q>,
@@ -251,10 +337,73 @@ impl<K: Clone + Eq + Hash, V> Bounded<K, V> {
     }
 
     fn values(&self) -> impl Iterator<Item = &V> {
-        self.entries.values()
+        self.entries.values().map(|(value, _)| value)
     }
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_came_longest_ago_is_forgotten_and_what_comes_again_is_new() {
+        let mut map = Bounded::default();
+        for key in 0..MOST {
+            map.put(key, "first");
+        }
+        map.remove(&0);
+        map.put(0, "again");
+        map.put(1, "changed");
+        map.put(MOST, "one more");
+        assert_eq!(map.get(&0), Some(&"again"), "it came anew");
+        assert_eq!(map.get(&1), None, "it came longest ago, though it was changed");
+        assert_eq!((map.get(&2), map.get(&MOST)), (Some(&"first"), Some(&"one more")));
+        assert_eq!(map.values().count(), MOST);
+    }
+
+    #[test]
+    fn what_comes_and_goes_takes_no_room_for_ever() {
+        let mut map = Bounded::default();
+        map.put(u32::MAX, ());
+        for key in 0..300_000 {
+            map.put(key, ());
+            map.remove(&key);
+        }
+        assert!(map.get(&u32::MAX).is_some(), "there was room for it all the time");
+        assert!(map.order.len() <= 2 * MOST, "{}", map.order.len());
+    }
+
+    #[test]
+    fn a_day_is_told_once_and_counts_with_that_of_the_others() {
+        let running = Running::default();
+        let (line, day) = (Phone::read("+14155550199"), NaiveDate::from_ymd_opt(2026, 11, 26).unwrap());
+        let daily = |counted| Daily { line: line.clone(), day, counted };
+        running.add(&line, day, Counted::Calls, 1);
+        running.add(&line, day, Counted::Calls, 2);
+        assert_eq!(running.untold(), [(daily(Counted::Calls), 3)]);
+        assert_eq!(running.untold(), []);
+        running.not_told([daily(Counted::Calls)].into_iter());
+        assert_eq!(running.untold(), [(daily(Counted::Calls), 3)]);
+        running.heard(HashMap::from([(daily(Counted::Calls), 4), (daily(Counted::Seconds), 60)]));
+        let total = |counted| running.total(&line, day, counted);
+        assert_eq!([Counted::Calls, Counted::Suspended, Counted::Seconds].map(total), [7, 0, 60]);
+    }
+
+    #[test]
+    fn an_agents_wish_counts_at_its_own_turn() {
+        let streamed = Going { streamed: true, ..Going::unknown() };
+        let wished = Going { wished: Some((3, "ada".to_owned())), ..streamed.clone() };
+        for (case, going, turn, expected) in [
+            ("wished", &wished, 3, Directive::Ring("ada".to_owned())),
+            ("of an earlier hand-over", &wished, 5, Directive::Done),
+            ("no wish", &streamed, 3, Directive::Done),
+            ("it never began", &Going::unknown(), 3, Directive::Failed),
+        ] {
+            assert_eq!(going.handed_back(turn), expected, "{case}");
+        }
+    }
 }

@@ -42,6 +42,25 @@ pub(crate) enum Input {
     HangUp,
 }
 
+impl Input {
+    /// What is typed into a phone that waits for this: keys as digits, words as they are, nothing for silence; `answer`,
+    /// `message`, `hangup`, and `agent:` before what an agent says.
+    pub(crate) fn typed(line: &str, waits: Waits) -> Self {
+        let is_keys = !line.is_empty() && line.chars().all(|c| c.is_ascii_digit() || matches!(c, '*' | '#'));
+        match line {
+            "" => Self::Wait,
+            "hangup" => Self::HangUp,
+            "answer" if waits != Waits::Answer => Self::Answer,
+            "message" if waits == Waits::Message => Self::Message,
+            keys if is_keys => Self::Press(keys.to_owned()),
+            words => match words.strip_prefix("agent:") {
+                Some(words) => Self::Agent(words.trim().to_owned()),
+                None => Self::Say(words.strip_prefix("say ").unwrap_or(words).to_owned()),
+            },
+        }
+    }
+}
+
 /// What a document waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -70,10 +89,32 @@ pub(crate) struct Shown {
     pub(crate) effects: Vec<Effect>,
     /// Variables so far.
     pub(crate) variables: BTreeMap<String, String>,
+    /// Empty where the flow is not for this carrier; so is the other.
     pub(crate) twilio: String,
     pub(crate) plivo: String,
     /// Why it is not what the flow says.
     pub(crate) cause: Option<&'static str>,
+}
+
+impl Shown {
+    /// What is heard, done and sent, a line each.
+    pub(crate) fn told(&self) -> Vec<String> {
+        let owed = self.effects.iter().map(|effect| match effect {
+            Effect::Text { body, .. } => format!("(texts: \u{201c}{body}\u{201d})"),
+            Effect::EndCall { seconds } => format!("(ends the call after {seconds} s)"),
+            Effect::Undisclosed { .. } => "(does not say that it is a machine)".to_owned(),
+        });
+        let told: Vec<String> = self.heard.iter().cloned().chain(owed).collect();
+        if told.is_empty() { vec!["(silence)".to_owned()] } else { told }
+    }
+
+    /// The document of each carrier that the flow is for.
+    pub(crate) fn documents(&self) -> impl Iterator<Item = (Provider, &str)> {
+        let both = [(Provider::Twilio, &self.twilio), (Provider::Plivo, &self.plivo)];
+        both.into_iter()
+            .filter(|(_, document)| !document.is_empty())
+            .map(|(carrier, text)| (carrier, text.as_str()))
+    }
 }
 
 /// A call to a flow.
@@ -237,10 +278,22 @@ impl<'a> Simulated<'a> {
             tests: turn.tests,
             effects: turn.effects,
             variables: self.variables.clone(),
-            twilio: twilio::twiml::render(&turn.verbs, ORIGIN).unwrap_or_default(),
-            plivo: plivo::xml::render(&turn.verbs, ORIGIN).unwrap_or_default(),
+            twilio: self.written(Provider::Twilio, &turn.verbs),
+            plivo: self.written(Provider::Plivo, &turn.verbs),
             cause: turn.cause,
         }
+    }
+
+    /// The document of one carrier; empty where the flow is not for it.
+    fn written(&self, carrier: Provider, verbs: &[Verb]) -> String {
+        if !self.flow.providers.contains(&carrier) {
+            return String::new();
+        }
+        let written = match carrier {
+            Provider::Plivo => plivo::xml::render(verbs, ORIGIN),
+            _ => twilio::twiml::render(verbs, ORIGIN),
+        };
+        written.unwrap_or_default()
     }
 
     /// What the document waits for, and where its ways back lead.
@@ -273,7 +326,7 @@ fn reply(words: &str) -> Reply {
 }
 
 /// A verb in words.
-fn heard(verb: &Verb) -> Vec<String> {
+pub(crate) fn heard(verb: &Verb) -> Vec<String> {
     let speech = |speech: &Speech| match speech {
         Speech::Words(words, _) => format!("\u{201c}{words}\u{201d}"),
         Speech::Sound(address) => format!("(plays {address})"),

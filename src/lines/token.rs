@@ -14,7 +14,10 @@ use chrono::{DateTime, TimeDelta, Utc};
 use secrecy::{ExposeSecret, SecretBox, SecretString};
 use subtle::ConstantTimeEq as _;
 
-use crate::provider::mac::{digest, hmac_sha256};
+use crate::{
+    domain::phone::Phone,
+    provider::mac::{digest, hex, hmac_sha256},
+};
 
 /// How long a call's tokens are good: 6 hours.
 ///
@@ -34,6 +37,9 @@ const CODE: usize = 16;
 
 /// What a provider's auth token is turned into a key with, so that the key is good for nothing else.
 const KEY_LABEL: &[u8] = b"smartline position token 1";
+
+/// What keeps a hash of a number from being anything else that the key is good for.
+const PSEUDONYM_LABEL: &[u8] = b"smartline pseudonym 1";
 
 /// A place in a flow, and how the call got there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -97,6 +103,13 @@ impl TokenKeys {
     /// Every key.
     pub(super) fn each(&self) -> impl Iterator<Item = &[u8; 32]> {
         self.0.iter().map(ExposeSecret::expose_secret)
+    }
+
+    /// What stands for a number in the log: the same for the same number, and nothing that a number can be guessed from without
+    /// the key. 16 hexadecimal digits.
+    pub(crate) fn pseudonym(&self, number: &Phone) -> Option<String> {
+        let hash = hmac_sha256(self.first()?, &[PSEUDONYM_LABEL, number.as_str().as_bytes()]);
+        Some(hex(&hash[..8]))
     }
 
     /// The token of a position in the call (or text) with that id, good up to and including `expires`.

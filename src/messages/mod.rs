@@ -74,12 +74,13 @@ pub(crate) async fn texted_since(
 
 /// What is owed because of an event about a text: a line whose texts carriers refuse is kept from writing.
 pub(crate) fn owed(event: &Kept) -> Option<Owed> {
+    if event.kind != "twilio.message.status" {
+        return None;
+    }
     let told = Told::read(event)?;
-    let is_refused = !told.inbound && told.error_code() == Some(UNREGISTERED);
-    let line = told.sides().0.filter(|_| is_refused)?;
+    let line = told.sides().0.filter(|_| told.error_code() == Some(UNREGISTERED))?;
     let key = format!("unregistered:{}", told.key);
     Some(Owed::Unregistered(Unregistered { key, provider: Provider::Twilio, line }))
-        .filter(|_| event.request.endpoint.provider() == Provider::Twilio)
 }
 
 /// Makes the tables of a batch of events about texts.

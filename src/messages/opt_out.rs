@@ -39,6 +39,9 @@ pub(crate) struct OptOut {
 impl Row for OptOut {
     const LOAD_SQL: &'static str = "SELECT to_jsonb(t) FROM opt_outs t WHERE key = ANY ($1)";
 
+    const ADD_SQL: &'static str =
+        "INSERT INTO opt_outs SELECT * FROM jsonb_populate_recordset(NULL::opt_outs, $1)";
+
     const STORE_SQL: &'static str = "
 INSERT INTO opt_outs SELECT * FROM jsonb_populate_recordset(NULL::opt_outs, $1)
 ON CONFLICT (key) DO UPDATE SET (id, opted_out, suspected, reason, changed_at, stamps, sources)

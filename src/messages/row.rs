@@ -7,7 +7,7 @@ use uuid::Uuid;
 use crate::{
     domain::phone::Phone,
     inbox::kept::Kept,
-    projection::{Row, Sources, Stamp, Stamps, is_news, text},
+    projection::{Row, Sources, Stamp, Stamps, by_columns, is_news, text},
     provider::{self, Params},
 };
 
@@ -45,7 +45,9 @@ pub(crate) struct Message {
     pub(crate) changed_at: DateTime<Utc>,
     /// Whether nobody vouches for it.
     pub(crate) simulated: bool,
+    #[serde(with = "by_columns")]
     pub(crate) stamps: Stamps,
+    #[serde(with = "by_columns")]
     pub(crate) sources: Sources,
 }
 
@@ -59,6 +61,9 @@ pub(crate) struct Media {
 
 impl Row for Message {
     const LOAD_SQL: &'static str = "SELECT to_jsonb(t) FROM messages t WHERE key = ANY ($1)";
+
+    const ADD_SQL: &'static str =
+        "INSERT INTO messages SELECT * FROM jsonb_populate_recordset(NULL::messages, $1)";
 
     const STORE_SQL: &'static str = "
 INSERT INTO messages SELECT * FROM jsonb_populate_recordset(NULL::messages, $1)
@@ -193,7 +198,7 @@ impl Message {
     /// The text after an event.
     pub(super) fn after(mut self, told: &Told, event: &Kept) -> Self {
         self.id = self.id.min(event.id.uuid());
-        self.simulated |= event.is_unsigned();
+        self.simulated |= event.is_simulated();
         self.changed_at = self.changed_at.max(event.at());
         if self.news("status", told, event) {
             self.status.clone_from(&told.status);

@@ -202,8 +202,7 @@ async fn retire_rows(db: &mut PgConnection, gone: &[Due], now: DateTime<Utc>) ->
 impl Due {
     /// What is to be deleted at the provider.
     fn there(&self) -> Option<Owed> {
-        let provider =
-            [Provider::Twilio, Provider::Plivo].into_iter().find(|one| one.name() == self.provider)?;
+        let provider = Provider::CARRIERS.into_iter().find(|one| one.name() == self.provider)?;
         // Plivo has no request that deletes a text's picture.
         if provider == Provider::Plivo && self.kind == "media" {
             return None;

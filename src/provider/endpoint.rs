@@ -22,6 +22,18 @@ impl Provider {
     /// All three, in the order of the documentation.
     pub(crate) const ALL: [Self; 3] = [Self::Stripe, Self::Twilio, Self::Plivo];
 
+    /// Those that carry calls and texts.
+    pub(crate) const CARRIERS: [Self; 2] = [Self::Twilio, Self::Plivo];
+
+    /// As people spell it.
+    pub(crate) fn title(self) -> &'static str {
+        match self {
+            Self::Stripe => "Stripe",
+            Self::Twilio => "Twilio",
+            Self::Plivo => "Plivo",
+        }
+    }
+
     /// As paths, logs and tables spell it.
     pub(crate) fn name(self) -> &'static str {
         match self {

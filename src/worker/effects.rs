@@ -1,6 +1,8 @@
 //! What follows from events besides tables: texts, fetches and the like are owed to the outside, in the transaction that
 //! makes the tables. The keys see to it that a replay owes nothing again, and a rebuild does not come here at all.
 
+use std::collections::HashMap;
+
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::json;
 use sqlx::PgConnection;
@@ -41,6 +43,7 @@ pub(super) async fn owe(
 ) -> sqlx::Result<usize> {
     let mut owed = Vec::new();
     let mut replies = Replies::default();
+    let lines = lines_of_recordings(db, events).await?;
     for event in events.iter().filter(|event| acts(event)) {
         if let Some(mut decision) = Decision::read(&event.decision) {
             if decision.later {
@@ -52,9 +55,12 @@ pub(super) async fn owe(
             }
             owed.extend(decision.owed);
         }
-        owed.extend(fetches(desk, event));
+        owed.extend(fetches(desk, event, &lines));
         if now - event.at() < DAY {
             owed.extend(messages::owed(event));
+            if matches!(event.kind.as_str(), "twilio.sms" | "plivo.sms") {
+                owed.extend(desk.softly(event));
+            }
         }
     }
     replies.store(db).await?;
@@ -77,9 +83,10 @@ async fn undisclosed(
     access::audit_of_line(db, event.id, now, "agent.undisclosed", &call, detail).await
 }
 
-/// Whether an event may have effects: nobody vouches for what is unsigned, and what was recovered is past.
+/// Whether an event may have effects: nobody vouches for what is unsigned, what our own phone makes up is for nobody
+/// outside, and what was recovered is past.
 fn acts(event: &Kept) -> bool {
-    !event.is_unsigned() && event.signed_by != RECOVERED
+    !event.is_simulated() && event.signed_by != RECOVERED
 }
 
 /// What the ends of calls call for: a text to whoever was missed, and a word to the owner.
@@ -129,22 +136,37 @@ fn call_of(event: &Kept) -> Option<String> {
     Some(format!("{}:{id}", event.request.endpoint.provider().name()))
 }
 
-/// Recordings and pictures that the provider has for us.
-fn fetches(desk: &Desk, event: &Kept) -> Vec<Owed> {
+/// Whether an event tells that a recording is ready.
+fn is_recording(event: &Kept) -> bool {
+    matches!(event.kind.as_str(), "twilio.recording" | "plivo.recording")
+}
+
+/// Our numbers in the calls that were recorded, which Twilio's callback does not tell.
+async fn lines_of_recordings(
+    db: &mut PgConnection,
+    events: &[&Kept],
+) -> sqlx::Result<HashMap<String, String>> {
+    let recorded = events.iter().filter(|event| is_recording(event));
+    let keys: Vec<String> = recorded.filter_map(|event| call_of(event)).collect();
+    if keys.is_empty() { Ok(HashMap::new()) } else { calls::lines(db, &keys).await }
+}
+
+/// Recordings and pictures that the provider has for us. `lines` are our numbers by call.
+fn fetches(desk: &Desk, event: &Kept, lines: &HashMap<String, String>) -> Vec<Owed> {
     let provider = event.request.endpoint.provider();
     let params = || provider::params(&event.request);
     match event.kind.as_str() {
-        "twilio.recording" | "plivo.recording" => {
+        _ if is_recording(event) => {
             let params = params();
             let url = params.first_of(&["RecordingUrl", "RecordUrl", "RecordFile"]);
             let id = params.first_of(&["RecordingSid", "RecordingID"]);
-            let call = params.first_of(&["CallSid", "CallUUID"]);
-            let (Some(url), Some(id), Some(call)) = (url, id, call) else { return Vec::new() };
-            let line = Phone::read(params.first_of(&["To"]).unwrap_or_default());
+            let (Some(url), Some(id), Some(call)) = (url, id, call_of(event)) else { return Vec::new() };
+            let line = lines.get(&call).map(String::as_str).or_else(|| params.first_of(&["To"]));
+            let line = Phone::read(line.unwrap_or_default());
             vec![Owed::FetchRecording(FetchRecording {
                 key: format!("recording:{}:{id}", provider.name()),
                 provider,
-                call: format!("{}:{call}", provider.name()),
+                call,
                 url: url.to_owned(),
                 recording_id: id.to_owned(),
                 keep_days: desk.keep_days(provider, &line),

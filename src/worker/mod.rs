@@ -36,7 +36,7 @@ use crate::{
 
 /// Most events that one transaction claims of each lane: enough that statements and commits are shared, few enough that
 /// a batch is done in far less time than a statement may take.
-const BATCH: i64 = 256;
+const BATCH: i64 = 512;
 
 /// How long what comes is let gather before it is worked on, unless a whole batch waits: a transaction has the same
 /// statements for one event as for many, and nobody waits for this.
@@ -155,7 +155,7 @@ struct Batch {
 }
 
 impl Worker {
-    /// `intake` tells of commits; `bell` is rung when something is owed.
+    /// `intake` tells of commits, and is told how far behind the worker is; `bell` is rung when something is owed.
     pub(crate) fn new(
         db: PgPool,
         intake: Intake,
@@ -183,6 +183,7 @@ impl Worker {
                 Err(error) => {
                     tracing::warn!(%error, "events could not be worked on; it is tried again");
                     looks.lost();
+                    self.intake.pace().behind(None); // room would not help
                     self.metrics.worker.stuck(self.clock.now());
                 }
             }
@@ -248,6 +249,7 @@ impl Worker {
         let ends = |job: Option<&Job>| job.map(|job| job.event.id.time());
         let (oldest, newest) = (ends(fresh.jobs.first()), ends(fresh.jobs.last()));
         self.metrics.worker.oldest(oldest);
+        self.intake.pace().behind(oldest.map(|oldest| now - oldest));
         let mut jobs = again.jobs;
         jobs.extend(fresh.jobs);
         if jobs.is_empty() {

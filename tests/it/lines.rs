@@ -441,6 +441,32 @@ async fn the_command_line_does_all_of_it() {
     assert!(told.contains("office 1 is new") && told.contains("does office 1"), "{told}");
     assert!(told.contains("after the clock changes"), "{told}");
     assert!(run(&house, &["flow", "push", "office", &path]).await.contains("office 1 was there already"));
+    // What callers hear is saved beside the file, and a version by which they hear something else is not kept.
+    let saved = ["simulate", "--flow", &path, "--at", "2026-12-01T15:00:00Z", "--save", "a greeting"];
+    run(&house, &saved).await;
+    assert!(!smartline(&house, &saved).await.status.success(), "there is one with this name");
+    let calls = std::fs::read_to_string(folder.path().join("office.calls.toml")).unwrap();
+    assert!(calls.contains("\u{201c}Hello.\u{201d}"), "{calls}");
+    run(&house, &["flow", "push", "office", &path]).await;
+    std::fs::write(&file, says("Good day.")).unwrap();
+    let check = ["flow", "check", &path];
+    for arguments in [&check[..], &["flow", "push", "office", &path]] {
+        let refused = smartline(&house, arguments).await;
+        let told = [refused.stdout, refused.stderr].concat();
+        let told = String::from_utf8_lossy(&told);
+        assert!(
+            !refused.status.success()
+                && told.contains("call \"a greeting\": line 1: was \u{201c}Hello.\u{201d}"),
+            "{told}"
+        );
+    }
+    assert_eq!(run(&house, &["flow", "versions", "office"]).await.lines().count(), 1);
+    run(&house, &["flow", "check", "--accept", &path]).await;
+    run(&house, &check).await;
+    std::fs::write(&file, &written).unwrap();
+    assert!(!smartline(&house, &check).await.status.success());
+    run(&house, &["flow", "push", "office", &path, "--anyway"]).await;
+    std::fs::remove_file(folder.path().join("office.calls.toml")).unwrap();
     std::fs::write(&file, says("Good morning.")).unwrap();
     assert_eq!(
         run(&house, &["flow", "diff", "office", &path]).await,

@@ -8,6 +8,7 @@ mod api;
 mod bodies;
 mod caller;
 mod calls;
+mod compliance;
 mod console;
 mod corpus;
 mod dependencies;

@@ -18,11 +18,14 @@ use super::{
     error::{Error, note, print_to},
     known::{self, Known},
     reconcile::Since,
-    request::{Draft, Format},
     sign::fresh,
     target::{self, Target},
 };
-use crate::{domain::clock::Clock, provider::Endpoint};
+use crate::{
+    domain::clock::Clock,
+    provider::Endpoint,
+    samples::request::{Draft, Format},
+};
 
 /// Longest silence: the service says every 15 s that it is still there.
 const SILENCE: Duration = Duration::from_secs(45);
@@ -321,15 +324,12 @@ fn row(event: &Value) -> String {
     let time = of("received_at").get(11..19).unwrap_or_default();
     let flags: Vec<&str> =
         event["flags"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
-    let unsigned = if of("signed_by") == "unsigned" { " unsigned" } else { "" };
+    let label = match of("signed_by") {
+        label @ ("unsigned" | "simulated") => format!(" {label}"),
+        _ => String::new(),
+    };
     let flags = if flags.is_empty() { String::new() } else { format!(" {}", flags.join(",")) };
-    format!(
-        "{time}  {:<15} {:<32} {}  {}{unsigned}{flags}",
-        of("endpoint"),
-        of("type"),
-        of("id"),
-        of("subject")
-    )
+    format!("{time}  {:<15} {:<32} {}  {}{label}{flags}", of("endpoint"), of("type"), of("id"), of("subject"))
 }
 
 /// Content as text, below its row.

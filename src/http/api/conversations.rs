@@ -54,7 +54,7 @@ pub(super) async fn why(
 }
 
 /// `POST /api/v1/calls/{id}/directive`: an agent that was handed the call says whom it wants rung when it gives it back. The
-/// bearer is the capability that stood in the path of its address, good for this call alone.
+/// bearer is the capability that stood in the path of its address, good for this call and this time alone.
 pub(super) async fn directive(
     Extract(state): Extract<State>,
     Path(call): Path<String>,
@@ -68,10 +68,11 @@ pub(super) async fn directive(
     let hyphenated = Uuid::try_parse(&call).map(|id| id.to_string()).ok();
     let ids = [Some(call), hyphenated];
     let named = ids.iter().flatten().find_map(|id| {
-        let of = |(_, keys): &(Provider, &TokenKeys)| capability::is_of(keys, id, shown);
-        keys.into_iter().find(of).map(|(provider, _)| (provider, id.as_str()))
+        keys.into_iter().find_map(|(provider, keys): (Provider, &TokenKeys)| {
+            Some((provider, id.as_str(), capability::opened(keys, id, shown)?))
+        })
     });
-    let (provider, call) = named.ok_or_else(refused)?;
+    let (provider, call, turn) = named.ok_or_else(refused)?;
     let body = read_body(body, state.limits.body_bytes, state.limits.body).await?;
     let (given, mut wrong) = (members(&body)?, Wrong::default());
     if given.get("do").and_then(Value::as_str) != Some("ring") {
@@ -85,8 +86,8 @@ pub(super) async fn directive(
         wrong.note("target", "it is no name: a person whom the step may have rung, and never a number");
     }
     wrong.told()?;
-    desk::keep_wish(&state.db, provider, call, target, state.clock.now()).await?;
-    state.desk.wished(&crate::lines::key_of(provider, call), target);
+    desk::keep_wish(&state.db, provider, call, turn, target, state.clock.now()).await?;
+    state.desk.wished(&crate::lines::key_of(provider, call), turn, target);
     Ok((StatusCode::ACCEPTED, Json(json!({ "object": "directive", "do": "ring", "target": target }))))
 }
 
@@ -113,11 +114,10 @@ pub(super) async fn simulate(
         }
     }
     let provider = match text("provider") {
-        Some("plivo") => Provider::Plivo,
-        None | Some("twilio") => Provider::Twilio,
-        Some(_) => {
-            wrong.note("provider", "it is neither twilio nor plivo");
-            Provider::Twilio
+        None => None,
+        Some(name) => {
+            let named = Provider::CARRIERS.into_iter().find(|one| one.name() == name);
+            wrong.keep(named.ok_or_else(|| Fault::new("provider", "it is neither twilio nor plivo")))
         }
     };
     let at = text("at").and_then(|at| {
@@ -135,6 +135,8 @@ pub(super) async fn simulate(
     }
     wrong.told()?;
     let (flow, profile) = flow_of(&state, text("line"), text("toml"))?;
+    let other = || cannot(Fault::new("provider", "it is none of the flow's `providers`"));
+    let provider = flow.carrier(provider).ok_or_else(other)?;
     let number = Phone::read(text("caller").unwrap_or("+14155550100"));
     let caller = Caller {
         number: (!is_withheld(&number)).then_some(number),
@@ -167,7 +169,7 @@ fn flow_of(state: &State, line: Option<&str>, toml: Option<&str>) -> Result<(Flo
     let (mut flow, mut profile) = (default_flow().clone(), Profile::bare(Phone::read("+14155550199")));
     if let Some(line) = line {
         let number = Phone::read(line);
-        let found = [Provider::Twilio, Provider::Plivo];
+        let found = Provider::CARRIERS;
         let line = found.into_iter().find_map(|provider| state.lines.line(provider, &number));
         let line = line.ok_or_else(|| cannot(Fault::new("line", "there is no line with this number")))?;
         if let Some(version) = line.flow_version.and_then(|id| state.lines.version(id)) {

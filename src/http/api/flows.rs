@@ -86,9 +86,9 @@ pub(super) async fn push(
     reader.needs(Scope::LinesWrite)?;
     let flow = document(&headers, &body)?;
     let mut db = state.db.acquire().await?;
-    let (version, new, warnings) = manage::push(&mut db, &id, &flow, asked(&reader, &state)).await?;
+    let (version, new, findings) = manage::push(&mut db, &id, &flow, asked(&reader, &state)).await?;
     let mut answer = shown(&version);
-    answer["warnings"] = json!(warnings);
+    (answer["warnings"], answer["notes"]) = (json!(findings.warnings), json!(findings.notes));
     Ok((if new { StatusCode::CREATED } else { StatusCode::OK }, Json(answer)))
 }
 

@@ -40,10 +40,14 @@ fn prefixed(prefix: &str, id: &Value) -> Value {
     id.map_or(Value::Null, |id| id::shown(prefix, id).into())
 }
 
-/// The event behind each column.
+/// The event behind each column; columns of one event may share a member.
 fn sources(sources: Value) -> Value {
     let Value::Object(sources) = sources else { return json!({}) };
-    sources.into_iter().map(|(column, event)| (column, prefixed("event_", &event))).collect()
+    let mut shown = Map::new();
+    for (columns, event) in &sources {
+        shown.extend(columns.split(' ').map(|column| (column.to_owned(), prefixed("event_", event))));
+    }
+    shown.into()
 }
 
 /// A number but for its last four digits; what is too short for that, or is none, is masked whole.
@@ -68,7 +72,7 @@ mod tests {
         let row = json!({
             "id": "01900000-0000-7000-8000-000000000000", "from_number": "+14155550142", "to_number": "anonymous",
             "line": null, "transcription": "I am Ada", "status": "completed", "stamps": {"x": 1},
-            "sources": {"status": "01900000-0000-7000-8000-000000000000"},
+            "sources": {"outcome status": "01900000-0000-7000-8000-000000000000"},
         });
         let calls = resources::named("calls").unwrap();
         let masked = calls.shown(row.clone(), false);

@@ -51,9 +51,12 @@ pub(crate) fn openapi() -> Value {
         "openapi": "3.1.0",
         "info": {
             "title": "SmartLine", "version": env!("CARGO_PKG_VERSION"),
-            "description": "What happened on a phone line: events, calls, messages and who pays. Lists are newest first. \
-                            People's data are masked unless the key has the scope pii:read. A key may ask 50 times a \
-                            second; RateLimit says what is left. What is POSTed with an Idempotency-Key is done once.",
+            "description": format!(
+                "What happened on a phone line: events, calls, messages and who pays. Lists are newest first. People's data \
+                 are masked unless the key has the scope pii:read. A key may ask 50 times a second; RateLimit says what is \
+                 left. What is POSTed with an Idempotency-Key is done once. {}",
+                crate::lines::NO_EMERGENCY
+            ),
         },
         "security": [{ "key": [] }],
         "paths": paths,

@@ -127,7 +127,7 @@ const BY_LINE: &str = "t.line = $3->>'line'";
 const BY_CONTACT: &str = "t.contact = $3->>'contact'";
 const SIMULATED: Filter = Filter {
     name: "simulated",
-    about: "whether it came unsigned, which only `smartline dev` takes",
+    about: "whether nobody outside vouches for it: it came unsigned, which only `smartline dev` takes, or the console's phone made it up",
     kind: Kind::Flag,
     by: By::Looking("t.simulated = ($3->>'simulated')::boolean"),
 };
@@ -195,7 +195,7 @@ macro_rules! event_status {
 
 macro_rules! event_verified {
     () => {
-        "(t.signed_by NOT IN ('unsigned', 'recovered'))"
+        "(t.signed_by NOT IN ('unsigned', 'simulated', 'recovered'))"
     };
 }
 
@@ -207,15 +207,15 @@ const EVENT_STATUS: Filter = Filter {
 };
 const VERIFIED: Filter = Filter {
     name: "verified",
-    about: "whether a signature vouches for it: not where it came unsigned, or was recovered",
+    about: "whether a signature vouches for it: not where it came unsigned, was made up by the console's phone, or was recovered",
     kind: Kind::Flag,
     by: By::Looking(concat!(event_verified!(), " = ($3->>'verified')::boolean")),
 };
 const EVENT_SIMULATED: Filter = Filter {
     name: "simulated",
-    about: "whether it came unsigned, which only `smartline dev` takes",
+    about: "whether nobody outside vouches for it: it came unsigned, which only `smartline dev` takes, or the console's phone made it up",
     kind: Kind::Flag,
-    by: By::Looking("(t.signed_by = 'unsigned') = ($3->>'simulated')::boolean"),
+    by: By::Looking("(t.signed_by IN ('unsigned', 'simulated')) = ($3->>'simulated')::boolean"),
 };
 const EVENT_ACCOUNT: Filter = Filter {
     name: "account",

@@ -11,17 +11,17 @@ use crate::{
     http::{error::Error, state::State},
 };
 
-/// What came in since a moment: ids carry their time.
+/// What came in since a moment: ids carry their time. What nobody outside vouches for is no figure.
 const RECENT_SQL: &str = "
-SELECT (SELECT count(*) FROM (SELECT FROM events WHERE id >= uuid_floor($1) LIMIT $2) recent),
-       (SELECT count(*) FROM (SELECT FROM calls WHERE id >= uuid_floor($1) LIMIT $2) recent),
-       (SELECT count(*) FROM (SELECT FROM messages WHERE id >= uuid_floor($1) LIMIT $2) recent),
+SELECT (SELECT count(*) FROM (SELECT FROM events WHERE id >= uuid_floor($1) AND signed_by <> 'simulated' LIMIT $2) recent),
+       (SELECT count(*) FROM (SELECT FROM calls WHERE id >= uuid_floor($1) AND NOT simulated LIMIT $2) recent),
+       (SELECT count(*) FROM (SELECT FROM messages WHERE id >= uuid_floor($1) AND NOT simulated LIMIT $2) recent),
        (SELECT count(*) FROM (SELECT FROM rejections WHERE id >= uuid_floor($1) LIMIT $2) recent)";
 
 const NOW_SQL: &str = "
 SELECT (SELECT count(*) FROM (SELECT FROM event_work WHERE dead_at IS NOT NULL LIMIT $1) dead) AS dead,
        (SELECT count(*) FROM (SELECT FROM event_work WHERE dead_at IS NULL LIMIT $1) waiting) AS waiting,
-       (SELECT count(*) FROM (SELECT FROM calls WHERE NOT ended LIMIT $1) open) AS open";
+       (SELECT count(*) FROM (SELECT FROM calls WHERE NOT ended AND NOT simulated LIMIT $1) open) AS open";
 
 const OLDEST_SQL: &str = "
 SELECT event_id FROM event_work WHERE dead_at IS NULL ORDER BY event_id LIMIT 1";

@@ -44,11 +44,23 @@ static LICENCE: Asset = Asset {
     bytes: include_bytes!("assets/geist-LICENSE.txt"),
 };
 
+/// What a line's page loads besides, for its phone.
+pub(super) static PHONE_STYLE: Asset = Asset {
+    name: "phone.css",
+    media_type: "text/css; charset=utf-8",
+    bytes: include_bytes!("assets/phone.css"),
+};
+pub(super) static PHONE_SCRIPT: Asset = Asset {
+    name: "phone.js",
+    media_type: "text/javascript; charset=utf-8",
+    bytes: include_bytes!("assets/phone.js"),
+};
+
 /// All of them.
-static ALL: [&Asset; 6] = [&STYLE, &SCRIPT, &ICON, &FONT, &MONO, &LICENCE];
+static ALL: [&Asset; 8] = [&STYLE, &SCRIPT, &ICON, &FONT, &MONO, &LICENCE, &PHONE_STYLE, &PHONE_SCRIPT];
 
 /// Their paths, in the same order.
-static PATHS: LazyLock<[String; 6]> =
+static PATHS: LazyLock<[String; 8]> =
     LazyLock::new(|| ALL.map(|asset| format!("/console/assets/{}", asset.file())));
 
 /// The style names the fonts' files, which have their hashes in them.

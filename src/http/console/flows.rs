@@ -241,7 +241,8 @@ fn trial(visitor: &Visitor, name: &str, number: i32, flow: &Flow, params: &Param
         ..Caller::default()
     };
     let profile = Profile::bare(Phone::read("+14155550199"));
-    let mut call = Simulated::new(flow, profile, caller, Provider::Twilio, visitor.now);
+    let mut call =
+        Simulated::new(flow, profile, caller, flow.carrier(None).unwrap_or(Provider::Twilio), visitor.now);
     let mut steps: Vec<(String, Shown)> = vec![("The call comes in".to_owned(), call.call())];
     let mut stuck = None;
     for line in given.lines().map(str::trim).filter(|line| !line.is_empty()).take(INPUTS) {
@@ -264,8 +265,7 @@ fn trial(visitor: &Visitor, name: &str, number: i32, flow: &Flow, params: &Param
                 p { strong { (payload::safe(what)) } " " @for step in &shown.path { span.chip { (step) } " " } }
                 @for heard in &shown.heard { p { (payload::safe(heard)) } }
                 div.columns.even {
-                    div { p.hint { "Twilio" } pre.payload tabindex="0" { (payload::safe(&shown.twilio)) } }
-                    div { p.hint { "Plivo" } pre.payload tabindex="0" { (payload::safe(&shown.plivo)) } }
+                    @for (carrier, document) in shown.documents() { div { p.hint { (carrier.title()) } pre.payload tabindex="0" { (payload::safe(document)) } } }
                 }
             } } }
         }

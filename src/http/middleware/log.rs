@@ -122,6 +122,7 @@ fn write_line(seen: &Seen, status: u16, outcome: &Outcome, took: Duration, unlog
                 code = outcome.code.map(|code| code.entry().code),
                 cause = outcome.cause,
                 event.kind = outcome.kind,
+                contact.hash = outcome.contact,
                 signed_by,
                 flags = (!outcome.flags.is_empty()).then(|| outcome.flags.join(",")),
                 duration_ms = milliseconds(took),

@@ -8,7 +8,7 @@ use futures_util::FutureExt as _;
 
 use super::keep::{self, EMPTY};
 use crate::{
-    domain::verb::Verb,
+    domain::{phone::Phone, verb::Verb},
     http::{
         error::{Error, panic_text},
         state::{Outcome, State},
@@ -18,6 +18,7 @@ use crate::{
     lines::{
         Call, Decided, Message,
         desk::Told,
+        is_withheld,
         safe::{self, Signer},
         token::TokenKeys,
     },
@@ -59,7 +60,8 @@ pub(super) async fn answer_call<W: Carrier>(state: &State, delivery: &Verified<W
     };
     let decide = async { state.desk.answer_call(W::keys(state), &call, now).await };
     let remember = |decided: &Decided| state.desk.kept_call(&call, decided, now);
-    answer(state, delivery, decide, remember, safe).await.unwrap_or_else(|_| {
+    let contact = pseudonym::<W>(state, call.contact());
+    answer(state, delivery, contact, decide, remember, safe).await.unwrap_or_else(|_| {
         // Only V2, which no voice path takes, can be refused after its verification.
         keep::respond(safe(), Outcome { label: "safe_document", ..Outcome::default() })
     })
@@ -78,7 +80,8 @@ pub(super) async fn answer_text<W: Carrier>(
     let now = delivery.received().at;
     let decide = async { state.desk.answer_text(W::keys(state), &message, now).await };
     let remember = |decided: &Decided| state.desk.kept_text(&message, decided, now);
-    answer(state, delivery, decide, remember, || Answer::xml(EMPTY)).await
+    let contact = pseudonym::<W>(state, &message.from);
+    answer(state, delivery, contact, decide, remember, || Answer::xml(EMPTY)).await
 }
 
 /// Takes what only informs: kept, then 200; 503 where it cannot be kept.
@@ -94,15 +97,24 @@ pub(super) async fn note<W: Carrier>(state: &State, delivery: &Verified<W>) -> R
     Ok(keep::respond(answer, outcome))
 }
 
+/// What stands for a caller in the log; none for one who tells no number.
+fn pseudonym<W: Carrier>(state: &State, number: &Phone) -> Option<String> {
+    if is_withheld(number) { None } else { W::keys(state).pseudonym(number) }
+}
+
 /// Decides, renders, keeps, remembers; on any failure but a refusal the safe answer leaves instead, and the log says why.
 async fn answer<W: Carrier>(
     state: &State,
     delivery: &Verified<W>,
+    contact: Option<String>,
     decide: impl Future<Output = Decided>,
     remember: impl Fn(&Decided),
     safe: impl Fn() -> Answer,
 ) -> Result<Response, Error> {
     let work = async {
+        if state.intake.turns_away_call(delivery.envelope().identity.key) {
+            return Err(NotKept::Overloaded.into());
+        }
         let mut decided = decide.await;
         decided.decision.ends = matches!(decided.verbs.last(), Some(Verb::Hangup | Verb::Refuse(_)));
         let document = W::render(&decided.verbs, delivery.origin());
@@ -120,7 +132,7 @@ async fn answer<W: Carrier>(
     let work = AssertUnwindSafe(keep::within(state.limits.answer, work)).catch_unwind();
     let mut crowded = false;
     let cause = match work.await {
-        Ok(Ok((answer, outcome))) => return Ok(keep::respond(answer, outcome)),
+        Ok(Ok((answer, outcome))) => return Ok(keep::respond(answer, Outcome { contact, ..outcome })),
         Ok(Err(Error::NotKept(why))) => {
             crowded = why == NotKept::Overloaded;
             Error::from(why).to_string()
@@ -131,8 +143,13 @@ async fn answer<W: Carrier>(
             format!("panic: {}", panic_text(panic.as_ref()))
         }
     };
-    let outcome =
-        Outcome { label: "safe_document", cause: Some(cause), crowded, ..keep::outcome_of(delivery) };
+    let outcome = Outcome {
+        label: "safe_document",
+        cause: Some(cause),
+        crowded,
+        contact,
+        ..keep::outcome_of(delivery)
+    };
     Ok(keep::respond(safe(), outcome))
 }
 

@@ -39,6 +39,7 @@ impl Carrier for Twilio {
                 .first_of(&["DialCallStatus"])
                 .map(|status| matches!(status, "completed" | "answered") && bridged),
             dial_seconds: params.get("DialCallDuration").and_then(|seconds| seconds.parse().ok()),
+            simulated: delivery.is_simulated(),
         }
     }
 

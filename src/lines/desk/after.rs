@@ -16,6 +16,7 @@ use crate::{
         safe::Signer,
         token::{Position, TokenKeys},
     },
+    messages::words::{Wish, wish},
     outbox::{Owed, Reason, Text},
     provider::{self, Provider},
 };
@@ -132,6 +133,29 @@ impl Desk {
             reason: Reason::Notice,
             call: Some(call.key.clone()),
             not_before,
+        }))
+    }
+
+    /// The word to a line's owner that a contact may want no more texts, in words that are no command.
+    pub(crate) fn softly(&self, event: &Kept) -> Option<Owed> {
+        let message = text_of(event);
+        if wish(&message.body) != Some(Wish::PerhapsStop) {
+            return None;
+        }
+        let line = self.lines.line(message.provider, &message.to)?;
+        Some(Owed::Text(Text {
+            key: format!("notice:softly:{}", key_of(message.provider, &message.id)),
+            provider: message.provider,
+            line: message.to.as_str().to_owned(),
+            to: line.settings.notify.clone()?,
+            body: format!(
+                "{}: {} may want no more texts. Nothing is texted there by itself now: please ask.",
+                line.name,
+                message.from.as_str()
+            ),
+            reason: Reason::Notice,
+            call: None,
+            not_before: None,
         }))
     }
 

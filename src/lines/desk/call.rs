@@ -16,7 +16,7 @@ use crate::{
         guard::{self, OfCall, Policy, Verdict},
         is_withheld,
         line::{Anonymous, Line},
-        running::Going,
+        running::{Counted, Going},
         safe::{self, NO_FLOW, Signer},
         token::{Position, TokenFault, TokenKeys},
     },
@@ -90,7 +90,7 @@ impl Desk {
         decision.version = followed.id();
         let at = Position { flow_version: followed.id(), step: 0, edge: 0, attempt: 0, turn: 0 };
         let going = Going::unknown();
-        let capability = capability::of(signer.keys, signer.id);
+        let capability = capability::of(signer.keys, signer.id, at.turn.saturating_add(1));
         let facts = facts(&profile, &caller, call, &going, &capability, now);
         let turn = engine::step(followed.flow(), at, &facts, Event::Begins(Start::Call), signer);
         Self::decided(call, line, &profile, decision, turn, now)
@@ -122,7 +122,7 @@ impl Desk {
         let (name, step) = step_at(followed.flow(), at.step).ok_or("position token of an unknown step")?;
         let key = crate::lines::key_of(call.provider, signer.id);
         let handed_back = matches!(step, Step::Agent(_)) && edge == Edge::Answered;
-        let going = self.going(&key, signer.id, handed_back).await;
+        let going = self.going(&key, signer.id, at.turn, handed_back).await;
         let ours = going.line.clone().unwrap_or_else(|| call.line().clone());
         let line = self.lines.line(call.provider, &ours);
         let line = line.as_deref();
@@ -133,7 +133,7 @@ impl Desk {
             }
             _ => self.caller(line, call),
         };
-        let capability = capability::of(signer.keys, signer.id);
+        let capability = capability::of(signer.keys, signer.id, at.turn.saturating_add(1));
         let facts = facts(&profile, &caller, call, &going, &capability, now);
         let decision = Decision {
             line: line.map(|line| line.id.uuid()),
@@ -173,7 +173,7 @@ impl Desk {
                     let secret = settings.and_then(|settings| settings.agent_secret.as_deref());
                     self.by_turns(&endpoint, secret, &key, call, &facts, at, edge, now).await
                 }
-                None => happened(step, call, &going),
+                None => happened(step, call, &going, at.turn),
             },
         };
         tracing::debug!(step = name, "a call goes on");
@@ -266,9 +266,10 @@ impl Desk {
         let entitled = self.entitled(line, now);
         let settings = line.map(|line| &line.settings);
         let suspended_today = match settings {
-            Some(settings) if !entitled.0 => {
-                (self.running.total(number, day, "suspended").saturating_add(1), settings.suspended_per_day)
-            }
+            Some(settings) if !entitled.0 => (
+                self.running.total(number, day, Counted::Suspended).saturating_add(1),
+                settings.suspended_per_day,
+            ),
             _ => (0, 1),
         };
         let level = caller.attestation.name();
@@ -294,11 +295,11 @@ impl Desk {
                 settings.map_or(5, |settings| settings.concurrent),
             ),
             today: match settings.and_then(|settings| settings.daily_calls) {
-                Some(most) => (self.running.total(number, day, "calls").saturating_add(1), Some(most)),
+                Some(most) => (self.running.total(number, day, Counted::Calls).saturating_add(1), Some(most)),
                 None => (0, None),
             },
             minutes: (
-                self.running.total(number, day, "seconds") / 60,
+                self.running.total(number, day, Counted::Seconds) / 60,
                 settings.map_or(1440, |settings| settings.daily_minutes),
             ),
             records: (
@@ -308,14 +309,14 @@ impl Desk {
         }
     }
 
-    /// The call as it is remembered, or else as its own events tell. What an agent said of a call that it has `handed_back`
-    /// may have reached another replica.
-    async fn going(&self, key: &str, id: &str, handed_back: bool) -> Going {
+    /// The call at this turn as it is remembered, or else as its own events tell. What an agent said of a call that it has
+    /// `handed_back` may have reached another replica.
+    async fn going(&self, key: &str, id: &str, turn: u8, handed_back: bool) -> Going {
         let remembered = self.running.call(key);
         match remembered {
             Some(going) if going.whole && !handed_back => going,
             _ if !self.is_there() || id.is_empty() => remembered.unwrap_or_else(Going::unknown),
-            remembered => match self.fold(key, id).await {
+            remembered => match self.fold(key, id, turn).await {
                 Some(going) => going,
                 None => remembered.unwrap_or_else(Going::unknown),
             },
@@ -352,7 +353,7 @@ fn facts<'a>(
 static NOTHING: std::collections::BTreeSet<String> = std::collections::BTreeSet::new();
 
 /// What happened at a step, by the request's own fields.
-fn happened(step: &Step, call: &Call, going: &Going) -> Event {
+fn happened(step: &Step, call: &Call, going: &Going, turn: u8) -> Event {
     match step {
         Step::Ask(_) => match (&call.digits, &call.speech) {
             (Some(keys), _) => Event::Keys(keys.clone()),
@@ -361,7 +362,7 @@ fn happened(step: &Step, call: &Call, going: &Going) -> Event {
         },
         Step::Ring(_) => Event::Rung(call.taken.unwrap_or(false)),
         Step::Voicemail(_) => Event::Recorded,
-        Step::Agent(_) => Event::HandedBack(going.handed_back()),
+        Step::Agent(_) => Event::HandedBack(going.handed_back(turn)),
         _ => Event::Agent(AgentTurn::Failed), // fits no step that does not wait, and is told so
     }
 }

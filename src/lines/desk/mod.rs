@@ -7,6 +7,8 @@
 mod after;
 mod call;
 pub(crate) mod capability;
+mod consent;
+mod days;
 mod ledger;
 #[cfg(test)]
 mod tests;
@@ -19,8 +21,9 @@ use std::{
 };
 
 use chrono::{DateTime, NaiveDate, Utc};
-use sqlx::PgPool;
+use sqlx::{PgPool, types::Uuid};
 
+use self::consent::Questions;
 use super::{
     Call, Decided, Message,
     cache::{Lines, Version},
@@ -28,7 +31,7 @@ use super::{
     engine::{Effect, Profile},
     guard::STANDING_COUNTS,
     line::{Line, Notice, State as LineState},
-    running::{Going, Running},
+    running::{Counted, Going, Running},
     safe,
     turns::{Patience, Turns},
 };
@@ -58,10 +61,13 @@ pub(crate) struct Desk {
     lines: Lines,
     running: Running,
     turns: Turns,
+    questions: Questions,
     patience: Patience,
     db: PgPool,
     presence: Presence,
     clock: Arc<dyn Clock>,
+    /// This process among those that share the database.
+    process: Uuid,
 }
 
 /// A flow to be followed: the built-in one, or a version of the line's.
@@ -100,9 +106,11 @@ impl Desk {
             lines,
             running: Running::default(),
             turns: Turns::new(patience),
+            questions: Questions::default(),
             patience,
             db,
             presence,
+            process: days::process(clock.now()),
             clock,
         }
     }
@@ -117,23 +125,23 @@ impl Desk {
         let key = call.key();
         let day = || day_of(self.lines.line(call.provider, call.line()).as_deref(), now);
         let counted = match decided.decision.outcome.as_deref() {
-            Some("suspended") => Some("suspended"),
+            Some("suspended") => Some(Counted::Suspended),
             Some("rejected") => None, // who is turned away uses nothing up
-            _ => Some("calls"),
+            _ => Some(Counted::Calls),
         };
         // Counted once it is kept, so that a request that comes again is not.
-        if let Some(what) = counted.filter(|_| call.token.is_none() && !call.fallback) {
-            self.running.add(call.line(), day(), what, 1);
+        if let Some(counted) = counted.filter(|_| call.token.is_none() && !call.fallback && !call.simulated) {
+            self.running.add(call.line(), day(), counted, 1);
         }
-        if let Some(seconds) = self.connected(call, &key, now) {
-            self.running.add(call.line(), day(), "seconds", seconds);
+        if let Some(seconds) = self.connected(call, &key, now).filter(|_| !call.simulated) {
+            self.running.add(call.line(), day(), Counted::Seconds, seconds);
         }
         self.running.change(&key, |going| {
             *going = std::mem::replace(going, Going::unknown()).after(&decided.decision);
             going.began.get_or_insert(now);
             going.line.get_or_insert_with(|| call.line().clone());
             going.caller.get_or_insert_with(|| call.contact().clone());
-            going.ringing = decided.verbs.iter().any(|verb| matches!(verb, Verb::Ring(_)));
+            going.ringing = !call.simulated && decided.verbs.iter().any(|verb| matches!(verb, Verb::Ring(_)));
             going.rang_at = Some(now).filter(|_| going.ringing);
             going.wished = None;
             going.streamed = false;
@@ -167,9 +175,9 @@ impl Desk {
         }
     }
 
-    /// An agent that was handed the call wants somebody rung when it gives it back.
-    pub(crate) fn wished(&self, key: &str, person: &str) {
-        self.running.change(key, |going| going.wished = Some(person.to_owned()));
+    /// An agent that was handed the call wants somebody rung when it gives it back at this turn.
+    pub(crate) fn wished(&self, key: &str, turn: u8, person: &str) {
+        self.running.change(key, |going| going.wished = Some((turn, person.to_owned())));
     }
 
     fn is_there(&self) -> bool {
@@ -210,9 +218,9 @@ impl Desk {
     }
 }
 
-const WISH_SQL: &str = "INSERT INTO directives (id, call, target, at) VALUES ($1, $2, $3, $4)";
+const WISH_SQL: &str = "INSERT INTO directives (id, call, turn, target, at) VALUES ($1, $2, $3, $4, $5)";
 
-/// Keeps whom an agent wants rung when it gives a call back: the request that follows may reach another replica.
+/// Keeps whom an agent wants rung when it gives a call back at this turn: the request that follows may reach another replica.
 ///
 /// # Errors
 /// What the database raises.
@@ -220,11 +228,13 @@ pub(crate) async fn keep_wish(
     db: &PgPool,
     provider: Provider,
     call: &str,
+    turn: u8,
     target: &str,
     now: DateTime<Utc>,
 ) -> sqlx::Result<()> {
     let (id, key) = (EventId::new(now).uuid(), super::key_of(provider, call));
-    sqlx::query(WISH_SQL).bind(id).bind(key).bind(target).bind(now).execute(db).await.map(drop)
+    let wish = sqlx::query(WISH_SQL).bind(id).bind(key).bind(i16::from(turn)).bind(target).bind(now);
+    wish.execute(db).await.map(drop)
 }
 
 /// What a callback that only informs may tell of a call.

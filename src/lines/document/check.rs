@@ -5,8 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use url::{Host, Url};
 
-use super::{Agent, Ask, End, Flow, How, Mode, Ring, Route, Step, Tests, read::Fault, template};
-use crate::domain::phone::{Phone, Refused};
+use super::{
+    Agent, Ask, End, Flow, How, Mode, Ring, Route, Step, Tests, read::Fault, segments::Segments, template,
+};
+use crate::{
+    domain::phone::{Phone, Refused},
+    provider::Provider,
+};
 
 /// Most steps of a flow.
 const STEPS: usize = 64;
@@ -24,6 +29,8 @@ pub(crate) struct Findings {
     pub(crate) faults: Vec<Fault>,
     /// It can be used, and is perhaps not what was meant.
     pub(crate) warnings: Vec<Fault>,
+    /// What is worth knowing of it: in how many segments its texts are sent.
+    pub(crate) notes: Vec<Fault>,
 }
 
 /// Looks at the whole of a document.
@@ -172,7 +179,11 @@ impl<'a> Checker<'a> {
                 self.bounds(place, "max", voicemail.max, 10, 300);
             }
             Step::Agent(agent) => self.agent(place, agent),
-            Step::Text(text) => self.words(&format!("{place}.body"), &text.body),
+            Step::Text(text) => {
+                let place = format!("{place}.body");
+                self.words(&place, &text.body);
+                self.findings.notes.push(Fault::new(place, segments(&text.body)));
+            }
             Step::End(end) => {
                 if let Some(text) = &end.text {
                     self.words(&format!("{place}.text"), text);
@@ -291,6 +302,12 @@ impl<'a> Checker<'a> {
 
     fn agent(&mut self, place: &str, agent: &Agent) {
         self.bounds(place, "limit", agent.limit, 30, 14_400);
+        if agent.mode == Some(Mode::Relay) && self.flow.providers.contains(&Provider::Plivo) {
+            self.fault(
+                format!("{place}.mode"),
+                "relay is a feature of Twilio's alone: write `providers = [\"twilio\"]` above the steps, or use stream or turns",
+            );
+        }
         if let Some(greet) = &agent.greet {
             self.words(&format!("{place}.greet"), greet);
         }
@@ -364,6 +381,18 @@ impl<'a> Checker<'a> {
     fn is_variable(&self, name: &str) -> bool {
         let captured = |step: &Step| matches!(step, Step::Ask(ask) if ask.variable.as_deref() == Some(name));
         self.flow.steps.values().any(captured)
+    }
+}
+
+/// In how many segments a text is sent: where something is filled in, with the longest of it, and with the longest that is
+/// beyond GSM-7.
+fn segments(body: &str) -> String {
+    let filled = |with: char| Segments::of(&template::longest_of(body, with));
+    let (usual, most) = (filled('x'), filled('ж'));
+    if usual == most {
+        usual.to_string()
+    } else {
+        format!("up to {usual}, up to {most} if what is filled in is beyond GSM-7")
     }
 }
 

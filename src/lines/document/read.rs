@@ -6,6 +6,7 @@ use serde::de::DeserializeOwned;
 use toml::{Table, Value};
 
 use super::{Flow, Start, Step, hours::Hours};
+use crate::provider::Provider;
 
 /// The one schema there is.
 const SCHEMA: i64 = 1;
@@ -88,6 +89,7 @@ fn read_table(mut table: Table) -> Result<Flow, Vec<Fault>> {
         Some(_) => faults.push(Fault::new("schema", "is not 1, the only one that this version reads")),
         None => faults.push(Fault::new("schema", "is missing: write `schema = 1`")),
     }
+    let providers = providers(table.remove("providers"), &mut faults);
     let start = table.remove("start");
     if start.is_none() {
         faults.push(Fault::new(
@@ -105,19 +107,40 @@ fn read_table(mut table: Table) -> Result<Flow, Vec<Fault>> {
     let people = each(&mut table, "people", &mut faults, typed::<String>);
     let steps = each(&mut table, "steps", &mut faults, step);
     for name in table.keys() {
-        faults.push(Fault::new(name, "is not known; a flow has schema, start, hours, people and steps"));
+        faults.push(Fault::new(
+            name,
+            "is not known; a flow has schema, providers, start, hours, people and steps",
+        ));
     }
     if steps.is_empty() && faults.is_empty() {
         faults.push(Fault::new("steps", "is missing: a flow has at least one step"));
     }
     match start {
-        Some(start) if faults.is_empty() => Ok(Flow { start, hours, people, steps }),
+        Some(start) if faults.is_empty() => Ok(Flow { providers, start, hours, people, steps }),
         _ => Err(faults),
     }
 }
 
+/// The carriers that a flow is for; both where it does not say.
+fn providers(given: Option<Value>, faults: &mut Vec<Fault>) -> Vec<Provider> {
+    let Some(given) = given else { return Provider::CARRIERS.to_vec() };
+    let named = typed::<Vec<String>>("providers", given, faults).unwrap_or_default();
+    for (index, name) in named.iter().enumerate() {
+        if !Provider::CARRIERS.iter().any(|provider| provider.name() == name) {
+            faults.push(Fault::new(format!("providers[{index}]"), "is neither twilio nor plivo"));
+        }
+    }
+    if named.is_empty() && faults.is_empty() {
+        faults.push(Fault::new("providers", "names no carrier: leave it out, and the flow is for both"));
+    }
+    Provider::CARRIERS
+        .into_iter()
+        .filter(|provider| named.iter().any(|name| name == provider.name()))
+        .collect()
+}
+
 /// Where the text is no TOML.
-fn syntax(text: &str, error: &toml::de::Error) -> Fault {
+pub(crate) fn syntax(text: &str, error: &toml::de::Error) -> Fault {
     let at = error.span().map_or(0, |span| span.start.min(text.len()));
     let before = text.get(..at).unwrap_or_default();
     let line = before.matches('\n').count() + 1;
@@ -186,12 +209,16 @@ fn step(place: &str, value: Value, faults: &mut Vec<Fault>) -> Option<Step> {
 const KINDS: &str = "say, ask, route, ring, voicemail, agent, text, end";
 
 /// Reads a value as what it ought to be.
-fn typed<T: DeserializeOwned>(place: &str, value: Value, faults: &mut Vec<Fault>) -> Option<T> {
+pub(crate) fn typed<T: DeserializeOwned>(place: &str, value: Value, faults: &mut Vec<Fault>) -> Option<T> {
     match serde_path_to_error::deserialize(value) {
         Ok(value) => Some(value),
         Err(error) => {
             let inner = error.path().to_string();
-            let place = if inner == "." { place.to_owned() } else { format!("{place}.{inner}") };
+            let place = match inner.as_str() {
+                "." => place.to_owned(),
+                entry if entry.starts_with('[') => format!("{place}{entry}"),
+                inner => format!("{place}.{inner}"),
+            };
             faults.push(Fault::new(place, error.inner().message()));
             None
         }
@@ -225,6 +252,13 @@ mod tests {
             ("start = { call = \"in\" }", "schema: is missing"),
             ("schema = 2\nstart = { call = \"in\" }", "schema: is not 1"),
             ("schema = 1", "start: is missing"),
+            (
+                &format!("providers = [\"twilio\", \"stripe\"]\n{GOOD}"),
+                "providers[1]: is neither twilio nor plivo",
+            ),
+            (&format!("providers = \"twilio\"\n{GOOD}"), "providers: invalid type"),
+            (&format!("providers = [7]\n{GOOD}"), "providers[0]: invalid type"),
+            (&format!("providers = []\n{GOOD}"), "providers: names no carrier"),
             ("schema = 1\nstart = { coll = \"in\" }", "start.coll: unknown field `coll`"),
             ("schema = 1\nstart = { call = 7 }", "start.call: invalid type: integer `7`"),
             (&format!("{GOOD}[step.a]\ndo = \"end\""), "step: is not known"),

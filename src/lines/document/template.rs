@@ -38,6 +38,18 @@ pub(crate) fn longest(template: &str, is_variable: impl Fn(&str) -> bool) -> Res
     Ok(length)
 }
 
+/// The template with its places filled in with the longest that may stand there, written in one letter; with what stands
+/// in for it, where that is longer.
+pub(crate) fn longest_of(template: &str, letter: char) -> String {
+    let Ok(parts) = parts(template) else { return template.to_owned() };
+    let longest = |part| match part {
+        Part::Words(words) => words.to_owned(),
+        Part::Place { otherwise, .. } if otherwise.chars().count() > VALUE => otherwise.to_owned(),
+        Part::Place { .. } => letter.to_string().repeat(VALUE),
+    };
+    parts.into_iter().map(longest).collect()
+}
+
 /// The template with its places filled in; `value` knows what is there, if anything. What is no template stays as it is.
 pub(crate) fn fill(template: &str, value: impl Fn(&str) -> Option<String>) -> String {
     let Ok(parts) = parts(template) else { return template.to_owned() };
@@ -78,6 +90,11 @@ mod tests {
         let longest = |template| longest(template, |name| name == "size");
         assert_eq!(longest("four"), Ok(4));
         assert_eq!(longest("{var.size|a} {line.name}"), Ok(2 * VALUE + 1));
+        let otherwise = "b".repeat(VALUE + 1);
+        assert_eq!(
+            longest_of(&format!("To {{line.name|me}}, {{caller.name|{otherwise}}}"), 'x'),
+            format!("To {}, {otherwise}", "x".repeat(VALUE))
+        );
         for (template, fault) in [
             ("{", "not closed"),
             ("a}", "closes nothing"),

@@ -8,10 +8,15 @@ use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Map, Value, json};
 
 use super::{Flow, Step};
+use crate::provider::Provider;
 
 /// The document as TOML. It reads back as the same flow.
 pub(crate) fn canonical(flow: &Flow) -> String {
-    let mut text = format!("schema = 1\nstart = {}\n", inline(&value(&flow.start)));
+    let mut text = "schema = 1\n".to_owned();
+    if let Some(names) = providers(flow) {
+        let _ = writeln!(text, "providers = {}", inline(&json!(names)));
+    }
+    let _ = writeln!(text, "start = {}", inline(&value(&flow.start)));
     for (name, hours) in &flow.hours {
         let (open, closed) = hours.written();
         let _ = write!(
@@ -50,10 +55,21 @@ pub(crate) fn json(flow: &Flow) -> Value {
         (name.clone(), written)
     });
     let steps = flow.steps.iter().map(|(name, step)| (name.clone(), fields(step).into()));
-    json!({
-        "schema": 1, "start": value(&flow.start), "hours": hours.collect::<Map<_, _>>(), "people": flow.people,
-        "steps": steps.collect::<Map<_, _>>(),
-    })
+    let mut written = json!({ "schema": 1 });
+    if let Some(names) = providers(flow) {
+        written["providers"] = json!(names);
+    }
+    written["start"] = value(&flow.start);
+    written["hours"] = hours.collect::<Map<_, _>>().into();
+    written["people"] = json!(flow.people);
+    written["steps"] = steps.collect::<Map<_, _>>().into();
+    written
+}
+
+/// The names of the carriers that a flow is for; none where it is for all.
+fn providers(flow: &Flow) -> Option<Vec<&'static str>> {
+    let some = flow.providers != Provider::CARRIERS;
+    some.then(|| flow.providers.iter().map(|provider| provider.name()).collect())
 }
 
 /// Something that is different between two documents.
@@ -195,7 +211,8 @@ fn key(name: &str) -> String {
     if !name.is_empty() && name.bytes().all(bare) { name.to_owned() } else { quoted(name) }
 }
 
-fn quoted(text: &str) -> String {
+/// A text in quotes, as TOML has it.
+pub(crate) fn quoted(text: &str) -> String {
     let mut quoted = String::with_capacity(text.len() + 2);
     quoted.push('"');
     for c in text.chars() {

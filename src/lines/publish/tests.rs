@@ -95,7 +95,8 @@ fn a_circle_of_forwards_is_found_however_long() {
 
 #[test]
 fn what_a_provider_does_not_have_is_refused_on_its_lines() {
-    let relay = flow("[steps.in]\ndo = \"agent\"\nmode = \"relay\"\nurl = \"wss://agent.example/s\"");
+    let mut relay = flow("[steps.in]\ndo = \"agent\"\nmode = \"relay\"\nurl = \"wss://agent.example/s\"");
+    relay.providers = vec![Provider::Twilio];
     let usual = flow("[steps.in]\ndo = \"agent\"");
     for (provider, flow, settings, faults_of, warnings) in [
         ("twilio", &relay, json!({}), 0, 0),
@@ -111,6 +112,24 @@ fn what_a_provider_does_not_have_is_refused_on_its_lines() {
             "{provider} {settings} {found:?}"
         );
     }
+}
+
+#[test]
+fn a_line_has_flows_for_its_own_carrier_alone() {
+    let mut flow = flow("[steps.in]\ndo = \"end\"");
+    let (twilio, plivo) =
+        (line("twilio", "+14155550190", "A", &json!({})), line("plivo", "+14155550191", "B", &json!({})));
+    flow.providers = vec![Provider::Twilio];
+    assert_eq!(faults(&look(&twilio, &flow, &[])), Vec::<String>::new());
+    assert_eq!(
+        faults(&look(&plivo, &flow, &[])),
+        ["providers: does not name plivo, and the line is Plivo's"]
+    );
+    flow.providers = vec![Provider::Plivo];
+    assert_eq!(
+        faults(&look(&twilio, &flow, &[])),
+        ["providers: does not name twilio, and the line is Twilio's"]
+    );
 }
 
 #[test]

@@ -10,7 +10,7 @@ fn told(steps: &str) -> Vec<String> {
     let text = format!("schema = 1\nstart = {{ call = \"in\" }}\n{steps}");
     let flow = read(&text).unwrap_or_else(|faults| panic!("{faults:?}\n{text}"));
     let profile = Profile::bare(Phone::read("+14155550190"));
-    let both = [Provider::Twilio, Provider::Plivo];
+    let both = Provider::CARRIERS;
     both.iter()
         .flat_map(|provider| faults(&flow, &profile, *provider))
         .map(|fault| fault.to_string())
@@ -24,7 +24,7 @@ fn what_is_built_in_is_taken_by_both() {
     for agent in [None, Some("https://agent.example/turns"), Some("wss://agent.example/s")] {
         profile.agent_url = agent.map(str::to_owned);
         profile.records = agent.is_some();
-        for provider in [Provider::Twilio, Provider::Plivo] {
+        for provider in Provider::CARRIERS {
             assert_eq!(faults(built_in(), &profile, provider), []);
         }
     }

@@ -172,13 +172,17 @@ fn message(text: &Text, origin: &str) -> Option<Element> {
     Some(element)
 }
 
-fn url(link: &Link, origin: &str) -> String {
-    let endpoint = match link.purpose {
+/// Where a link of that purpose leads.
+pub(crate) fn endpoint(purpose: Purpose) -> Endpoint {
+    match purpose {
         Purpose::Continue => Endpoint::PlivoAnswer,
         Purpose::Inform => Endpoint::PlivoHangup,
         Purpose::Delivery => Endpoint::PlivoSms,
-    };
-    format!("{origin}{}?t={}", endpoint.path(), link.token)
+    }
+}
+
+fn url(link: &Link, origin: &str) -> String {
+    format!("{origin}{}?t={}", endpoint(link.purpose).path(), link.token)
 }
 
 #[cfg(test)]

@@ -154,12 +154,16 @@ fn message(text: &Text, origin: &str) -> Option<Element> {
     Some(element.with("action", url(&text.delivery, origin)).with("method", "POST"))
 }
 
-fn url(link: &Link, origin: &str) -> String {
-    let endpoint = match link.purpose {
+/// Where a link of that purpose leads.
+pub(crate) fn endpoint(purpose: Purpose) -> Endpoint {
+    match purpose {
         Purpose::Continue => Endpoint::TwilioVoice,
         Purpose::Inform | Purpose::Delivery => Endpoint::TwilioStatus,
-    };
-    format!("{origin}{}?t={}", endpoint.path(), link.token)
+    }
+}
+
+fn url(link: &Link, origin: &str) -> String {
+    format!("{origin}{}?t={}", endpoint(link.purpose).path(), link.token)
 }
 
 #[cfg(test)]

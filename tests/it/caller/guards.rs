@@ -3,10 +3,12 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD as URL_SAFE_NO_PAD;
 use serde_json::json;
 
 use super::{Agent, Callee, Caller, Carrier, End, Stage, Texter, Told, number, stage::plain};
-use crate::house::{House, NAME, NOW, NewLine, Plan};
+use crate::house::{House, Log, NAME, NOW, NewLine, Plan};
 use crate::wire::Ask;
 
 const ADA: &str = "+14155550142";
@@ -124,6 +126,17 @@ async fn f05_softer_words_pause_what_is_automatic() {
 }
 
 #[tokio::test]
+async fn f05_the_owner_is_asked_about_softer_words() {
+    let stage = Stage::open(Some(&ring(ADA)), json!({ "notify": ADA })).await;
+    for words in ["Hello", "Would you please stop texting me", "STOP"] {
+        contact(0).sends_both(&stage.house, words).await;
+    }
+    let asks = "Harbor Dental: +12125550100 may want no more texts. Nothing is texted there by itself now: please ask.";
+    assert_eq!(stage.owed().await, [("notice".to_owned(), ADA.to_owned(), asks.to_owned())]);
+    stage.close().await;
+}
+
+#[tokio::test]
 async fn f06_an_opt_out_counts_for_the_account_unless_the_line_says_otherwise() {
     let house = House::open().await;
     let flow = ring(ADA);
@@ -219,6 +232,25 @@ async fn f12_an_agent_says_what_it_is() {
         let audited: i64 = sqlx::query_scalar(audited).fetch_one(&stage.house.db).await.unwrap();
         assert_eq!(audited, if disclose { 0 } else { 2 });
         stage.close().await;
+    }
+}
+
+/// In what the commands and the API say of themselves; `docs/openapi.json` is written from the code.
+#[test]
+fn f14_whoever_sets_up_a_line_is_told_that_it_reaches_no_emergency_services() {
+    let help = |arguments: &[&str]| {
+        let output =
+            std::process::Command::new(env!("CARGO_BIN_EXE_smartline")).args(arguments).output().unwrap();
+        String::from_utf8(output.stdout).unwrap()
+    };
+    for (place, text) in [
+        ("setup", help(&["setup", "--help"])),
+        ("line add", help(&["line", "add", "--help"])),
+        ("the API", crate::project_file("docs/openapi.json")),
+        ("the documentation", crate::project_file("docs/lines.md")),
+    ] {
+        let text = text.split_whitespace().collect::<Vec<_>>().join(" ").to_lowercase();
+        assert!(text.contains("a line cannot reach emergency services"), "{place}");
     }
 }
 
@@ -400,6 +432,74 @@ async fn f21_prefixes_are_no_part_of_a_number() {
         let replies = Texter::new().from(from).sends_both(&stage.house, "Hi").await;
         assert_eq!(!replies.is_empty(), answered, "{from}");
     }
+    stage.close().await;
+}
+
+#[tokio::test]
+async fn f22_a_conversation_leaves_nobody_in_tokens_logs_or_metrics() {
+    let flow = "
+schema = 1
+start = { call = \"ask\", sms = \"ack\" }
+[steps.ask]
+do = \"ask\"
+text = \"Your number, please.\"
+digits = 7
+speech = true
+as = \"number\"
+next = \"ring\"
+[steps.ring]
+do = \"ring\"
+to = [\"+14155550142\"]
+missed = \"vm\"
+[steps.vm]
+do = \"voicemail\"
+text = \"Please leave a message.\"
+transcribe = true
+[steps.ack]
+do = \"text\"
+once = \"none\"
+body = \"Hello {caller.number}.\"
+";
+    let stage = Stage::open(Some(flow), json!({ "record_calls": true, "notify": ADA })).await;
+    let log = Log::capture();
+    let mut documents = Vec::new();
+    for (caller, acts) in [
+        (Caller::new(), ["8675309", "pineapple"]),
+        (Caller::new().from("+14155550101"), ["8675309", "pineapple"]),
+    ] {
+        let calls =
+            [caller.clone().presses(acts[0]).speaks(9), caller.says(acts[1]).callee(ADA, Callee::Talks(9))];
+        for call in calls {
+            documents.extend(call.calls_each(&stage.house).await.into_iter().flat_map(|told| told.documents));
+        }
+    }
+    Texter::new().sends_both(&stage.house, "My pineapple, please").await;
+    stage.work().await;
+    let lines = log.take("");
+    let private = ["4155550", "8675309", "pineapple", "https://", "Hello", "Please leave"];
+    for line in &lines {
+        for words in private {
+            assert!(!line.to_string().contains(words), "{words}: {line}");
+        }
+    }
+    let hash = |line: &serde_json::Value| line["contact.hash"].as_str().map(str::to_owned);
+    let of_twilio = |line: &&serde_json::Value| line["endpoint"] == "twilio/voice";
+    let hashes: std::collections::BTreeSet<_> = lines.iter().filter(of_twilio).filter_map(hash).collect();
+    // Two callers, and who was rung.
+    assert!((2..=3).contains(&hashes.len()), "{hashes:?}");
+    assert!(hashes.iter().all(|hash| hash.len() == 16), "{hashes:?}");
+    let metrics = stage.house.ask(&Ask::get("/metrics")).await;
+    for words in &private[..3] {
+        assert!(!metrics.text().contains(words), "{words}: {}", metrics.text());
+    }
+    let mut tokens = 0;
+    for token in documents.iter().flat_map(|document| document.split("?t=").skip(1)) {
+        let bytes = URL_SAFE_NO_PAD.decode(&token[..56]).unwrap();
+        let text = String::from_utf8_lossy(&bytes);
+        assert!(private.iter().all(|words| !text.contains(words) && !token[..56].contains(words)), "{text}");
+        tokens += 1;
+    }
+    assert!(tokens > 20, "{tokens}");
     stage.close().await;
 }
 

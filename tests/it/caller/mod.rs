@@ -13,6 +13,7 @@ mod document;
 mod flows;
 mod guards;
 mod properties;
+mod replicas;
 mod stage;
 mod stories;
 mod text;

@@ -3,7 +3,7 @@
 
 use std::path::PathBuf;
 
-use crate::house::House;
+use crate::house::{House, NewLine};
 
 use super::{at, browser::Browser, day, sign_in};
 
@@ -14,7 +14,7 @@ async fn pictures() {
     let Some(folder) = std::env::var_os("SMARTLINE_PICTURES").map(PathBuf::from) else { return };
     std::fs::create_dir_all(&folder).unwrap();
     let only = std::env::var("SMARTLINE_PICTURES_ONLY").unwrap_or_default();
-    let house = House::build(super::plan()).await;
+    let (house, _consoles) = super::setup::with_consoles().await;
     let browser = Browser::open().await;
     browser.go(&at(&house, "/console/sign-in")).await;
     let mut pages = vec![("sign-in", "/console/sign-in".to_owned())];
@@ -25,6 +25,9 @@ async fn pictures() {
     shoot(&browser, &house, &folder, "empty-overview", "/console", &only).await;
     shoot(&browser, &house, &folder, "empty-calls", "/console/calls", &only).await;
     day::live_through(&house).await;
+    // The day is longer than a session.
+    browser.go(&at(&house, "/console/sign-in")).await;
+    sign_in(&browser, &house, &[]).await;
     let id = |table: &'static str, prefix: &'static str, order: &'static str| {
         let db = house.db.clone();
         async move {
@@ -46,27 +49,83 @@ async fn pictures() {
         ("call", format!("/console/search?q=CA{:032x}", 903)),
         ("messages", "/console/messages".to_owned()),
         ("thread", format!("/console/search?q=SM{:032x}", 901)),
+        ("outbox", "/console/outbox".to_owned()),
+        ("owed", "/console/search?q=call:twilio:CA5:flow:0".to_owned()),
         ("accounts", "/console/accounts".to_owned()),
         ("account", "/console/search?q=cus_Q7grace1Hopper".to_owned()),
-        ("lines", "/console/lines".to_owned()),
         ("setup", "/console/setup".to_owned()),
         ("settings", "/console/settings".to_owned()),
         ("search", "/console/search?q=nothing".to_owned()),
         ("missing", "/console/nowhere".to_owned()),
     ];
+    phone(&browser, &house, &folder, &only).await;
+    pages.push(("lines", "/console/lines".to_owned()));
+    pages.push(("refusal", super::pages::refusal(&house, "signature_mismatch").await));
+    pages.push(("refusal-unsigned", super::pages::refusal(&house, "signature_missing").await));
+    browser.screen(1440, 900).await;
+    browser.go(&at(&house, "/console/setup")).await;
+    browser.click("form:has([value=twilio]) button").await;
+    browser.until("return document.querySelector('.notice') !== null").await;
     for (name, path) in &pages {
         shoot(&browser, &house, &folder, name, path, &only).await;
     }
-    browser.screen(1440, 900).await;
-    browser.go(&at(&house, "/console/refused")).await;
-    browser.click("a.open").await;
-    let refusal = browser.here().await;
-    shoot(&browser, &house, &folder, "refusal", &refusal, &only).await;
     if only.is_empty() {
         for_the_readme(&browser, &house).await;
     }
     browser.close().await;
     house.close().await;
+}
+
+/// A line's page, and its phone in the middle of a call.
+async fn phone(browser: &Browser, house: &House, folder: &std::path::Path, only: &str) {
+    let menu = "schema = 1
+[start]
+call = \"menu\"
+[people]
+ada = \"+14155550142\"
+[steps.menu]
+do = \"ask\"
+text = \"Thanks for calling {line.name|us}. For bookings press 1 or say bookings. For directions press 2.\"
+speech = true
+choose = { 1 = \"bookings\", 2 = \"directions\" }
+none = \"vm\"
+[steps.bookings]
+do = \"ring\"
+to = [\"ada\"]
+missed = \"vm\"
+[steps.directions]
+do = \"say\"
+text = \"We are at 1 Harbor Street, beside the ferry.\"
+next = \"menu\"
+[steps.vm]
+do = \"voicemail\"
+text = \"Please leave a message after the tone.\"";
+    let line = NewLine {
+        provider: "twilio",
+        number: "+14155550197",
+        name: "Harbor Dental",
+        account: None,
+        flow: Some(menu),
+        settings: serde_json::json!({}),
+    };
+    house.set_up(&[line]).await;
+    browser.screen(1440, 900).await;
+    browser.go(&at(house, "/console/lines")).await;
+    browser.click("a.open").await;
+    let page = browser.here().await;
+    shoot(browser, house, folder, "line", &page, only).await;
+    browser.screen(1440, 900).await;
+    browser.go(&at(house, &page)).await;
+    browser.click("button.dial").await;
+    for (turns, button) in [(1, "press:2"), (2, "press:1")] {
+        let came = format!("return document.querySelectorAll('#phone .turn').length === {turns}");
+        browser.until(&came).await;
+        house.clock.advance(std::time::Duration::from_secs(7));
+        browser.click(&format!("#phone button[value=\"{button}\"]")).await;
+    }
+    browser.until("return document.querySelectorAll('#phone .turn').length === 3").await;
+    let call = browser.here().await;
+    shoot(browser, house, folder, "phone", &call, only).await;
 }
 
 /// The three that the README shows, as somebody sees them in a window.

@@ -211,3 +211,38 @@ async fn a_file_that_is_not_there_yet_or_breaks_off_is_fetched_later() {
     assert_eq!(files(folder.path()), [b"words"]);
     house.close().await;
 }
+
+#[tokio::test]
+async fn f12_a_recording_is_kept_for_as_long_as_the_line_of_its_call_says() {
+    let (_carriers, house) = open().await;
+    sqlx::query(r#"UPDATE lines SET settings = '{"keep_recordings_days": 7}'"#)
+        .execute(&house.db)
+        .await
+        .unwrap();
+    house.lines_changed().await;
+    // Twilio's callback of a recording names neither side of the call.
+    let call = [
+        ("CallSid", "CA1"),
+        ("AccountSid", TWILIO_ACCOUNT),
+        ("From", CALLER),
+        ("To", LINE),
+        ("CallStatus", "ringing"),
+    ];
+    let url = format!("https://api.twilio.com{}", twilio_path("Recordings/RE1"));
+    let ready = [
+        ("CallSid", "CA1"),
+        ("AccountSid", TWILIO_ACCOUNT),
+        ("RecordingSid", "RE1"),
+        ("RecordingUrl", &url),
+        ("RecordingStatus", "completed"),
+        ("RecordingDuration", "9"),
+    ];
+    for (path, fields) in [("/webhooks/twilio/voice", &call[..]), ("/webhooks/twilio/status", &ready)] {
+        assert_eq!(house.ask(&Ask::post(path).form(fields).by_twilio()).await.status, 200);
+    }
+    while house.app.work_once().await.unwrap() > 0 {}
+    let days = "SELECT (owed->>'keep_days')::int FROM outbox WHERE kind = 'fetch_recording'";
+    let days: Vec<i32> = sqlx::query_scalar(days).fetch_all(&house.db).await.unwrap();
+    assert_eq!(days, [7]);
+    house.close().await;
+}

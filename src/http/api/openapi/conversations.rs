@@ -32,12 +32,13 @@ pub(super) fn schemas() -> Map<String, Value> {
             "owed": { "type": "array", "items": { "type": "object" } },
         },
     });
+    let document = json!({ "type": "string", "description": "empty where the flow is not for the carrier" });
     let shown = json!({
         "type": "object", "required": ["heard", "waits", "path", "twilio", "plivo"],
         "properties": {
             "heard": texts(), "waits": { "enum": ["answer", "ring", "message", "agent", "nothing"] },
             "path": texts(), "tests": tested, "effects": { "type": "array", "items": { "type": "object" } },
-            "variables": { "type": "object" }, "twilio": text(), "plivo": text(), "cause": perhaps(&text()),
+            "variables": { "type": "object" }, "twilio": document, "plivo": document, "cause": perhaps(&text()),
         },
     });
     let list = |item: Value| json!({ "type": "array", "items": item });
@@ -64,7 +65,7 @@ pub(super) fn simulate() -> Value {
         "properties": {
             "line": { "type": "string", "description": "our number: its flow and settings" },
             "toml": { "type": "string", "description": "a flow in place of the line's" },
-            "provider": { "enum": ["twilio", "plivo"] },
+            "provider": { "enum": ["twilio", "plivo"], "description": "one of the flow's `providers`; the first of them unless given" },
             "caller": { "type": "string", "description": "E.164; `anonymous` withholds it" },
             "text": { "type": "string", "description": "a text instead of a call" },
             "at": time_schema(),

@@ -76,7 +76,7 @@ fn state() -> State {
         api_key: None,
         media_dir: None,
         https: true,
-        console: Console::new(Arc::clone(&clock), Vec::new()),
+        console: Console::new(Arc::clone(&clock), Vec::new(), Arc::default()),
     })
 }
 
@@ -99,7 +99,7 @@ fn call() -> Verified<Twilio> {
 async fn answered(decide: impl Future<Output = Decided>) -> (StatusCode, String, String, String) {
     let state = state();
     let safe = || Answer::xml("<Response><Say>Sorry.</Say></Response>");
-    let response = answer(&state, &call(), decide, |_| {}, safe).await.unwrap();
+    let response = answer(&state, &call(), None, decide, |_| {}, safe).await.unwrap();
     let outcome = response.extensions().get::<Outcome>().unwrap();
     assert_eq!(outcome.label, "safe_document");
     let cause = outcome.cause.clone().unwrap();

@@ -75,6 +75,10 @@ fn what_is_refused_and_where() {
             "[steps.in]\ndo = \"agent\"\nmode = \"turns\"\nurl = \"wss://a.example/s\"",
             "steps.in.url: must begin with https://",
         ),
+        (
+            "[steps.in]\ndo = \"agent\"\nmode = \"relay\"",
+            "steps.in.mode: relay is a feature of Twilio's alone",
+        ),
         ("[steps.in]\ndo = \"agent\"\nmay_ring = [\"bob\"]", "steps.in.may_ring[0]: there is nobody"),
         ("[steps.in]\ndo = \"end\"\nhow = \"busy\"\ntext = \"Hi\"", "steps.in.text: is heard by nobody"),
         (
@@ -85,6 +89,43 @@ fn what_is_refused_and_where() {
         let found = findings(&with(steps)).faults;
         let found: Vec<String> = found.iter().map(Fault::to_string).collect();
         assert!(found.len() == 1 && found[0].contains(expected), "{steps}\nexpected {expected}\n{found:#?}");
+    }
+}
+
+#[test]
+fn a_carrier_is_asked_for_what_it_has_where_the_flow_is_for_it() {
+    for (providers, faults) in [("", 1), ("providers = [\"twilio\"]\n", 0), ("providers = [\"plivo\"]\n", 1)]
+    {
+        let text = format!("{providers}{}", with("[steps.in]\ndo = \"agent\"\nmode = \"relay\""));
+        assert_eq!(findings(&text).faults.len(), faults, "{providers}");
+    }
+}
+
+#[test]
+fn the_segments_of_a_text_are_told() {
+    let text = |body: &str| {
+        with(&format!("[steps.in]\ndo = \"text\"\nbody = \"{body}\"\n"))
+            .replace("call = ", "call = \"bye\", sms = ")
+    };
+    for (body, expected) in [
+        ("Thanks, we got your message.", "1 segment of GSM-7"),
+        ("Wir sind um 9 zurück – Ihr Büro", "1 segment of UCS-2"),
+        (
+            "Sorry, {caller.name|there}.",
+            "up to 1 segment of GSM-7, up to 1 segment of UCS-2 if what is filled in is beyond GSM-7",
+        ),
+        (
+            &format!("{}{{caller.name}}", "a".repeat(121)),
+            "up to 2 segments of GSM-7, up to 3 segments of UCS-2 if what is filled in is beyond GSM-7",
+        ),
+        ("– {caller.name}", "1 segment of UCS-2"),
+    ] {
+        let found = findings(&text(body));
+        assert_eq!(
+            (found.faults, found.notes),
+            (Vec::new(), vec![Fault::new("steps.in.body", expected)]),
+            "{body}"
+        );
     }
 }
 
