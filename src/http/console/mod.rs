@@ -19,11 +19,14 @@ mod lines;
 mod lists;
 mod manner;
 mod messages;
+mod needs;
+mod outbox;
 mod overview;
 mod page;
 mod parts;
 mod payload;
 mod phone;
+mod probe;
 mod refused;
 mod replay;
 mod search;
@@ -64,10 +67,16 @@ pub(super) fn router() -> Router<State> {
         .route("/console/refused/{id}", get(refused::show))
         .route("/console/dead-letters", get(replay::list))
         .route("/console/replay", get(replay::plan).post(replay::many))
+        .route("/console/replays/{id}", get(replay::progress))
+        .route("/console/replays/{id}/stop", post(replay::stop))
         .route("/console/calls", get(calls::list))
         .route("/console/calls/{id}", get(calls::show).post(calls::reveal))
         .route("/console/messages", get(messages::list))
         .route("/console/messages/{id}", get(messages::show).post(messages::reveal))
+        .route("/console/outbox", get(outbox::list))
+        .route("/console/outbox/{id}", get(outbox::show).post(outbox::reveal))
+        .route("/console/outbox/{id}/retry", post(outbox::retry))
+        .route("/console/outbox/{id}/cancel", post(outbox::cancel))
         .route("/console/accounts", get(accounts::list))
         .route("/console/accounts/{id}", get(accounts::show).post(accounts::reveal))
         .route("/console/lines", get(lines::list))
@@ -81,6 +90,8 @@ pub(super) fn router() -> Router<State> {
         .route("/console/flows", get(flows::list).post(flows::add))
         .route("/console/flows/{name}", get(flows::show).post(flows::save))
         .route("/console/setup", get(setup::setup))
+        .route("/console/setup/check", post(setup::check))
+        .route("/console/setup/probe", post(setup::probe))
         .route("/console/settings", get(settings::settings))
         .route("/console/settings/keys", post(settings::make_key))
         .route("/console/settings/keys/revoke", post(settings::revoke_key))
