@@ -40,7 +40,7 @@ pub(crate) trait Row: Serialize + DeserializeOwned + Clone + Send + Sync + Unpin
 
 /// The rows that a batch is about, and what has been changed of them.
 pub(crate) struct Rows<R> {
-    held: BTreeMap<String, R>,
+    rows: BTreeMap<String, R>,
     /// Those that the table has.
     stored: BTreeSet<String>,
     changed: BTreeSet<String>,
@@ -72,18 +72,18 @@ impl<R: Row> Rows<R> {
             let found: Vec<Json<R>> = sqlx::query_scalar(R::LOAD_SQL).bind(keys).fetch_all(db).await?;
             rows.extend(found.into_iter().map(|Json(row)| (row.key().to_owned(), row)));
         }
-        Ok(Self { stored: rows.keys().cloned().collect(), held: rows, changed: BTreeSet::new() })
+        Ok(Self { stored: rows.keys().cloned().collect(), rows, changed: BTreeSet::new() })
     }
 
     /// The row with this key.
     pub(crate) fn get(&self, key: &str) -> Option<&R> {
-        self.held.get(key)
+        self.rows.get(key)
     }
 
     /// Puts a row in, in place of the one with its key.
     pub(crate) fn put(&mut self, row: R) {
         self.changed.insert(row.key().to_owned());
-        self.held.insert(row.key().to_owned(), row);
+        self.rows.insert(row.key().to_owned(), row);
     }
 
     /// Writes what was put in. What was not there when it was loaded is still not there, since nobody else holds its key: to
@@ -92,13 +92,16 @@ impl<R: Row> Rows<R> {
     /// # Errors
     /// What the database raises.
     pub(crate) async fn store(&self, db: &mut PgConnection) -> sqlx::Result<()> {
-        let changed = self.changed.iter().filter_map(|key| self.held.get_key_value(key));
-        let (stored, new): (Vec<_>, Vec<_>) = changed.partition(|(key, _)| self.stored.contains(*key));
-        for (sql, rows) in [(R::ADD_SQL, new), (R::STORE_SQL, stored)] {
-            if !rows.is_empty() {
-                let rows: Vec<&R> = rows.into_iter().map(|(_, row)| row).collect();
-                sqlx::query(sql).bind(Json(rows)).execute(&mut *db).await?;
-            }
+        let (mut new, mut stored): (Vec<&R>, Vec<&R>) = (Vec::new(), Vec::new());
+        for (key, row) in self.changed.iter().filter_map(|key| self.rows.get_key_value(key)) {
+            let rows = if self.stored.contains(key) { &mut stored } else { &mut new };
+            rows.push(row);
+        }
+        if !new.is_empty() {
+            sqlx::query(R::ADD_SQL).bind(Json(new)).execute(&mut *db).await?;
+        }
+        if !stored.is_empty() {
+            sqlx::query(R::STORE_SQL).bind(Json(stored)).execute(db).await?;
         }
         Ok(())
     }
