@@ -10,6 +10,7 @@ use super::{
     needs::{self, Need, Trouble},
     page::{self, Section},
     parts::{self, Tone, pill},
+    shared::Ends,
     tally::{self, Tally},
     visitor::Visitor,
     words,
@@ -65,9 +66,6 @@ fn end_of(outcome: &str) -> Option<usize> {
         _ => Some(4),
     }
 }
-
-/// Calls by hour since the epoch and outcome, and when that was looked up.
-pub(super) type Ends = (DateTime<Utc>, Vec<(i64, String, i64)>);
 
 /// `GET /console`.
 pub(super) async fn overview(Extract(state): Extract<State>, visitor: Visitor) -> Result<Response, Error> {

@@ -14,6 +14,7 @@ use super::{
     page::{self, Section, token},
     parts::{self, Tone, pill},
     probe,
+    shared::{Checked, Found},
     tally::Tally,
     visitor::{Posted, Visitor, see_other},
     words,
@@ -86,16 +87,6 @@ fn place(endpoint: Endpoint) -> &'static str {
         Endpoint::PlivoHangup => "Voice → Applications → the application → Hangup URL",
         Endpoint::PlivoSms => "Voice → Applications → the application → Message URL",
     }
-}
-
-/// What a provider was found to have.
-#[derive(Clone, Debug)]
-pub(crate) struct Checked {
-    at: DateTime<Utc>,
-    /// Endpoints whose address is not set there, or another.
-    drifted: Vec<Endpoint>,
-    /// What was found, for people.
-    found: Vec<(Tone, String)>,
 }
 
 /// How an endpoint stands.
@@ -255,6 +246,14 @@ fn there(seen: &Seen<'_>, provider: Provider) -> Markup {
     }
 }
 
+fn tone_of(found: Found) -> Tone {
+    match found {
+        Found::Fine => Tone::Good,
+        Found::Differs => Tone::Warn,
+        Found::Unknown => Tone::Bad,
+    }
+}
+
 /// What was found when somebody last asked, and the button that asks.
 fn found(seen: &Seen<'_>, provider: Provider) -> Markup {
     let name = parts::capital(provider.name());
@@ -262,7 +261,7 @@ fn found(seen: &Seen<'_>, provider: Provider) -> Markup {
     html! {
         @if let Some(check) = seen.check(provider) {
             p.hint { "Asked " (parts::when(seen.visitor, check.at)) ":" }
-            ul.checks.tight { @for (tone, text) in &check.found { li { span class={ "dot " (tone.class()) } { (tone.icon()) } div { (text) } } } }
+            ul.checks.tight { @for (found, text) in &check.found { @let tone = tone_of(*found); li { span class={ "dot " (tone.class()) } { (tone.icon()) } div { (text) } } } }
             @if !check.drifted.is_empty() {
                 @let command = format!("smartline setup {}", provider.name());
                 p.hint { "To mend it: " code.command { (command) } (parts::copy(&command, "Copy the command")) }
@@ -324,7 +323,7 @@ pub(super) async fn check(Extract(state): Extract<State>, posted: Posted) -> Res
     };
     let asked = tokio::time::timeout(PATIENCE, ask(&state, provider, origin)).await;
     let (drifted, found) = asked.unwrap_or_else(|_| {
-        (Vec::new(), vec![(Tone::Bad, format!("No whole answer within {} s.", PATIENCE.as_secs()))])
+        (Vec::new(), vec![(Found::Unknown, format!("No whole answer within {} s.", PATIENCE.as_secs()))])
     });
     let checked = Checked { at: visitor.now, drifted, found };
     visitor
@@ -335,7 +334,7 @@ pub(super) async fn check(Extract(state): Extract<State>, posted: Posted) -> Res
 }
 
 /// What every account of a provider has that is not as it should be, and what is.
-async fn ask(state: &State, provider: Provider, origin: &str) -> (Vec<Endpoint>, Vec<(Tone, String)>) {
+async fn ask(state: &State, provider: Provider, origin: &str) -> (Vec<Endpoint>, Vec<(Found, String)>) {
     let api = state.console.apis.of(provider);
     let (mut drifted, mut found) = (Vec::new(), Vec::new());
     for name in &api.accounts {
@@ -347,7 +346,7 @@ async fn ask(state: &State, provider: Provider, origin: &str) -> (Vec<Endpoint>,
         let plan = match plan {
             Ok(plan) => plan,
             Err(trouble) => {
-                found.push((Tone::Bad, format!("{name}: {trouble}.")));
+                found.push((Found::Unknown, format!("{name}: {trouble}.")));
                 continue;
             }
         };
@@ -355,13 +354,13 @@ async fn ask(state: &State, provider: Provider, origin: &str) -> (Vec<Endpoint>,
             drifted.extend(step.endpoints());
             let what = plain(&step.what);
             found.push(match step.act {
-                Act::Create => (Tone::Warn, format!("There is no {what}.")),
-                _ => (Tone::Warn, format!("{what} differs in {}.", step.differs().join(", "))),
+                Act::Create => (Found::Differs, format!("There is no {what}.")),
+                _ => (Found::Differs, format!("{what} differs in {}.", step.differs().join(", "))),
             });
         }
-        found.extend(plan.remarks.into_iter().map(|remark| (Tone::Warn, format!("{}.", remark.text))));
+        found.extend(plan.remarks.into_iter().map(|remark| (Found::Differs, format!("{}.", remark.text))));
         found.extend(
-            plan.fine.iter().map(|fine| (Tone::Good, format!("{} is as it should be.", plain(fine)))),
+            plan.fine.iter().map(|fine| (Found::Fine, format!("{} is as it should be.", plain(fine)))),
         );
     }
     (drifted, found)

@@ -2,10 +2,40 @@
 
 use std::sync::Arc;
 
+use chrono::{DateTime, Utc};
 use tokio::sync::Mutex;
 
-use super::{overview::Ends, setup::Checked, tally::Tally};
-use crate::{config::Apis, domain::clock::Clock, http::limiter::FailureLimiter, provider::Provider};
+use super::tally::Tally;
+use crate::{
+    config::Apis,
+    domain::clock::Clock,
+    http::limiter::FailureLimiter,
+    provider::{Endpoint, Provider},
+};
+
+/// Calls by hour since the epoch and outcome, and when that was looked up.
+pub(super) type Ends = (DateTime<Utc>, Vec<(i64, String, i64)>);
+
+/// How something at a provider was found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Found {
+    /// As it should be.
+    Fine,
+    /// Otherwise, or not at all.
+    Differs,
+    /// The provider could not be asked.
+    Unknown,
+}
+
+/// What a provider was found to have.
+#[derive(Clone, Debug)]
+pub(super) struct Checked {
+    pub(super) at: DateTime<Utc>,
+    /// Endpoints whose address is not set there, or another.
+    pub(super) drifted: Vec<Endpoint>,
+    /// What was found, for people.
+    pub(super) found: Vec<(Found, String)>,
+}
 
 /// The console's part of the state.
 pub(crate) struct Console {

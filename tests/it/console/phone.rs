@@ -292,7 +292,7 @@ async fn nothing_leaves_the_house_for_what_the_phone_makes_up() {
     }
     assert_eq!(stats["calls_open"]["count"], 0);
     let setup = session.get(&stage.house, "/console/setup").await;
-    assert!(setup.text().contains("verify, 0 have seen a request"), "it proves nothing of the carrier");
+    assert!(setup.text().contains("verify, 0 have taken a request"), "it proves nothing of the carrier");
 
     // The same, told by a carrier.
     Caller::new().from("+14155550103").hangs_up().calls_both(&stage.house).await;
