@@ -142,6 +142,7 @@ impl App {
         let intake = Intake::new(limits.waiting);
         let live = Live::new(db.clone(), intake.clone(), Arc::clone(&clock));
         tasks.spawn(live.clone().run(stop.clone()));
+        let apis = Arc::new(config.apis);
         let state = State::new(Shared {
             db: db.clone(),
             intake,
@@ -167,7 +168,7 @@ impl App {
             api_key: config.api_key,
             media_dir: config.media_dir.clone(),
             https,
-            console: Console::new(Arc::clone(&clock), config.set),
+            console: Console::new(Arc::clone(&clock), config.set, Arc::clone(&apis)),
         });
         let spool = SpoolPlan {
             directory: config.spool_dir,
@@ -181,7 +182,7 @@ impl App {
             retention: config.retention,
             metrics: state.metrics.clone(),
         };
-        let (apis, bell) = (Arc::new(config.apis), Bell::default());
+        let bell = Bell::default();
         let sender = Sender::new(Parts {
             db: db.clone(),
             bell: bell.clone(),

@@ -9,8 +9,8 @@
 //! |---|---|
 //! | 5 | `cli` a file per command · `dev` what only development needs · `app` builds, runs and ends the service · `fuzzing` |
 //! | 4 | `http` the edge: every path on one page, the gate, the endpoints · `worker` kept events → tables · `sender` what is owed → the outside · `erasure` a person's data: shown, and taken out of everything |
-//! | 3 | `lines` what a number says to a call or a text, and why · `billing` `calls` `messages` what happened · `reconcile` what the providers know and no webhook brought |
-//! | 2 | `inbox` every verified event, once, with the answer that was given · `projection` what tables made of events share · `access` keys and what was done with them · `outbox` what is owed to the outside, once, and the way there · `carrier` a made-up Twilio or Plivo, to try lines with |
+//! | 3 | `lines` what a number says to a call or a text, and why · `billing` `calls` `messages` what happened · `reconcile` what the providers know and no webhook brought · `consoles` what is set in their consoles |
+//! | 2 | `inbox` every verified event, once, with the answer that was given · `projection` what tables made of events share · `access` keys and what was done with them · `outbox` what is owed to the outside, once, and the way there · `samples` requests as providers would make them · `carrier` a made-up Twilio or Plivo, to try lines with |
 //! | 1 | `provider` wire formats, pure · `config` the environment · `db` the way to PostgreSQL · `telemetry` logs · `metrics` figures |
 //! | 0 | `domain` ids, phone numbers, time, verbs |
 //!
@@ -24,6 +24,7 @@ mod calls;
 mod carrier;
 mod cli;
 mod config;
+mod consoles;
 mod db;
 mod dev;
 mod domain;
@@ -41,6 +42,7 @@ mod outbox;
 mod projection;
 mod provider;
 mod reconcile;
+mod samples;
 mod sender;
 mod telemetry;
 mod worker;

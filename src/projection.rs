@@ -92,13 +92,16 @@ impl<R: Row> Rows<R> {
     /// # Errors
     /// What the database raises.
     pub(crate) async fn store(&self, db: &mut PgConnection) -> sqlx::Result<()> {
-        let changed = self.changed.iter().filter_map(|key| self.rows.get_key_value(key));
-        let (stored, new): (Vec<_>, Vec<_>) = changed.partition(|(key, _)| self.stored.contains(*key));
-        for (sql, rows) in [(R::ADD_SQL, new), (R::STORE_SQL, stored)] {
-            if !rows.is_empty() {
-                let rows: Vec<&R> = rows.into_iter().map(|(_, row)| row).collect();
-                sqlx::query(sql).bind(Json(rows)).execute(&mut *db).await?;
-            }
+        let (mut new, mut stored): (Vec<&R>, Vec<&R>) = (Vec::new(), Vec::new());
+        for (key, row) in self.changed.iter().filter_map(|key| self.rows.get_key_value(key)) {
+            let rows = if self.stored.contains(key) { &mut stored } else { &mut new };
+            rows.push(row);
+        }
+        if !new.is_empty() {
+            sqlx::query(R::ADD_SQL).bind(Json(new)).execute(&mut *db).await?;
+        }
+        if !stored.is_empty() {
+            sqlx::query(R::STORE_SQL).bind(Json(stored)).execute(db).await?;
         }
         Ok(())
     }

@@ -8,10 +8,8 @@ use std::{
 use bytes::Bytes;
 use reqwest::{RequestBuilder, redirect::Policy};
 
-use super::{
-    error::Error,
-    request::{Draft, Headers},
-};
+use super::error::Error;
+use crate::samples::request::{Draft, Headers};
 
 /// Longest time for one request, its answer included.
 pub(super) const DEADLINE: Duration = Duration::from_secs(15);

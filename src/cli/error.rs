@@ -5,6 +5,8 @@ use std::{
     process::ExitCode,
 };
 
+use crate::samples::request::NoObject;
+
 /// Why a command did not do what it was asked to.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Error {
@@ -17,6 +19,12 @@ pub(super) enum Error {
     /// Nobody can read the result.
     #[error("cannot write the result: {0}")]
     Output(#[from] io::Error),
+}
+
+impl From<NoObject> for Error {
+    fn from(fault: NoObject) -> Self {
+        Self::Usage(fault.to_string())
+    }
 }
 
 impl Error {

@@ -23,7 +23,7 @@ use crate::{
     inbox::rejections,
     provider::{
         Endpoint, Provider, Received, Reject, SignedBy, Unsigned,
-        explain::{Secrets, explain, secret_variable},
+        explain::{Secrets, explain, secret_variable, told},
         plivo::Plivo,
         stripe::Stripe,
         twilio::Twilio,
@@ -133,8 +133,12 @@ async fn stored(id: &str, json: bool) -> Result<ExitCode, Error> {
         found.client
     ))?;
     print(&format!("told     {}", found.code))?;
-    print(&format!("cause    {}", found.cause))?;
-    print(&format!("fix      {fix}"))?;
+    let told = told(&found.cause);
+    print(&format!("cause    {}", told.map_or(found.cause.as_str(), |told| told.cause)))?;
+    if let Some(told) = told {
+        print(&format!("found    {}", told.found))?;
+    }
+    print(&format!("fix      {}", told.map_or(fix, |told| told.fix)))?;
     for (name, value) in &found.headers.0 {
         print(&format!("header   {name}: {value}"))?;
     }
@@ -360,9 +364,9 @@ impl Verdict {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::{
-        request::{Draft, Format, form},
-        standin::{SECRET, Standin, now},
+    use crate::{
+        cli::standin::{SECRET, Standin, now},
+        samples::request::{Draft, Format, form},
     };
 
     const ORIGIN: &str = "https://line.example.com";

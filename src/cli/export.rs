@@ -34,8 +34,9 @@ const TRIES: u32 = 10;
 
 /// Write what the filters of a list find, as lines of JSON or as CSV
 ///
-/// Reads the API's list with the key in `SMARTLINE_API_KEY`, page by page and newest first. People's data
-/// are masked unless the key has `pii:read`. All that is kept of one person: `smartline contact export`.
+/// Reads the API's list with the key in `SMARTLINE_API_KEY`, page by page and newest first. People's
+/// data are masked unless the key has `pii:read`. All that is kept of one person is what
+/// `smartline contact export` writes.
 #[derive(Debug, clap::Args)]
 #[command(
     verbatim_doc_comment,

@@ -3,13 +3,13 @@
 use std::{fmt::Write as _, path::Path};
 
 use super::{
-    consoles::{Account, Numbers, Plan, Wanted},
     database,
     error::{Error, note, print},
     setup,
 };
 use crate::{
     config::{Apis, Environment},
+    consoles::{self, Account, Plan, Wanted},
     domain::clock::Clock,
     inbox::overview,
     lines::NO_EMERGENCY,
@@ -81,15 +81,10 @@ async fn consoles(environment: &Environment, origin: &str) -> Vec<(Provider, Con
     let Ok(apis) = Apis::read(environment) else { return Vec::new() };
     let mut all = Vec::new();
     for provider in Provider::ALL.into_iter().filter(|provider| apis.missing(*provider).is_empty()) {
-        let wanted = Wanted {
-            origin: origin.to_owned(),
-            fallback: None,
-            numbers: Numbers::All,
-            app: setup::app(environment, provider),
-        };
+        let wanted = Wanted::all(apis.of(provider), origin);
         for name in &apis.of(provider).accounts {
             let Ok(mut account) = Account::new(provider, apis.of(provider), name) else { continue };
-            match setup::plan(&mut account, &wanted).await {
+            match consoles::plan(&mut account, &wanted).await {
                 Ok(plan) => all.push((provider, Console { account: name.clone(), plan })),
                 Err(trouble) => note(&format!("note: {} {name}: {trouble}", provider.name())),
             }

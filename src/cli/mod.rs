@@ -6,7 +6,6 @@
 
 mod calls;
 mod client;
-mod consoles;
 mod contact;
 mod database;
 mod dev;
@@ -29,10 +28,9 @@ mod outbox;
 mod rebuild;
 mod reconcile;
 mod replay;
-mod request;
-mod samples;
 mod send;
 mod serve;
+mod set;
 mod setup;
 mod shell;
 mod sign;

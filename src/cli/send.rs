@@ -13,8 +13,7 @@ use super::{
     client::{Client, Reply},
     error::{Error, print, print_to},
     known::{self, Known},
-    request::{Draft, Headers},
-    samples::{Assignment, Mark, STRIPE_TYPES, Sample, Story},
+    set::Assignment,
     sign::{fresh, provider_parser},
     target::{self, Target},
     verdict::Expected,
@@ -22,6 +21,10 @@ use super::{
 use crate::{
     domain::clock::Clock,
     provider::{Endpoint, Provider},
+    samples::{
+        Mark, STRIPE_TYPES, Sample, Story,
+        request::{Draft, Headers},
+    },
 };
 
 /// How long ago a stale request was signed: twice what Stripe's libraries allow.

@@ -13,13 +13,13 @@ use uuid::Uuid;
 use super::{
     error::{Error, note, print},
     known::{self, Known},
-    request::{self, Draft, Format, Headers},
     shell::quote,
     target::Target,
 };
 use crate::{
     domain::{clock::Clock, id::RequestId},
     provider::{Endpoint, Provider},
+    samples::request::{self, Draft, Format, Headers},
 };
 
 /// Sign a webhook request as its provider would, and print the headers

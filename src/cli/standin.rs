@@ -17,10 +17,11 @@ use secrecy::SecretString;
 use serde_json::json;
 use tokio::{net::TcpListener, task::JoinSet};
 
-use super::{known::Known, request::tests::judge, target::Target};
+use super::{known::Known, target::Target};
 use crate::{
     domain::clock::Clock,
     provider::{Endpoint, Provider, Received, Reject, Unsigned},
+    samples::request::tests::judge,
 };
 
 /// What the service does wrong.

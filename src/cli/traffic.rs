@@ -11,13 +11,15 @@ use super::{
     client::{Client, NoReply, Reply},
     error::{Error, note},
     known::Known,
-    request::{Draft, Headers},
-    samples::{Mark, STRIPE_TYPES, Story},
     sign::fresh,
 };
 use crate::{
     domain::clock::Clock,
     provider::{Endpoint, Provider, plivo},
+    samples::{
+        Mark, STRIPE_TYPES, Story,
+        request::{Draft, Headers},
+    },
 };
 
 /// How long after one request the next one comes, in seconds: from the first to the second.

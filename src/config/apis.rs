@@ -25,6 +25,8 @@ pub(crate) struct Api {
     pub(crate) accounts: Vec<String>,
     /// Any of them may be an account's.
     pub(crate) secrets: Vec<SecretString>,
+    /// The app that numbers are pointed at, where one is configured.
+    pub(crate) app: Option<String>,
 }
 
 impl Apis {
@@ -66,16 +68,23 @@ impl Reader<'_> {
     /// The APIs. The form of what webhooks need as well is not looked at again: see [`Reader::providers`].
     pub(super) fn apis(&mut self) -> Apis {
         let (accounts, secrets) = self.stripe_key();
-        let stripe = Api { base: self.base("STRIPE_API_BASE", "https://api.stripe.com"), accounts, secrets };
+        let stripe = Api {
+            base: self.base("STRIPE_API_BASE", "https://api.stripe.com"),
+            accounts,
+            secrets,
+            app: None,
+        };
         let twilio = Api {
             base: self.base("TWILIO_API_BASE", "https://api.twilio.com"),
             accounts: self.items_of("TWILIO_ACCOUNT_SID"),
             secrets: checks::secrets(self.items_of("TWILIO_AUTH_TOKEN")),
+            app: self.items_of("TWILIO_APP_SID").into_iter().next(),
         };
         let plivo = Api {
             base: self.base("PLIVO_API_BASE", "https://api.plivo.com"),
             accounts: self.items_of("PLIVO_AUTH_ID"),
             secrets: checks::secrets(self.items_of("PLIVO_AUTH_TOKEN")),
+            app: self.items_of("PLIVO_APP_ID").into_iter().next(),
         };
         Apis { stripe, twilio, plivo }
     }

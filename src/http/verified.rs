@@ -49,7 +49,7 @@ impl Configured for Plivo {
     }
 }
 
-/// Marks a request that the console's phone makes up, as an extension: nothing that comes over a wire can carry it.
+/// Marks a request that the console makes up, its phone or a probe, as an extension: nothing that comes over a wire can carry it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct OurPhone;
 

@@ -281,10 +281,19 @@ impl Intake {
     }
 
     /// Whether a delivery to `endpoint` would only take the place of another. Never said of calls and texts, whose senders
-    /// are owed an answer, but for that they must be proven genuine.
+    /// are owed an answer, but for that they must be proven genuine: see [`turns_away_call`](Self::turns_away_call).
     pub(crate) fn turns_away(&self, endpoint: Endpoint) -> bool {
         !entry::is_call_control(endpoint)
             && self.lanes().others.is_crowded(self.0.most_waiting, Instant::now())
+    }
+
+    /// The same of a call or a text that is proven genuine: where it would only take the place of another, deciding what it
+    /// hears is not worth the time. Not said of one that is known, whose answer is.
+    pub(crate) fn turns_away_call(&self, key: DedupeKey) -> bool {
+        let lanes = self.lanes();
+        lanes.calls.is_crowded(self.0.most_waiting, Instant::now())
+            && lanes.recent.get(key).is_none()
+            && !lanes.pending.contains_key(&key)
     }
 
     /// Who waits now.

@@ -16,7 +16,7 @@ use chrono::TimeDelta;
 const BEHIND: Duration = Duration::from_millis(250);
 
 /// Longest rest, as a multiple of the time that the batch took: a worker that stands still must not stop intake.
-const SHARE: f32 = 2.0;
+const SHARE: f64 = 2.0;
 
 /// Longest rest by the clock. Callers wait for it, and do not hear it.
 const LONGEST: Duration = Duration::from_millis(20);
@@ -35,8 +35,8 @@ impl Pace {
     /// How long the writer rests after a batch that took so long.
     pub(super) fn rest(&self, took: Duration) -> Duration {
         let age = Duration::from_millis(self.0.load(Ordering::Relaxed).into());
-        let share = age.saturating_sub(BEHIND).div_duration_f32(BEHIND);
-        took.mul_f32(share.min(SHARE)).min(LONGEST)
+        let share = age.saturating_sub(BEHIND).div_duration_f64(BEHIND);
+        took.mul_f64(share.min(SHARE)).min(LONGEST)
     }
 }
 

@@ -155,7 +155,7 @@ async fn write(
 async fn explain(rejection: &mut Rejection, puzzle: Arc<Received>, secrets: Arc<Secrets>) {
     let looking = tokio::task::spawn_blocking(move || explain::explain(&secrets, &[], &puzzle));
     let Ok(explanation) = looking.await else { return };
-    rejection.cause = format!("{}; {explanation}: {}", rejection.cause, explanation.fix());
+    rejection.cause = explanation.added_to(&rejection.cause);
 }
 
 async fn insert(db: &PgPool, rejection: &Rejection) -> sqlx::Result<()> {

@@ -29,7 +29,8 @@ use crate::{
 };
 
 /// Told to whoever sets up a line.
-pub(crate) const NO_EMERGENCY: &str = "A line cannot reach emergency services: 911, 112 and their like are never dialled, whoever asks for them.";
+pub(crate) const NO_EMERGENCY: &str =
+    "A line cannot reach emergency services: 911, 112 and their like are never dialled.";
 
 /// A call that waits for instructions, as a proven request tells of it. Without `Debug`, since what a caller says is
 /// nobody's business.

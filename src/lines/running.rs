@@ -15,6 +15,10 @@ use crate::domain::phone::Phone;
 /// Most calls and contacts that are remembered: some 20 MB at most.
 const MOST: usize = 50_000;
 
+/// Most texts that are remembered of a contact: more than the guards count, and so few that a flood from one costs no more
+/// than another text.
+const SAID: usize = 64;
+
 /// How long what was said to a contact counts.
 const HOUR: TimeDelta = TimeDelta::hours(1);
 
@@ -260,6 +264,11 @@ impl Running {
         said.push(Said { at: now, words: Some(words) });
         if !replied.is_empty() {
             said.push(Said { at: now, words: None });
+        }
+        if said.len() > SAID
+            && let Some(oldest) = said.iter().position(|said| said.words.is_some())
+        {
+            said.remove(oldest); // never one of ours: each counts
         }
         texts.put(key, (said, stopped.or(before)));
         drop(texts);

@@ -91,27 +91,30 @@ impl Metrics {
 }
 
 impl Metrics {
-    /// How soon the given shares of requests were told that all is well, in seconds, since the start: each the upper end
-    /// of a bucket. `None` while nothing was answered, or where it took longer than the largest.
-    pub(crate) fn acknowledged_within(&self, now: DateTime<Utc>, shares: &[f64]) -> Option<Vec<f64>> {
+    /// How soon requests were told that all is well, since the start: upper ends of the buckets in seconds, and how many
+    /// requests each holds.
+    pub(crate) fn acknowledged(&self, now: DateTime<Utc>) -> Vec<(f64, u64)> {
         const BUCKET: &str = "smartline_webhook_ack_seconds_bucket{";
-        let text = self.text(now).ok()?;
-        let mut buckets: Vec<(f64, f64)> = Vec::new();
-        for line in text.lines().filter(|line| line.starts_with(BUCKET)) {
-            let (labels, count) = line.rsplit_once(' ')?;
+        let text = self.text(now).unwrap_or_default();
+        let bucket = |line: &str| {
+            let (labels, count) = line.strip_prefix(BUCKET)?.rsplit_once(' ')?;
             let end: f64 = labels.split_once("le=\"")?.1.split('"').next()?.parse().ok()?; // +Inf is one
-            let count: f64 = count.parse().ok()?;
-            match buckets.iter_mut().find(|bucket| bucket.0.to_bits() == end.to_bits()) {
+            Some((end, count.parse::<u64>().ok()?))
+        };
+        let mut buckets: Vec<(f64, u64)> = Vec::new();
+        for (end, count) in text.lines().filter_map(bucket) {
+            match buckets.iter_mut().find(|bucket| bucket.0.total_cmp(&end).is_eq()) {
                 Some(bucket) => bucket.1 += count,
                 None => buckets.push((end, count)),
             }
         }
-        let all = buckets.iter().map(|bucket| bucket.1).fold(0.0, f64::max);
-        let within =
-            |share: f64| buckets.iter().find(|bucket| bucket.1 >= share * all).map(|bucket| bucket.0);
-        let found: Vec<f64> =
-            shares.iter().filter_map(|share| within(*share)).filter(|end| end.is_finite()).collect();
-        (all > 0.0 && found.len() == shares.len()).then_some(found)
+        // Each counts what was faster as well.
+        let faster: Vec<u64> = std::iter::once(0).chain(buckets.iter().map(|bucket| bucket.1)).collect();
+        buckets
+            .iter()
+            .zip(faster)
+            .map(|((end, count), faster)| (*end, count.saturating_sub(faster)))
+            .collect()
     }
 }
 

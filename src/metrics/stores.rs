@@ -138,6 +138,11 @@ impl Spool {
         self.bytes.set(bytes);
     }
 
+    /// How many records it was last known to hold.
+    pub(crate) fn known_records(&self) -> Option<u64> {
+        self.records.get()
+    }
+
     /// So many records have reached the database.
     pub(crate) fn drained(&self, records: u64) {
         self.drained.inc_by(records);

@@ -1,6 +1,10 @@
 //! `/api/v1`, through the real service: keys, lists, details, masking, replay.
 
+use std::process::Stdio;
+
 use serde_json::{Value, json};
+use tokio::io::{AsyncBufReadExt as _, BufReader};
+use tokio::process::Command;
 
 use crate::endpoints::samples;
 use crate::house::{House, Plan, TWILIO_ACCOUNT};
@@ -640,6 +644,33 @@ async fn a_replay_of_many_goes_on_by_itself_and_is_stopped_midway() {
 }
 
 #[tokio::test]
+async fn ctrl_c_stops_a_replay_between_two_steps() {
+    let house = open().await;
+    for number in 0..3 {
+        house.clock.advance(std::time::Duration::from_secs(1));
+        call(&house, &format!("CA{number}")).await;
+    }
+    let mut command = Command::new(env!("CARGO_BIN_EXE_smartline"));
+    command.args(["replay", "--type", "twilio.voice", "--yes", "--rate", "1", "--json"]).env_clear();
+    command.env("DATABASE_URL", house.database.url().await).current_dir(std::env::temp_dir());
+    let mut replay = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut notes = BufReader::new(replay.stderr.take().unwrap()).lines();
+    assert_eq!(notes.next_line().await.unwrap().as_deref(), Some("1 of 3 events"));
+    let interrupt = Command::new("kill").args(["-INT", &replay.id().unwrap().to_string()]).status().await;
+    assert!(interrupt.unwrap().success());
+    let output = replay.wait_with_output().await.unwrap();
+    assert_eq!(output.status.code(), Some(130));
+    let told: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let replay = get(&house, ADMIN, "replays").await.json()["data"][0].take();
+    assert_eq!(
+        (&replay["status"], &replay["stopped_by"], &replay["found"], &replay["replayed"]),
+        (&json!("stopped"), &json!("command line"), &json!(3), &told["replayed"])
+    );
+    assert!(told["replayed"].as_u64().unwrap() < 3, "{told}");
+    house.close().await;
+}
+
+#[tokio::test]
 async fn the_reference_is_for_people_too() {
     let house = open().await;
     let document = house.ask(&Ask::get("/api/v1/openapi.json")).await.json();
@@ -650,6 +681,7 @@ async fn the_reference_is_for_people_too() {
     for path in document["paths"].as_object().unwrap().keys() {
         assert!(reference.text().contains(path.as_str()), "{path}");
     }
+    assert!(reference.text().contains("Refuses with <a href=\"/docs/errors/"));
     let style = house.ask(&Ask::get("/docs/style.css")).await;
     assert_eq!((style.status, style.header("content-type")), (200, Some("text/css; charset=utf-8")));
     // The type of a problem leads to its page.

@@ -13,7 +13,7 @@ use std::path::Path;
 use imports::{Imports, ModulePath};
 
 /// Every room and its floor. `lib` is `src/lib.rs`, `main` is `src/main.rs`.
-const FLOORS: [(&str, u8); 28] = [
+const FLOORS: [(&str, u8); 30] = [
     ("domain", 0),
     ("provider", 1),
     ("config", 1),
@@ -24,6 +24,7 @@ const FLOORS: [(&str, u8); 28] = [
     ("outbox", 2),
     ("access", 2),
     ("projection", 2),
+    ("samples", 2),
     ("carrier", 2),
     ("billing", 3),
     ("lines", 3),
@@ -32,6 +33,7 @@ const FLOORS: [(&str, u8); 28] = [
     ("forwarding", 3),
     ("alerts", 3),
     ("reconcile", 3),
+    ("consoles", 3),
     ("erasure", 4),
     ("http", 4),
     ("worker", 4),

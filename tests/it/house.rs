@@ -152,6 +152,7 @@ pub(crate) struct House {
     pub(crate) db: PgPool,
     pub(crate) app: Arc<App>,
     pub(crate) database: Database,
+    plan: Plan,
     gate: Option<Gate>,
     /// Where the spool is.
     _folder: TempDir,
@@ -179,26 +180,37 @@ impl House {
         let folder = tempfile::tempdir().unwrap();
         let spool = folder.path().join("spool"); // made by the service, for itself alone
         plan.variables.entry("SMARTLINE_SPOOL_DIR").or_insert_with(|| spool.display().to_string());
-        let app = Arc::new(plan.app(&url, Arc::clone(&clock)));
+        plan.variables.entry("DATABASE_URL").or_insert(url);
+        let app = Arc::new(plan.clone().app("", Arc::clone(&clock)));
         if prepare {
             app.prepare(true).await.unwrap();
         }
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let mut serving = JoinSet::new();
-        let service = Arc::clone(&app);
-        serving.spawn(async move { service.serve(listener, std::future::pending()).await });
+        let serving = serve(&app, listener);
         Self {
             address,
             clock,
             db: database.pool().await,
             app,
             database,
+            plan,
             gate,
             _folder: folder,
             serving,
             guard: Guard,
         }
+    }
+
+    /// Ends the service in order and starts it anew, at the same address and with the same database, as a deploy does.
+    pub(crate) async fn restart(&mut self) {
+        self.app.stop();
+        let served = tokio::time::timeout(PATIENCE, self.serving.join_next()).await;
+        served.expect("serve() returns").unwrap().expect("serve() does not panic");
+        self.app = Arc::new(self.plan.clone().app("", Arc::clone(&self.clock)));
+        self.app.prepare(true).await.unwrap();
+        let listener = TcpListener::bind(self.address).await.unwrap();
+        self.serving = serve(&self.app, listener);
     }
 
     /// The way to the database of a gated house.
@@ -271,6 +283,12 @@ impl House {
         std::mem::forget(guard);
         assert_eq!(panics::seen(), Vec::<String>::new(), "panics in the service");
     }
+}
+
+fn serve(app: &Arc<App>, listener: TcpListener) -> JoinSet<()> {
+    let (mut serving, service) = (JoinSet::new(), Arc::clone(app));
+    serving.spawn(async move { service.serve(listener, std::future::pending()).await });
+    serving
 }
 
 /// Fails a test that forgets to close its house: it would not learn of a panic in the service.

@@ -7,7 +7,7 @@ use super::{
     visit::{CONNECTIONS, MANY_CONNECTIONS, RATE, Visit},
 };
 use crate::{
-    harness::{Stored, Window},
+    harness::{Afterwards, Stored, Window},
     markdown::{machine, median, table},
 };
 
@@ -47,6 +47,7 @@ fn speed(rows: &Rows<'_>) -> String {
         "× node".into(),
         "× insert".into(),
         "CPU µs/event: server + PostgreSQL + generator".into(),
+        "the worker afterwards, µs for each of the events left: server + PostgreSQL".into(),
         "WAL B/event".into(),
         "other jobs".into(),
     ];
@@ -67,6 +68,7 @@ fn speed(rows: &Rows<'_>) -> String {
                 micros(|window| window.postgres),
                 micros(|window| window.outcome.processor_seconds)
             ),
+            afterwards(visits),
             format!("{:.0}", of(visits, |visit| visit.closed.wal_per_event())),
             format!("{:.0} %", of(visits, |visit| visit.closed.others * 100.0)),
         ]
@@ -142,6 +144,18 @@ fn ratio(rows: &Rows<'_>, visits: &[Visit], other: &str) -> String {
     let ratios =
         visits.iter().zip(others).map(|(one, other)| one.closed.capacity() / other.closed.capacity());
     format!("{:.2}", median(ratios))
+}
+
+/// What the worker had still to do, and what that cost.
+fn afterwards(visits: &[Visit]) -> String {
+    let left = of(visits, |visit| visit.afterwards.events);
+    if left < 1.0 {
+        return "–".into();
+    }
+    let micros = |part: fn(&Afterwards) -> f64| {
+        of(visits, |visit| part(&visit.afterwards) / visit.afterwards.events.max(1.0) * 1e6)
+    };
+    format!("{:.0} + {:.0}, {left:.0} left", micros(|after| after.server), micros(|after| after.postgres))
 }
 
 fn of(visits: &[Visit], value: impl Fn(&Visit) -> f64) -> f64 {

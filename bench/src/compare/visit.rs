@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use super::Lengths;
+use super::{INTAKE, Lengths};
 use crate::{
     Bench,
-    harness::{Contestant, Generator, RANGE, Request, Server, Stored, Window},
+    harness::{Afterwards, Contestant, Generator, Held, RANGE, Request, Server, Stored, Window},
 };
 
 /// Connections of the first closed loop and of the open loop.
@@ -35,6 +35,8 @@ pub(super) struct Visit {
     pub(super) idle_mib: f64,
     pub(super) peak_mib: f64,
     pub(super) closed: Window,
+    /// What the worker had left to do then, and what that cost; nothing for a server that has none.
+    pub(super) afterwards: Afterwards,
     pub(super) closed_many: Window,
     pub(super) open: Window,
     /// Requests that were changed after their signing, and accepted.
@@ -46,12 +48,12 @@ pub(super) struct Visit {
 pub(super) async fn visit(
     bench: &Bench,
     contestant: Contestant,
-    name: &str,
+    entry: &str,
     round: usize,
     lengths: Lengths,
 ) -> anyhow::Result<Visit> {
     let database = &bench.database;
-    let name = format!("{name}-{round}");
+    let name = format!("{entry}-{round}");
     contestant.prepare(&bench.setup, database, &name).await?;
     // What the one before has left to be written is not this one's.
     database.run(&name, "CHECKPOINT").await?;
@@ -74,10 +76,23 @@ pub(super) async fn visit(
         };
         Generator::start(&request).await?.run(processes, database).await
     };
-    let closed = window(CONNECTIONS, lengths.closed, None, RANGE).await?;
+    let closed_loop = async |connections, first| {
+        let held = if entry == INTAKE { Some(Held::back(database, &name).await?) } else { None };
+        let window = window(connections, lengths.closed, None, first).await?;
+        if let Some(held) = held {
+            held.release().await?;
+        }
+        anyhow::Ok(window)
+    };
+    let closed = closed_loop(CONNECTIONS, RANGE).await?;
     let peak_mib = processes.peak_mib()?;
+    // So that the next window does not begin with work that this one has left.
+    let afterwards = match contestant {
+        Contestant::SmartLine => Afterwards::measure(database, &name, processes).await?,
+        _ => Afterwards::default(),
+    };
     let open = window(CONNECTIONS, lengths.open, Some(RATE), 2 * RANGE).await?;
-    let closed_many = window(MANY_CONNECTIONS, lengths.closed, None, 3 * RANGE).await?;
+    let closed_many = closed_loop(MANY_CONNECTIONS, 3 * RANGE).await?;
 
     let tampered = server.tampered_accepted(4 * RANGE).await?;
     let windows = [&closed, &open, &closed_many];
@@ -86,5 +101,5 @@ pub(super) async fn visit(
     let started_in = server.started_in;
     server.stop().await?;
     database.remove(&name).await?;
-    Ok(Visit { started_in, idle_mib, peak_mib, closed, closed_many, open, tampered, stored })
+    Ok(Visit { started_in, idle_mib, peak_mib, closed, afterwards, closed_many, open, tampered, stored })
 }

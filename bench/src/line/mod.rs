@@ -80,8 +80,9 @@ impl Kind {
         }
     }
 
-    /// Whether an answer to it with a status of 2xx and this body says that the event is kept. SmartLine answers a call
-    /// that it cannot keep with an apology, and such a text with an empty document: see its `http::webhooks`.
+    /// Whether an answer to it with a status of 2xx and this body, which names no event, says that the event is kept.
+    /// SmartLine answers a call that it cannot keep with an apology, and such a text with an empty document: see its
+    /// `http::webhooks`.
     #[must_use]
     pub fn is_kept(self, body: &[u8]) -> bool {
         let holds = |words: &str| body.windows(words.len()).any(|part| part == words.as_bytes());

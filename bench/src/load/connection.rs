@@ -26,8 +26,9 @@ pub(super) struct InFlight {
 pub(super) enum Look {
     /// The answer is not complete.
     Waiting,
-    /// An answer, with its status; whether the server closes the connection after it; where its body is.
-    Answer { status: u16, close: bool, body: Range<usize> },
+    /// An answer, with its status; whether the server closes the connection after it; whether it names the event as which
+    /// SmartLine has kept the request; where its body is.
+    Answer { status: u16, close: bool, event: bool, body: Range<usize> },
     /// The connection ended, or brought something that is no answer.
     Broken,
 }
@@ -87,18 +88,21 @@ fn read_answer(bytes: &[u8]) -> Look {
     let status = lines.next().and_then(|line| std::str::from_utf8(line.get(9..12)?).ok()?.parse().ok());
     let mut length = None;
     let mut close = false;
+    let mut event = false;
     for line in lines {
         if let Some(value) = value_of(line, b"content-length:") {
             length = std::str::from_utf8(value).ok().and_then(|value| value.trim().parse::<usize>().ok());
         } else if let Some(value) = value_of(line, b"connection:") {
             close = value.trim_ascii().eq_ignore_ascii_case(b"close");
+        } else if value_of(line, b"x-smartline-event:").is_some() {
+            event = true;
         }
     }
     let body = head + 4..bytes.len();
     match (status, length) {
-        (Some(status), Some(length)) if body.len() == length => Look::Answer { status, close, body },
+        (Some(status), Some(length)) if body.len() == length => Look::Answer { status, close, event, body },
         (Some(_), Some(length)) if body.len() < length => Look::Waiting,
-        (Some(status @ 204), None) => Look::Answer { status, close, body },
+        (Some(status @ 204), None) => Look::Answer { status, close, event, body },
         _ => Look::Broken,
     }
 }
@@ -114,7 +118,7 @@ mod tests {
 
     #[test]
     fn answers() {
-        let plain = |body| Look::Answer { status: 200, close: false, body };
+        let plain = |body| Look::Answer { status: 200, close: false, event: false, body };
         for (case, bytes, expected) in [
             ("whole", "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", plain(38..40)),
             ("no body", "HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n", plain(38..38)),
@@ -123,7 +127,12 @@ mod tests {
             (
                 "last one",
                 "HTTP/1.1 503 Busy\r\nConnection: close\r\nContent-Length: 0\r\n\r\n",
-                Look::Answer { status: 503, close: true, body: 59..59 },
+                Look::Answer { status: 503, close: true, event: false, body: 59..59 },
+            ),
+            (
+                "kept",
+                "HTTP/1.1 200 OK\r\nX-SmartLine-Event: 7\r\nContent-Length: 0\r\n\r\n",
+                Look::Answer { status: 200, close: false, event: true, body: 60..60 },
             ),
             ("more than was said", "HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nok", Look::Broken),
             ("no length", "HTTP/1.1 200 OK\r\n\r\n", Look::Broken),

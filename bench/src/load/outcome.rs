@@ -87,8 +87,8 @@ pub struct OfPath {
     pub since_sent: Latency,
 }
 
-/// What a run found. A request counts as accepted with a status of 2xx and an answer that means it, see
-/// [`crate::line::Kind::is_kept`].
+/// What a run found. A request counts as accepted with a status of 2xx and an answer that names its event, or means that
+/// it is kept: see [`crate::line::Kind::is_kept`].
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Outcome {
     /// From the start of the window to the last answer, in seconds.

@@ -101,9 +101,9 @@ impl Sockets {
                 if let Some(answered) = self.connections[index].in_flight.take() {
                     in_flight -= 1;
                     let fate = match look {
-                        Look::Answer { status: 200..300, body, .. } => {
+                        Look::Answer { status: 200..300, event, body, .. } => {
                             let body = self.connections[index].part(body);
-                            let kept = replay.pool.kind(answered.place).is_kept(body);
+                            let kept = event || replay.pool.kind(answered.place).is_kept(body);
                             if kept { Fate::Accepted } else { Fate::Excused }
                         }
                         Look::Answer { status, .. } => Fate::Refused(status),

@@ -6,12 +6,9 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::Report;
 use crate::{
-    cli::{
-        client::Client,
-        consoles::{Account, Numbers, Step, Trouble, Wanted, masked},
-        setup,
-    },
+    cli::{client::Client, setup},
     config::{Apis, Environment},
+    consoles::{self, Account, Trouble, Wanted, plain},
     domain::clock::Clock,
     provider::Provider,
 };
@@ -32,12 +29,7 @@ pub(super) async fn look(report: &mut Report, environment: &Environment, clock: 
             continue;
         }
         for name in &apis.of(provider).accounts {
-            let wanted = Wanted {
-                origin: origin.clone().unwrap_or_default(),
-                fallback: None,
-                numbers: Numbers::All,
-                app: setup::app(environment, provider),
-            };
+            let wanted = Wanted::all(apis.of(provider), origin.as_deref().unwrap_or_default());
             let title = format!("{} {name}", provider.name());
             match Account::new(provider, apis.of(provider), name) {
                 Ok(mut account) => {
@@ -54,7 +46,7 @@ pub(super) async fn look(report: &mut Report, environment: &Environment, clock: 
 }
 
 async fn one(report: &mut Report, title: &str, account: &mut Account<'_>, wanted: &Wanted, is_public: bool) {
-    let plan = match setup::plan(account, wanted).await {
+    let plan = match consoles::plan(account, wanted).await {
         Ok(plan) => plan,
         Err(trouble) => {
             let code = match trouble {
@@ -70,17 +62,11 @@ async fn one(report: &mut Report, title: &str, account: &mut Account<'_>, wanted
         return;
     }
     for step in &plan.steps {
-        // Who made the fallback another one meant it.
-        let differs: Vec<&str> = step
-            .fields
-            .iter()
-            .map(|field| field.name.as_str())
-            .filter(|name| !name.to_lowercase().contains("fallback"))
-            .collect();
+        let differs = step.differs();
         if !differs.is_empty() {
             report.found(
                 &step.code,
-                &format!("{title} {}", shown(step)),
+                &format!("{title} {}", plain(&step.what)),
                 &format!("differs in {}", differs.join(", ")),
                 None,
             );
@@ -92,16 +78,6 @@ async fn one(report: &mut Report, title: &str, account: &mut Account<'_>, wanted
     for fine in &plan.fine {
         report.fine(GROUP, title, &plain(fine));
     }
-}
-
-fn shown(step: &Step) -> String {
-    plain(&step.what)
-}
-
-/// A number by its last digits.
-fn plain(what: &str) -> String {
-    what.strip_prefix("number ")
-        .map_or_else(|| what.to_owned(), |number| format!("number {}", masked(number)))
 }
 
 fn drift(report: &mut Report, title: &str, date: Option<DateTime<Utc>>, now: DateTime<Utc>) {

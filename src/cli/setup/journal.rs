@@ -10,7 +10,7 @@ use std::{
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use crate::cli::{consoles::Step, error::Error};
+use crate::{cli::error::Error, consoles::Step};
 
 /// A line of it.
 #[derive(Clone, Debug, Serialize, Deserialize)]

@@ -17,13 +17,13 @@ use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::{Value, json};
 
 use super::{
-    consoles::{self, Account, Act, Numbers, Payload, Plan, Step, Trouble, Wanted},
     error::{Error, note, print},
     sign::{fresh, provider_parser},
     target::is_local,
 };
 use crate::{
     config::{Apis, Environment},
+    consoles::{self, Account, Act, Numbers, Payload, Plan, Step, Trouble, Wanted},
     domain::clock::Clock,
     lines,
     provider::{Provider, plivo, twilio},
@@ -110,7 +110,7 @@ pub(super) async fn run(args: Args, clock: &dyn Clock) -> Result<ExitCode, Error
     let origin = origin(args.url.as_deref(), &environment)?;
     let mut plans = Vec::new();
     for provider in providers {
-        let wanted = wanted(&args, &environment, provider, &origin);
+        let wanted = wanted(&args, &apis, provider, &origin);
         plans.extend(read(&apis, provider, &wanted).await?);
     }
     let steps: Vec<Step> = plans.iter().flat_map(|(_, plan)| plan.steps.clone()).collect();
@@ -221,24 +221,9 @@ pub(super) fn origin(given: Option<&str>, environment: &Environment) -> Result<S
     Ok(origin)
 }
 
-fn wanted(args: &Args, environment: &Environment, provider: Provider, origin: &str) -> Wanted {
+fn wanted(args: &Args, apis: &Apis, provider: Provider, origin: &str) -> Wanted {
     let numbers = if args.number.is_empty() { Numbers::All } else { Numbers::These(args.number.clone()) };
-    Wanted {
-        origin: origin.to_owned(),
-        fallback: args.fallback_url.clone(),
-        numbers,
-        app: app(environment, provider),
-    }
-}
-
-/// The app that is configured for a provider.
-pub(super) fn app(environment: &Environment, provider: Provider) -> Option<String> {
-    let name = match provider {
-        Provider::Stripe => return None,
-        Provider::Twilio => "TWILIO_APP_SID",
-        Provider::Plivo => "PLIVO_APP_ID",
-    };
-    environment.get(name)?.split(',').map(|app| app.trim().to_owned()).find(|app| !app.is_empty())
+    Wanted { fallback: args.fallback_url.clone(), numbers, ..Wanted::all(apis.of(provider), origin) }
 }
 
 /// What each account of a provider holds.
@@ -251,22 +236,10 @@ async fn read(apis: &Apis, provider: Provider, wanted: &Wanted) -> Result<Vec<(S
         let title = format!("{} {name}", provider.name());
         let failed = |trouble: Trouble| Error::Failed(format!("{title}: {trouble}; nothing was changed"));
         let mut account = Account::new(provider, api, name).map_err(failed)?;
-        let plan = plan(&mut account, wanted).await.map_err(failed)?;
+        let plan = consoles::plan(&mut account, wanted).await.map_err(failed)?;
         plans.push((title, plan));
     }
     Ok(plans)
-}
-
-/// Compares an account with what is wanted.
-///
-/// # Errors
-/// Why it could not be read.
-pub(super) async fn plan(account: &mut Account<'_>, wanted: &Wanted) -> Result<Plan, Trouble> {
-    match account.provider {
-        Provider::Stripe => consoles::stripe::plan(account, wanted).await,
-        Provider::Twilio => consoles::twilio::plan(account, wanted).await,
-        Provider::Plivo => consoles::plivo::plan(account, wanted).await,
-    }
 }
 
 fn show(account: &str, plan: &Plan) -> Result<(), Error> {

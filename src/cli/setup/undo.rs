@@ -6,11 +6,9 @@ use serde_json::{Value, json};
 
 use super::{Entry, Journal, State, changes, send, told};
 use crate::{
-    cli::{
-        consoles::{Account, Act, Field, Step, Trouble},
-        error::{Error, note, print},
-    },
+    cli::error::{Error, note, print},
     config::Apis,
+    consoles::{Account, Act, Field, Step, Trouble},
     domain::clock::Clock,
     provider::Provider,
 };

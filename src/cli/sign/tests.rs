@@ -7,7 +7,7 @@ use clap::Parser;
 use secrecy::SecretString;
 
 use super::*;
-use crate::cli::request::tests::verified;
+use crate::samples::request::tests::verified;
 
 #[derive(Parser)]
 struct Line {

@@ -8,15 +8,12 @@ use super::{
     report::{Report, Row},
 };
 use crate::{
-    cli::{
-        client::Reply,
-        error::Error,
-        request::{Draft, Headers},
-        samples::{Mark, Story},
-        sign::fresh,
-        verdict::Expected,
-    },
+    cli::{client::Reply, error::Error, sign::fresh, verdict::Expected},
     provider::{Endpoint, explain::secret_variable},
+    samples::{
+        Mark, Story,
+        request::{Draft, Headers},
+    },
 };
 
 /// A stranger's page: `dev` takes unsigned requests of this machine, but none that a web page elsewhere makes.
@@ -92,7 +89,7 @@ impl Smoke<'_> {
     }
 
     fn sign(&self, draft: &Draft, secret: &SecretString, age: TimeDelta) -> Result<Headers, Error> {
-        draft.sign(secret, self.clock.now() - age, &fresh(self.clock).simple().to_string())
+        Ok(draft.sign(secret, self.clock.now() - age, &fresh(self.clock).simple().to_string())?)
     }
 
     async fn row(&self, what: &str, draft: &Draft, headers: &Headers, expected: Expected) -> Row {

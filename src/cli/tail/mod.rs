@@ -18,11 +18,14 @@ use super::{
     error::{Error, note, print_to},
     known::{self, Known},
     reconcile::Since,
-    request::{Draft, Format},
     sign::fresh,
     target::{self, Target},
 };
-use crate::{domain::clock::Clock, provider::Endpoint};
+use crate::{
+    domain::clock::Clock,
+    provider::Endpoint,
+    samples::request::{Draft, Format},
+};
 
 /// Longest silence: the service says every 15 s that it is still there.
 const SILENCE: Duration = Duration::from_secs(45);

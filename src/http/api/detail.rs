@@ -50,13 +50,21 @@ pub(super) async fn detail(
     match (name.as_str(), own) {
         ("events", Some(event)) => add_request(&state, event, &mut shown, reader.sees_people()).await?,
         ("outbox", Some(owed)) => {
-            let attempts: Vec<JsonColumn<Value>> =
-                sqlx::query_scalar(ATTEMPTS_SQL).bind(owed).fetch_all(&state.db).await?;
-            shown["attempts"] = attempts.into_iter().map(|attempt| attempt.0).collect();
+            shown["attempts"] = attempts(&state, owed).await?.into();
         }
         _ => {}
     }
     Ok(Json(shown))
+}
+
+/// Every try of something owed, the first one first.
+///
+/// # Errors
+/// What the database raises.
+pub(in crate::http) async fn attempts(state: &State, owed: Uuid) -> sqlx::Result<Vec<Value>> {
+    let rows: Vec<JsonColumn<Value>> =
+        sqlx::query_scalar(ATTEMPTS_SQL).bind(owed).fetch_all(&state.db).await?;
+    Ok(rows.into_iter().map(|row| row.0).collect())
 }
 
 /// The row with this id, ours or the provider's.

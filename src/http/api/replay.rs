@@ -94,12 +94,12 @@ async fn all(state: State, name: &str, reader: Reader, body: Bytes) -> Result<im
     let filter = serde_json::from_slice(&body).unwrap_or(Value::Null);
     let now = state.clock.now();
     let mut bulk = Bulk::begin(&state.db, found, rate, (&reader.0.name, name, filter), now).await?;
-    let stage = bulk.step(&mut *state.db.acquire().await?, now).await?;
+    let reached = bulk.step(&mut *state.db.acquire().await?, now).await?;
     state.intake.wake_worker();
     answer["id"] = id::shown(PREFIX, bulk.id()).into();
-    answer["status"] = json!(stage);
+    answer["status"] = json!(reached);
     answer["replayed"] = bulk.replayed().into();
-    if stage == Stage::Running {
+    if reached == Stage::Running {
         state.go_on_replaying(bulk);
     }
     Ok((StatusCode::ACCEPTED, Json(answer)))

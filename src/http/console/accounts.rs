@@ -9,15 +9,15 @@ use serde_json::{Value, json};
 use sqlx::types::Json;
 
 use super::{
-    icons, lists,
-    page::{self, Section, token},
+    events, icons, lists,
+    page::{self, Section},
     parts::{self, Row, Tone, fact, pill},
     payload,
     visitor::{Posted, Visitor},
     words,
 };
 use crate::{
-    access::{self, Scope},
+    access::Scope,
     billing::{self, entitlement::Standing},
     domain::id,
     http::{api::detail, error::Error, state::State},
@@ -108,8 +108,7 @@ pub(super) async fn reveal(
     let visitor = posted.visitor;
     visitor.needs(Scope::PiiRead)?;
     let page = page_of(&state, &visitor, &name, true).await?;
-    access::audit(&state.db, visitor.now, &visitor.signed.caller.name, "pii.reveal", &name, json!({}))
-        .await?;
+    visitor.audit(&state.db, "pii.reveal", &name, json!({})).await?;
     Ok(page)
 }
 
@@ -127,6 +126,7 @@ async fn page_of(state: &State, visitor: &Visitor, name: &str, revealed: bool) -
     let subscriptions = shown("subscriptions", subscriptions)?;
     let invoices =
         shown("invoices", sqlx::query_scalar(INVOICES_SQL).bind(&key).fetch_all(&state.db).await?)?;
+    let history = events::about(state, row["customer"].as_str().unwrap_or_default(), 20).await?;
     let mut db = state.db.acquire().await?;
     let entitlement =
         billing::statement(&mut db, &key, visitor.now).await?.map(|statement| statement.entitlement);
@@ -145,9 +145,7 @@ async fn page_of(state: &State, visitor: &Visitor, name: &str, revealed: bool) -
                 }
             }
             div.actions {
-                @if visitor.may(Scope::PiiRead) && !revealed {
-                    form method="post" action={ (PATH) "/" (row.text("id")) } { (token(visitor)) button type="submit" { (icons::eye()) "Reveal" } }
-                }
+                (page::reveal(visitor, &format!("{PATH}/{}", row.text("id")), revealed))
             }
         }
         div.columns {
@@ -156,7 +154,13 @@ async fn page_of(state: &State, visitor: &Visitor, name: &str, revealed: bool) -
                 @if subscriptions.is_empty() { section.card { (parts::empty(&icons::accounts(), "No subscription", &html! { "Stripe has told of none for this customer." })) } }
                 (invoice_table(visitor, &invoices))
             }
-            (facts(visitor, &row))
+            div {
+                (facts(visitor, &row))
+                section.card aria-labelledby="history" {
+                    div.card-head { h2 #history { "History" } a href={ "/console/events?subject=" (row.text("customer")) } { "All events" } }
+                    @if history.is_empty() { p.hint { "No event that is still kept names this customer." } } @else { (events::brief(visitor, &history)) }
+                }
+            }
         }
     };
     Ok(page::page(visitor, Section::Accounts, "Account", &body))
@@ -268,7 +272,6 @@ fn facts(visitor: &Visitor, row: &Row) -> Markup {
                 @if let Some(at) = row.time("checked_out_at") { (fact("Checked out", &parts::when(visitor, at), row.source("checkout"))) }
                 @if let Some(at) = row.time("changed_at") { (fact("Last word", &parts::when(visitor, at), None)) }
             }
-            p.links { a href={ "/console/events?subject=" (row.text("customer")) } { "All events about it" } }
             p.hint { "The mark beside a value leads to the event that set it." }
         }
     }

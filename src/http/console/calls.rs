@@ -12,14 +12,14 @@ use uuid::Uuid;
 
 use super::{
     events, icons, lists,
-    page::{self, Section, token},
+    page::{self, Section},
     parts::{self, Row, Tone, fact, pill},
     payload,
     visitor::{Posted, Visitor},
     words,
 };
 use crate::{
-    access::{self, Scope},
+    access::Scope,
     domain::id,
     http::{
         api::detail::{self, Moment},
@@ -102,8 +102,7 @@ pub(super) async fn reveal(
     let visitor = posted.visitor;
     visitor.needs(Scope::PiiRead)?;
     let page = page_of(&state, &visitor, &name, true).await?;
-    access::audit(&state.db, visitor.now, &visitor.signed.caller.name, "pii.reveal", &name, json!({}))
-        .await?;
+    visitor.audit(&state.db, "pii.reveal", &name, json!({})).await?;
     Ok(page)
 }
 
@@ -129,20 +128,18 @@ async fn page_of(state: &State, visitor: &Visitor, name: &str, revealed: bool) -
                 p.tags { (parts::provider(row.text("provider"))) (pill(tone, word)) @if row.truth("simulated") { span.chip.dev { "test" } } @if let Some(at) = row.time("started_at") { (parts::when(visitor, at)) } }
             }
             div.actions {
-                @if visitor.may(Scope::PiiRead) && !revealed {
-                    form method="post" action={ (PATH) "/" (row.text("id")) } { (token(visitor)) button type="submit" { (icons::eye()) "Reveal" } }
-                }
+                (page::reveal(visitor, &format!("{PATH}/{}", row.text("id")), revealed))
             }
         }
         div.columns {
-            section.card aria-labelledby="timeline" {
-                div.card-head { h2 #timeline { "Timeline" } span.count { (moments.len()) } }
-                (timeline(visitor, &row, &moments, &answers, revealed))
-            }
             div {
-                (facts(visitor, &row))
+                section.card aria-labelledby="timeline" {
+                    div.card-head { h2 #timeline { "Timeline" } span.count { (moments.len()) } }
+                    (timeline(visitor, &row, &moments, &answers, revealed))
+                }
                 (grounds(&decisions))
             }
+            (facts(visitor, &row))
         }
     };
     Ok(page::page(visitor, Section::Calls, "Call", &body))
@@ -222,7 +219,7 @@ fn grounds(decisions: &[why::Decided]) -> Markup {
         @if !checks.is_empty() {
             section.card aria-labelledby="why" {
                 div.card-head { h2 #why { "Why" } span.count { (checks.len()) } }
-                ul.checks {
+                ul.checks.pairs {
                     @for (held, name, test, saw) in &checks {
                         @let tone = if *held { Tone::Good } else { Tone::Plain };
                         li {

@@ -1,133 +1,124 @@
-//! The chart of requests by the hour: drawn in SVG, styled by classes, and the same figures as a table.
+//! Charts of stacked bars: drawn in SVG, styled by classes, each with a sentence that says the same and a table of its
+//! figures.
 
 use maud::{Markup, html};
 
-use super::{parts, visitor::Visitor};
-use crate::provider::Provider;
+use super::parts;
 
-/// An hour's requests: by provider, and those that were refused.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Hour {
-    /// Hours since the epoch.
-    pub(super) at: i64,
-    /// In the order of [`Provider::ALL`].
-    pub(super) kept: [i64; 3],
-    pub(super) refused: i64,
+/// What a part of each bar stands for: the class of its colour, and its name.
+pub(super) type Series = (&'static str, &'static str);
+
+/// A bar.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Bar {
+    /// In full, for the table and whoever points at it.
+    pub(super) name: String,
+    /// Below it; empty for none.
+    pub(super) label: String,
+    /// Left out where there is little room.
+    pub(super) minor: bool,
+    /// In the order of the series, from below.
+    pub(super) counts: Vec<i64>,
 }
 
-impl Hour {
+impl Bar {
     fn total(&self) -> i64 {
-        self.kept.iter().sum::<i64>() + self.refused
+        self.counts.iter().sum()
     }
 }
 
-/// The drawing's size; it is scaled to its place.
+/// A chart.
+pub(super) struct Chart<'c> {
+    /// What it shows, in a sentence.
+    pub(super) summary: String,
+    /// What the table is called, and its first column.
+    pub(super) caption: &'static str,
+    pub(super) first: &'static str,
+    pub(super) series: &'c [Series],
+    pub(super) bars: Vec<Bar>,
+    /// Whether its place is half as broad, so that its letters are not scaled down with it.
+    pub(super) half: bool,
+}
+
+/// The drawing's size, of the whole breadth and of half of it; it is scaled to its place.
 const WIDTH: i64 = 720;
+const HALF: i64 = 500;
 const HEIGHT: i64 = 210;
-/// Room for the scale and for the hours.
+/// Room for the scale and for the labels.
 const LEFT: i64 = 34;
 const BOTTOM: i64 = 22;
 const TOP: i64 = 8;
 
-/// Stacked bars.
-pub(super) fn bars(visitor: &Visitor, hours: &[Hour]) -> Markup {
-    let top = nice(hours.iter().map(Hour::total).max().unwrap_or(0));
-    let room = HEIGHT - BOTTOM - TOP;
-    let step = (WIDTH - LEFT) / i64::try_from(hours.len().max(1)).unwrap_or(1);
-    let y = |count: i64| HEIGHT - BOTTOM - count * room / top;
-    html! {
-        svg.chart viewBox={ "0 0 " (WIDTH) " " (HEIGHT) } role="img" aria-label=(summary(hours)) {
-            @for line in [0, top / 2, top] {
-                line.grid x1=(LEFT) x2=(WIDTH) y1=(y(line)) y2=(y(line)) {}
-                text.scale x=(LEFT - 8) y=(y(line) + 4) text-anchor="end" { (short(line)) }
-            }
-            @for (place, hour) in hours.iter().enumerate() {
-                @let x = LEFT + step * i64::try_from(place).unwrap_or(0);
-                g.bar {
-                    title { (spoken(visitor, hour)) }
-                    rect.hit x=(x) y=(TOP) width=(step) height=(room) {}
-                    @for (part, (class, from, to)) in stack(hour).into_iter().enumerate() {
-                        @if to > from {
-                            rect class={ "part " (class) } data-part=(part) x=(x + 3) y=(y(to)) width=(step - 6) height=((y(from) - y(to)).max(1)) rx="2" {}
+impl Chart<'_> {
+    /// The drawing.
+    pub(super) fn drawing(&self) -> Markup {
+        let top = nice(self.bars.iter().map(Bar::total).max().unwrap_or(0));
+        let room = HEIGHT - BOTTOM - TOP;
+        let width = if self.half { HALF } else { WIDTH };
+        let step = (width - LEFT) / i64::try_from(self.bars.len().max(1)).unwrap_or(1);
+        // A bar as broad as a thumb looks like a wall.
+        let gap = (step / 8).max((step - 56) / 2);
+        let y = |count: i64| HEIGHT - BOTTOM - count * room / top;
+        html! {
+            svg.chart viewBox={ "0 0 " (width) " " (HEIGHT) } role="img" aria-label=(self.summary) {
+                @for line in [0, top / 2, top] {
+                    line.grid x1=(LEFT) x2=(width) y1=(y(line)) y2=(y(line)) {}
+                    text.scale.zero[line == 0] x=(LEFT - 8) y=(y(line) + 4) text-anchor="end" { (short(line)) }
+                }
+                @for (place, bar) in self.bars.iter().enumerate() {
+                    @let x = LEFT + step * i64::try_from(place).unwrap_or(0);
+                    g.bar {
+                        title { (self.spoken(bar)) }
+                        rect.hit x=(x) y=(TOP) width=(step) height=(room) {}
+                        @for (class, from, to) in self.stack(bar) {
+                            @if to > from { rect class={ "part " (class) } x=(x + gap) y=(y(to)) width=(step - 2 * gap) height=((y(from) - y(to)).max(1)) rx="2" {} }
                         }
                     }
+                    @if !bar.label.is_empty() { text.scale.minor[bar.minor] x=(x + step / 2) y=(HEIGHT - 5) text-anchor="middle" { (bar.label) } }
                 }
-                @if place % 4 == 0 {
-                    text.scale.minor[place % 8 != 0] x=(x + step / 2) y=(HEIGHT - 5) text-anchor="middle" {
-                        (visitor.manner.format(super::tally::start_of(hour.at), "%H:%M"))
+            }
+        }
+    }
+
+    /// What a bar is made of, from below: class, from, to.
+    fn stack(&self, bar: &Bar) -> Vec<(&'static str, i64, i64)> {
+        let mut at = 0;
+        let part = |(series, count): (&Series, &i64)| {
+            let from = at;
+            at += count;
+            (series.0, from, at)
+        };
+        self.series.iter().zip(&bar.counts).map(part).collect()
+    }
+
+    fn spoken(&self, bar: &Bar) -> String {
+        let parts = self.series.iter().zip(&bar.counts);
+        let parts: Vec<String> = parts.map(|((_, name), count)| format!("{name} {count}")).collect();
+        format!("{}: {}", bar.name, parts.join(", "))
+    }
+
+    /// What the colours mean.
+    pub(super) fn legend(&self) -> Markup {
+        html! { ul.legend { @for (class, name) in self.series { li { span class={ "provider " (class) } { i aria-hidden="true" {} span { (name) } } } } } }
+    }
+
+    /// The same as a table, the newest first.
+    pub(super) fn table(&self) -> Markup {
+        html! {
+            details.as-table {
+                summary { "Show as a table" }
+                div.scroll tabindex="0" role="region" aria-label=(self.caption) {
+                    table.figures {
+                        caption.hidden { (self.caption) }
+                        thead { tr { th scope="col" { (self.first) } @for (_, name) in self.series { th.num scope="col" { (name) } } } }
+                        tbody { @for bar in self.bars.iter().rev() {
+                            tr { th scope="row" { (bar.name) } @for count in &bar.counts { td.num { (parts::number(*count)) } } }
+                        } }
                     }
                 }
             }
         }
     }
-}
-
-/// What a bar is made of, from below: class, from, to.
-fn stack(hour: &Hour) -> [(&'static str, i64, i64); 4] {
-    let mut at = 0;
-    let mut part = |class, count: i64| {
-        let from = at;
-        at += count;
-        (class, from, at)
-    };
-    [
-        part("stripe", hour.kept[0]),
-        part("twilio", hour.kept[1]),
-        part("plivo", hour.kept[2]),
-        part("refused", hour.refused),
-    ]
-}
-
-/// What the colours mean.
-pub(super) fn legend() -> Markup {
-    html! {
-        ul.legend {
-            @for provider in Provider::ALL { li { (parts::provider(provider.name())) } }
-            li { span.provider.refused { i aria-hidden="true" {} span { "Refused" } } }
-        }
-    }
-}
-
-/// The same as a table.
-pub(super) fn table(visitor: &Visitor, hours: &[Hour]) -> Markup {
-    html! {
-        details.as-table {
-            summary { "Show as a table" }
-            div.scroll tabindex="0" role="region" aria-label="Requests by the hour" {
-                table.figures {
-                    caption.hidden { "Requests by the hour" }
-                    thead { tr { th scope="col" { "Hour" } @for provider in Provider::ALL { th.num scope="col" { (parts::capital(provider.name())) } } th.num scope="col" { "Refused" } } }
-                    tbody {
-                        @for hour in hours.iter().rev() {
-                            tr {
-                                th scope="row" { (visitor.manner.format(super::tally::start_of(hour.at), "%-d %b %H:%M")) }
-                                @for kept in hour.kept { td.num { (parts::number(kept)) } }
-                                td.num { (parts::number(hour.refused)) }
-                            }
-                        }
-                    }
-                }
-            }
-        }
-    }
-}
-
-/// The chart in one sentence.
-pub(super) fn summary(hours: &[Hour]) -> String {
-    let kept: i64 = hours.iter().flat_map(|hour| hour.kept).sum();
-    let refused: i64 = hours.iter().map(|hour| hour.refused).sum();
-    format!(
-        "{} kept and {} refused in {} hours.",
-        parts::counted(kept, "request", "requests"),
-        parts::number(refused),
-        hours.len()
-    )
-}
-
-fn spoken(visitor: &Visitor, hour: &Hour) -> String {
-    let at = visitor.manner.format(super::tally::start_of(hour.at), "%-d %b %H:%M");
-    let [stripe, twilio, plivo] = hour.kept;
-    format!("{at}: Stripe {stripe}, Twilio {twilio}, Plivo {plivo}, refused {}", hour.refused)
 }
 
 /// The least number of one digit and zeros that is no smaller, even, and at least 4: the end of the scale.
@@ -168,8 +159,16 @@ mod tests {
 
     #[test]
     fn bars_stack() {
-        let hour = Hour { at: 0, kept: [1, 2, 3], refused: 4 };
-        assert_eq!(stack(&hour).map(|part| (part.1, part.2)), [(0, 1), (1, 3), (3, 6), (6, 10)]);
-        assert_eq!(summary(&[hour]), "6 requests kept and 4 refused in 1 hours.");
+        let bar = Bar { name: "1 Nov".to_owned(), counts: vec![1, 2, 3], ..Bar::default() };
+        let chart = Chart {
+            summary: String::new(),
+            caption: "",
+            first: "",
+            series: &[("a", "A"), ("b", "B"), ("c", "C")],
+            bars: vec![bar.clone()],
+            half: false,
+        };
+        assert_eq!(chart.stack(&bar), [("a", 0, 1), ("b", 1, 3), ("c", 3, 6)]);
+        assert_eq!(chart.spoken(&bar), "1 Nov: A 1, B 2, C 3");
     }
 }

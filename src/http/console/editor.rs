@@ -21,7 +21,6 @@ use self::form::{Form, places};
 use super::{
     assets::EDITOR,
     flash::Flash,
-    flows::{self, Adding, PATH, asked},
     icons,
     page::{self, Section, token},
     parts, payload,
@@ -43,17 +42,25 @@ use crate::{
         },
         draft::{self, Change, Done, Draft},
         engine::{Caller, Profile, Start},
+        line::Asked,
         simulate::{Shown, Simulated},
     },
     provider::{Params, Provider},
 };
 
+/// Where flows are.
+pub(super) const PATH: &str = "/console/flows";
+
 /// Numbers set aside for fiction: who calls, and the line that is called.
 const CALLER: &str = "+14155550100";
 const LINE: &str = "+14155550199";
 
+pub(super) fn asked(visitor: &Visitor) -> Asked<'_> {
+    Asked { by: &visitor.signed.caller.name, at: visitor.now }
+}
+
 /// The draft, for somebody who may see the numbers that stand in it; that it was shown is written down.
-async fn open(state: &State, visitor: &Visitor, name: &str) -> Result<Draft, Error> {
+pub(super) async fn open(state: &State, visitor: &Visitor, name: &str) -> Result<Draft, Error> {
     visitor.needs(Scope::Read)?;
     visitor.needs(Scope::PiiRead)?;
     let mut db = state.db.acquire().await?;
@@ -503,7 +510,7 @@ pub(super) async fn turn_back(
 }
 
 /// Changes the draft and goes on to a page of the flow, or tells that another has changed it.
-async fn settle(
+pub(super) async fn settle(
     state: &State,
     visitor: &Visitor,
     name: &str,
@@ -523,36 +530,6 @@ async fn settle(
                 changer(&theirs)
             );
             Err(Error::InTheWay(why))
-        }
-    }
-}
-
-/// `POST /console/flows/{name}/add`: a step, or hours.
-pub(super) async fn add(
-    Extract(state): Extract<State>,
-    Path(name): Path<String>,
-    posted: Posted,
-) -> Result<Response, Error> {
-    let Posted { visitor, params } = posted;
-    visitor.needs(Scope::LinesWrite)?;
-    let draft = open(&state, &visitor, &name).await?;
-    let new = params.get("name").unwrap_or_default().trim();
-    let done = match (params.get("do"), draft.flow()) {
-        (Some(kind), Ok(flow)) => edit::add(&flow, new, kind).map(|flow| (flow, format!("steps.{new}"))),
-        (Some(kind), Err(_)) if draft.is_blank() => {
-            edit::begun(new, kind).map(|flow| (flow, format!("steps.{new}")))
-        }
-        (None, Ok(flow)) => edit::add_hours(&flow, new).map(|flow| (flow, format!("hours.{new}"))),
-        (_, Err(faults)) => Err(faults),
-    };
-    match done {
-        Ok((flow, part)) => {
-            settle(&state, &visitor, &name, &params, Change::Flow(&flow), &format!("/edit/{part}")).await
-        }
-        Err(faults) => {
-            let adding = if params.get("do").is_some() { Adding::Step } else { Adding::Hours };
-            let tried = Some((adding, new, &faults[..]));
-            flows::page_of(&state, &visitor, &name, &Params::from_query(""), tried).await
         }
     }
 }

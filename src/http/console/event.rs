@@ -18,7 +18,7 @@ use super::{
     words,
 };
 use crate::{
-    access::{self, Scope},
+    access::Scope,
     domain::id,
     http::{
         api::detail::{self, Moment, Whole},
@@ -104,8 +104,7 @@ pub(super) async fn reveal(
     let Posted { visitor, params } = posted;
     visitor.needs(Scope::PiiRead)?;
     let event = Event::read(&state, &visitor, &name, true).await?;
-    let actor = &visitor.signed.caller.name;
-    access::audit(&state.db, visitor.now, actor, "pii.reveal", &event.name, json!({})).await?;
+    visitor.audit(&state.db, "pii.reveal", &event.name, json!({})).await?;
     if params.get("as") == Some("file") {
         let headers = [
             (header::CONTENT_TYPE, "application/octet-stream".to_owned()),
@@ -152,9 +151,7 @@ fn page(state: &State, visitor: &Visitor, event: &Event) -> Response {
 
 fn actions(visitor: &Visitor, event: &Event) -> Markup {
     html! {
-        @if visitor.may(Scope::PiiRead) && !event.revealed {
-            form method="post" action={ "/console/events/" (event.name) } { (token(visitor)) button type="submit" { (icons::eye()) "Reveal" } }
-        }
+        (page::reveal(visitor, &format!("/console/events/{}", event.name), event.revealed))
         @if visitor.may(Scope::EventsReplay) {
             form method="post" action={ "/console/events/" (event.name) "/replay" } data-once {
                 (token(visitor))
@@ -192,7 +189,7 @@ fn verification(state: &State, visitor: &Visitor, event: &Event) -> Markup {
             div.card-head { h2 #verification { "Verification" } (pill(words::trust(signer).0, words::trust(signer).1)) }
             @match signer {
                 "unsigned" => p { "No signature came. Development takes that from this machine alone, and the event keeps the label for ever." },
-                "simulated" => p { "The console's phone made it up and signed it with the first secret of this provider; it went through the same checks as any other. Nothing leaves the house for it, and no figure counts it." },
+                "simulated" => p { "The console made it up, its phone or a probe, and signed it with the first secret of this provider; it went through the same checks as any other. Nothing leaves the house for it, and no figure counts it." },
                 "recovered" => p { "No webhook brought it. The provider's API told of it, asked with our own credentials over TLS." },
                 _ => {
                     p { "The signature matches: only who knows the secret could have sent these bytes." }

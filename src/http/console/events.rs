@@ -15,11 +15,7 @@ use super::{
     visitor::Visitor,
     words,
 };
-use crate::http::{
-    api::{list, query::Wanted},
-    error::Error,
-    state::State,
-};
+use crate::http::{error::Error, state::State};
 
 const PATH: &str = "/console/events";
 
@@ -106,10 +102,16 @@ fn line(visitor: &Visitor, row: &Row) -> Markup {
 /// # Errors
 /// What the database raises.
 pub(super) async fn latest(state: &State, most: usize) -> Result<Vec<Row>, Error> {
-    let resource = lists::resource("events")?;
-    let wanted = Wanted::read(resource, &format!("limit={most}"))?;
-    let found = list::find(state, &wanted).await?;
-    Ok(found.rows.into_iter().map(|row| Row(resource.shown(row, false))).collect())
+    lists::few(state, "events", &format!("limit={most}")).await
+}
+
+/// The newest events about a call, a text or a customer.
+///
+/// # Errors
+/// What the database raises.
+pub(super) async fn about(state: &State, subject: &str, most: usize) -> Result<Vec<Row>, Error> {
+    let subject: String = form_urlencoded::byte_serialize(subject.as_bytes()).collect();
+    lists::few(state, "events", &format!("limit={most}&subject={subject}")).await
 }
 
 /// A few events in little room.

@@ -23,6 +23,13 @@ pub(super) enum Flash {
     Published,
     FlowSaved,
     DraftKept,
+    OwedAgain,
+    OwedCancelled,
+    /// The provider's console was read.
+    Checked,
+    /// A probe was sent, and answered with this status.
+    Probed(u64),
+    ReplayStopped,
 }
 
 impl Flash {
@@ -40,6 +47,11 @@ impl Flash {
             "published" => Self::Published,
             "flow" => Self::FlowSaved,
             "draft" => Self::DraftKept,
+            "owed" => Self::OwedAgain,
+            "cancelled" => Self::OwedCancelled,
+            "checked" => Self::Checked,
+            "stopped" => Self::ReplayStopped,
+            "probed" => Self::Probed(number.parse().ok()?),
             _ => return None,
         })
     }
@@ -56,6 +68,11 @@ impl Flash {
             Self::Published => "published.".to_owned(),
             Self::FlowSaved => "flow.".to_owned(),
             Self::DraftKept => "draft.".to_owned(),
+            Self::OwedAgain => "owed.".to_owned(),
+            Self::OwedCancelled => "cancelled.".to_owned(),
+            Self::Checked => "checked.".to_owned(),
+            Self::Probed(status) => format!("probed.{status}"),
+            Self::ReplayStopped => "stopped.".to_owned(),
         }
     }
 
@@ -74,6 +91,12 @@ impl Flash {
             Self::Published => "Published: the next call begins with it.".to_owned(),
             Self::FlowSaved => "The version is kept. No line is pointed at it by that.".to_owned(),
             Self::DraftKept => "Kept in the draft.".to_owned(),
+            Self::OwedAgain => "It waits again, and is done as soon as no rule is against it.".to_owned(),
+            Self::OwedCancelled => "It is cancelled, and nobody gets it.".to_owned(),
+            Self::Checked => "The provider was asked: what it has stands below.".to_owned(),
+            Self::ReplayStopped => "It is stopped before its next step.".to_owned(),
+            Self::Probed(200) => "The probe was verified, kept and answered.".to_owned(),
+            Self::Probed(status) => format!("The probe was answered with {status}."),
             Self::NothingChanged => "Nothing was changed: it was gone already.".to_owned(),
         }
     }

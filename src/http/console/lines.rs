@@ -2,6 +2,7 @@
 
 use axum::{extract::State as Extract, response::Response};
 use maud::{Markup, html};
+use uuid::Uuid;
 
 use super::{
     icons,
@@ -12,7 +13,7 @@ use super::{
 use crate::{
     access::Scope,
     billing::entitlement::Standing,
-    domain::phone::Phone,
+    domain::{id::EventId, phone::Phone},
     http::{api::masks::mask_number, error::Error, state::State},
     lines::{
         document::Flow,
@@ -23,11 +24,19 @@ use crate::{
 
 pub(super) const PATH: &str = "/console/lines";
 
+/// When a call last came to each of these numbers.
+const LAST_SQL: &str = "
+SELECT number, (SELECT id FROM calls WHERE line = number ORDER BY line DESC, id DESC LIMIT 1) FROM unnest($1::text[]) number";
+
 /// `GET /console/lines`.
 pub(super) async fn list(Extract(state): Extract<State>, visitor: Visitor) -> Result<Response, Error> {
     visitor.needs(Scope::Read)?;
     let mut lines = state.lines.all();
     lines.sort_by(|a, b| (&a.name, a.number.as_str()).cmp(&(&b.name, b.number.as_str())));
+    let numbers: Vec<&str> = lines.iter().map(|line| line.number.as_str()).collect();
+    let last: Vec<(String, Option<Uuid>)> =
+        sqlx::query_as(LAST_SQL).bind(numbers).fetch_all(&state.db).await?;
+    let last = |line: &Line| last.iter().find(|(number, _)| number == line.number.as_str())?.1;
     let about = html! { "Our numbers, as this service answers them now. Open one to call or text it from here. Every other number does what is built in." };
     let command = "smartline line add --help";
     let body = html! {
@@ -37,15 +46,15 @@ pub(super) async fn list(Extract(state): Extract<State>, visitor: Visitor) -> Re
         } @else {
             div.scroll { table.rows {
                 caption.hidden { "Lines by name" }
-                thead { tr { th scope="col" { "Name" } th scope="col" { "Number" } th scope="col" { "Flow" } th scope="col" { "Now" } th scope="col" { "By" } } }
-                tbody { @for line in &lines { (row(&state, &visitor, line)) } }
+                thead { tr { th scope="col" { "Name" } th scope="col" { "Number" } th scope="col" { "Flow" } th scope="col" { "Account" } th scope="col" { "Last call" } th scope="col" { "By" } } }
+                tbody { @for line in &lines { (row(&state, &visitor, line, last(line))) } }
             } }
         }
     };
     Ok(page::page(&visitor, Section::Lines, "Lines", &body))
 }
 
-fn row(state: &State, visitor: &Visitor, line: &Line) -> Markup {
+fn row(state: &State, visitor: &Visitor, line: &Line, last: Option<Uuid>) -> Markup {
     let (tone, word) = standing(state, visitor, line);
     html! {
         tr {
@@ -53,6 +62,7 @@ fn row(state: &State, visitor: &Visitor, line: &Line) -> Markup {
             td.about { (masked(&line.number)) }
             td { (flow_of(state, line).1) }
             td { (pill(tone, word)) }
+            td.time { @if let Some(call) = last { (parts::when(visitor, EventId::from(call).time())) } @else { span.none { "none yet" } } }
             td.from { (parts::provider(line.provider.name())) }
         }
     }

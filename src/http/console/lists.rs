@@ -92,6 +92,16 @@ pub(super) async fn read(
     Ok(Listed { rows, query: with(false), filters, newer, older, partial: found.looked_to.is_some(), path })
 }
 
+/// A few rows of a resource, by a query as the API has them.
+///
+/// # Errors
+/// What the database raises.
+pub(super) async fn few(state: &State, name: &str, query: &str) -> Result<Vec<Row>, Error> {
+    let resource = resource(name)?;
+    let found = list::find(state, &Wanted::read(resource, query)?).await?;
+    Ok(found.rows.into_iter().map(|row| Row(resource.shown(row, false))).collect())
+}
+
 impl Listed {
     /// The value of a filter.
     pub(super) fn filter(&self, name: &str) -> Option<&str> {
@@ -133,8 +143,8 @@ impl Listed {
             @if !self.filters.is_empty() {
                 ul.chips aria-label="Filters" {
                     @for (name, value) in &self.filters {
-                        li { a.chip href=(self.changed(name, None)) aria-label={ "Take off the filter " (name) } {
-                            span { (name) " " strong { (value) } } (icons::bad())
+                        li { a.chip href=(self.changed(name, None)) data-filter=(name) {
+                            span { span.hidden { "Take off the filter " } (name) " " strong { (value) } } (icons::bad())
                         } }
                     }
                     li { a.clear href=(self.path) { "Clear all" } }

@@ -11,14 +11,14 @@ use sqlx::types::Json;
 
 use super::{
     events, icons, lists,
-    page::{self, Section, token},
+    page::{self, Section},
     parts::{self, Row, Tone, fact, pill},
     payload,
     visitor::{Posted, Visitor},
     words,
 };
 use crate::{
-    access::{self, Scope},
+    access::Scope,
     http::{api::detail, error::Error, state::State},
 };
 
@@ -97,15 +97,7 @@ pub(super) async fn reveal(
     let visitor = posted.visitor;
     visitor.needs(Scope::PiiRead)?;
     let page = page_of(&state, &visitor, &name, true).await?;
-    access::audit(
-        &state.db,
-        visitor.now,
-        &visitor.signed.caller.name,
-        "pii.reveal",
-        &name,
-        json!({ "thread": true }),
-    )
-    .await?;
+    visitor.audit(&state.db, "pii.reveal", &name, json!({ "thread": true })).await?;
     Ok(page)
 }
 
@@ -131,9 +123,7 @@ async fn page_of(state: &State, visitor: &Visitor, name: &str, revealed: bool) -
                 p.about { (parts::counted(i64::try_from(thread.len()).unwrap_or(0), "text", "texts")) " on the line " (payload::safe(line)) "." }
             }
             div.actions {
-                @if visitor.may(Scope::PiiRead) && !revealed {
-                    form method="post" action={ (PATH) "/" (one.text("id")) } { (token(visitor)) button type="submit" { (icons::eye()) "Reveal" } }
-                }
+                (page::reveal(visitor, &format!("{PATH}/{}", one.text("id")), revealed))
             }
         }
         @if let Some((out, suspected, reason, _)) = &opt_out {

@@ -20,11 +20,14 @@ mod lines;
 mod lists;
 mod manner;
 mod messages;
+mod needs;
+mod outbox;
 mod overview;
 mod page;
 mod parts;
 mod payload;
 mod phone;
+mod probe;
 mod refused;
 mod replay;
 mod search;
@@ -65,10 +68,16 @@ pub(super) fn router() -> Router<State> {
         .route("/console/refused/{id}", get(refused::show))
         .route("/console/dead-letters", get(replay::list))
         .route("/console/replay", get(replay::plan).post(replay::many))
+        .route("/console/replays/{id}", get(replay::progress))
+        .route("/console/replays/{id}/stop", post(replay::stop))
         .route("/console/calls", get(calls::list))
         .route("/console/calls/{id}", get(calls::show).post(calls::reveal))
         .route("/console/messages", get(messages::list))
         .route("/console/messages/{id}", get(messages::show).post(messages::reveal))
+        .route("/console/outbox", get(outbox::list))
+        .route("/console/outbox/{id}", get(outbox::show).post(outbox::reveal))
+        .route("/console/outbox/{id}/retry", post(outbox::retry))
+        .route("/console/outbox/{id}/cancel", post(outbox::cancel))
         .route("/console/accounts", get(accounts::list))
         .route("/console/accounts/{id}", get(accounts::show).post(accounts::reveal))
         .route("/console/lines", get(lines::list))
@@ -83,10 +92,12 @@ pub(super) fn router() -> Router<State> {
         .route("/console/flows/{name}", get(flows::show).post(flows::save))
         .route("/console/flows/{name}/text", get(editor::text).post(editor::save_text))
         .route("/console/flows/{name}/draft", post(editor::turn_back))
-        .route("/console/flows/{name}/add", post(editor::add))
+        .route("/console/flows/{name}/add", post(flows::add_part))
         .route("/console/flows/{name}/edit/{part}", get(editor::show).post(editor::save))
         .route("/console/flows/{name}/steps/{step}", get(editor::arrange).post(editor::rearrange))
         .route("/console/setup", get(setup::setup))
+        .route("/console/setup/check", post(setup::check))
+        .route("/console/setup/probe", post(setup::probe))
         .route("/console/settings", get(settings::settings))
         .route("/console/settings/keys", post(settings::make_key))
         .route("/console/settings/keys/revoke", post(settings::revoke_key))

@@ -3,11 +3,11 @@
 use axum::{extract::State as Extract, response::Response};
 use chrono::{DateTime, TimeDelta, Utc};
 use maud::{Markup, html};
-use uuid::Uuid;
 
 use super::{
-    chart::{self, Hour},
+    chart::{Bar, Chart, Series},
     events, icons,
+    needs::{self, Need, Trouble},
     page::{self, Section},
     parts::{self, Tone, pill},
     tally::{self, Tally},
@@ -15,13 +15,8 @@ use super::{
     words,
 };
 use crate::{
-    access::Scope,
-    calls, db,
-    http::{
-        api::stats::{self, Standing},
-        error::Error,
-        state::State,
-    },
+    db,
+    http::{api::stats, error::Error, state::State},
     provider::{Endpoint, Provider},
 };
 
@@ -34,36 +29,45 @@ const CALLS_SQL: &str = "
 SELECT (SELECT count(*) FROM (SELECT FROM calls WHERE id >= uuid_floor($1) AND NOT simulated LIMIT 100001) one) AS now,
        (SELECT count(*) FROM (SELECT FROM calls WHERE id >= uuid_floor($2) AND id < uuid_floor($1) AND NOT simulated LIMIT 100001) one) AS before";
 
-const TROUBLE_SQL: &str = "
-SELECT (SELECT count(*) FROM (SELECT FROM subscriptions WHERE status IN ('past_due', 'unpaid') LIMIT 1001) one) AS owed,
-       (SELECT count(*) FROM (SELECT FROM calls WHERE NOT ended AND NOT simulated AND last_seen_at < $1 LIMIT 1001) one) AS stuck,
-       (SELECT count(*) FROM rejections WHERE at >= $2 AND code LIKE 'signature%') AS forged,
-       (SELECT event_id FROM event_work WHERE dead_at IS NULL ORDER BY event_id LIMIT 1) AS oldest";
+/// Calls by the hour of their beginning and how they ended, since `$1`; of a great many, the newest.
+const ENDS_SQL: &str = "
+SELECT floor(extract(epoch FROM coalesce(started_at, last_seen_at)) / 3600)::bigint, coalesce(outcome, ''), count(*)
+FROM (SELECT started_at, last_seen_at, outcome FROM calls WHERE id >= uuid_floor($1) AND NOT simulated ORDER BY id DESC LIMIT 100000) recent
+GROUP BY 1, 2";
 
-/// After how long a waiting event is late.
-const LATE: TimeDelta = TimeDelta::minutes(2);
+/// How many days the ends of calls are shown for.
+const DAYS: i64 = 7;
 
-/// After how long without a word a call that goes on is odd.
-const STUCK: TimeDelta = TimeDelta::hours(1);
+/// For how long the ends of calls are remembered.
+const REMEMBERED: TimeDelta = TimeDelta::minutes(1);
 
-/// Signature failures within an hour that are worth a look.
-const FORGERIES: i64 = 5;
+/// What came by the hour.
+const TRAFFIC: [Series; 4] =
+    [("stripe", "Stripe"), ("twilio", "Twilio"), ("plivo", "Plivo"), ("refused", "Refused")];
 
-/// What may need somebody.
-#[derive(Debug, sqlx::FromRow)]
-struct Trouble {
-    owed: i64,
-    stuck: i64,
-    forged: i64,
-    oldest: Option<Uuid>,
+/// What calls end with, in few words.
+const ENDS: [Series; 5] = [
+    ("answered", "Answered"),
+    ("voicemail", "Voicemail"),
+    ("missed", "Missed"),
+    ("away", "Turned away"),
+    ("refused", "Failed"),
+];
+
+/// Which of [`ENDS`] an outcome belongs to; none for a call that goes on.
+fn end_of(outcome: &str) -> Option<usize> {
+    match outcome {
+        "" => None,
+        "answered" | "agent" => Some(0),
+        "voicemail" | "text-back" => Some(1),
+        "missed" | "abandoned" => Some(2),
+        "rejected" | "suspended" => Some(3),
+        _ => Some(4),
+    }
 }
 
-/// A line of the list of what needs attention.
-struct Need {
-    tone: Tone,
-    text: String,
-    path: String,
-}
+/// Calls by hour since the epoch and outcome, and when that was looked up.
+pub(super) type Ends = (DateTime<Utc>, Vec<(i64, String, i64)>);
 
 /// `GET /console`.
 pub(super) async fn overview(Extract(state): Extract<State>, visitor: Visitor) -> Result<Response, Error> {
@@ -79,14 +83,10 @@ pub(super) async fn overview(Extract(state): Extract<State>, visitor: Visitor) -
         sqlx::query_as(REFUSED_SQL).bind(before).fetch_all(&state.db).await?;
     let calls: (i64, i64) = sqlx::query_as(CALLS_SQL).bind(day).bind(before).fetch_one(&state.db).await?;
     let standing = stats::standing(&state).await?;
-    let trouble: Trouble = sqlx::query_as(TROUBLE_SQL)
-        .bind(now - STUCK)
-        .bind(now - TimeDelta::hours(1))
-        .fetch_one(&state.db)
-        .await?;
+    let trouble = Trouble::look(&state, now).await?;
+    let ends = ends(&state, now).await?;
     let latest = events::latest(&state, 8).await?;
-    let hours = hours(&tally, &refused, now);
-    let needs = needs(&state, &visitor, &standing, &trouble);
+    let needs = needs::needs(&state, &visitor, &standing, &trouble);
     let period = |from: i64, to: i64| {
         let [signed, unsigned] = tally.sum(from, to);
         let refused: i64 = refused.iter().filter(|row| (from..to).contains(&row.0)).map(|row| row.2).sum();
@@ -94,7 +94,7 @@ pub(super) async fn overview(Extract(state): Extract<State>, visitor: Visitor) -
     };
     let this = tally::hour(now);
     let (today, yesterday) = (period(this - 23, this + 1), period(this - 47, this - 23));
-    let speeds = state.metrics.acknowledged_within(now, &[0.5, 0.95, 0.99]);
+    let traffic = traffic(&visitor, &tally, &refused);
     let body = html! {
         (page::flagged(state.presence.state() == db::State::Ready && !state.intake.is_away()))
         (parts::head("Overview", &sentence(&needs, today.0, today.2), &html! {}))
@@ -106,16 +106,10 @@ pub(super) async fn overview(Extract(state): Extract<State>, visitor: Visitor) -
         }
         div.split {
             section.card aria-labelledby="traffic" {
-                div.card-head { h2 #traffic { "Requests by the hour" } (chart::legend()) }
-                p.summary { (chart::summary(&hours)) @if !tally.is_whole() { " Still counting: older hours follow." } }
-                (chart::bars(&visitor, &hours))
-                @if let Some(speeds) = &speeds {
-                    p.speeds {
-                        "Answered since the start:"
-                        @for (share, seconds) in ["half", "95\u{2009}%", "99\u{2009}%"].iter().zip(speeds) { span { (share) " within " strong { (milliseconds(*seconds)) " ms" } } }
-                    }
-                }
-                (chart::table(&visitor, &hours))
+                div.card-head { h2 #traffic { "Requests by the hour" } (traffic.legend()) }
+                p.summary { (traffic.summary) @if !tally.is_whole() { " Still counting: older hours follow." } }
+                (traffic.drawing())
+                (traffic.table())
             }
             section.card aria-labelledby="needs" {
                 div.card-head { h2 #needs { "Needs attention" } @if !needs.is_empty() { span.count { (needs.len()) } } }
@@ -125,6 +119,10 @@ pub(super) async fn overview(Extract(state): Extract<State>, visitor: Visitor) -
                     ul.needs { @for need in &needs { li { a href=(need.path) { span class={ "dot " (need.tone.class()) } { (need.tone.icon()) } span { (need.text) } (icons::arrow()) } } } }
                 }
             }
+        }
+        div.columns.even {
+            (calls_card(&visitor, &ends))
+            (speed_card(&state.metrics.acknowledged(now)))
         }
         div.split {
             section.card aria-labelledby="latest" {
@@ -141,14 +139,136 @@ pub(super) async fn overview(Extract(state): Extract<State>, visitor: Visitor) -
 }
 
 /// The last 24 hours, the present one last.
-fn hours(tally: &Tally, refused: &[(i64, bool, i64)], now: DateTime<Utc>) -> Vec<Hour> {
-    let this = tally::hour(now);
-    let of = |hour: i64| Hour {
-        at: hour,
-        kept: Provider::ALL.map(|provider| tally.of(hour, provider)),
-        refused: refused.iter().filter(|row| row.0 == hour).map(|row| row.2).sum(),
+fn traffic(visitor: &Visitor, tally: &Tally, refused: &[(i64, bool, i64)]) -> Chart<'static> {
+    let this = tally::hour(visitor.now);
+    let bar = |(place, hour): (usize, i64)| {
+        let at = tally::start_of(hour);
+        let kept = Provider::ALL.map(|provider| tally.of(hour, provider));
+        let refused = refused.iter().filter(|row| row.0 == hour).map(|row| row.2).sum();
+        let label = if place % 4 == 0 { visitor.manner.format(at, "%H:%M") } else { String::new() };
+        Bar {
+            name: visitor.manner.format(at, "%-d %b %H:%M"),
+            label,
+            minor: place % 8 != 0,
+            counts: kept.into_iter().chain([refused]).collect(),
+        }
     };
-    (this - 23..=this).map(of).collect()
+    let bars: Vec<Bar> = (this - 23..=this).enumerate().map(bar).collect();
+    let refused: i64 = bars.iter().map(|bar| bar.counts[3]).sum();
+    let kept = bars.iter().flat_map(|bar| &bar.counts).sum::<i64>() - refused;
+    Chart {
+        summary: format!(
+            "{} kept and {} refused in 24 hours.",
+            parts::counted(kept, "request", "requests"),
+            parts::number(refused)
+        ),
+        caption: "Requests by the hour",
+        first: "Hour",
+        series: &TRAFFIC,
+        bars,
+        half: false,
+    }
+}
+
+/// How calls ended since some days, looked up once a minute.
+async fn ends(state: &State, now: DateTime<Utc>) -> sqlx::Result<Ends> {
+    let mut known = state.console.ends.lock().await;
+    if let Some(ends) = known.as_ref().filter(|(at, _)| (now - *at).abs() < REMEMBERED) {
+        return Ok(ends.clone());
+    }
+    let found = sqlx::query_as(ENDS_SQL).bind(now - TimeDelta::days(DAYS)).fetch_all(&state.db).await?;
+    Ok(known.insert((now, found)).clone())
+}
+
+fn calls_card(visitor: &Visitor, (at, ends): &Ends) -> Markup {
+    let day = |moment: DateTime<Utc>| visitor.manner.format(moment, "%F");
+    let bar = |ago: i64| {
+        let moment = *at - TimeDelta::days(ago);
+        let mut counts = vec![0; ENDS.len()];
+        let that_day = ends.iter().filter(|(hour, ..)| day(tally::start_of(*hour)) == day(moment));
+        for (end, count) in that_day.filter_map(|(_, outcome, count)| Some((end_of(outcome)?, count))) {
+            counts[end] += count;
+        }
+        let name = visitor.manner.format(moment, "%a %-d %b");
+        Bar { label: visitor.manner.format(moment, "%a"), name, minor: false, counts }
+    };
+    let bars: Vec<Bar> = (0..DAYS).rev().map(bar).collect();
+    let sum = |end: usize| bars.iter().map(|bar| bar.counts[end]).sum::<i64>();
+    let all: i64 = (0..ENDS.len()).map(sum).sum();
+    let chart = Chart {
+        summary: format!(
+            "{} within seven days: {} answered, {} with a message, {} missed.",
+            parts::counted(all, "call has ended", "calls have ended"),
+            parts::number(sum(0)),
+            parts::number(sum(1)),
+            parts::number(sum(2))
+        ),
+        caption: "Calls by the day",
+        first: "Day",
+        series: &ENDS,
+        bars,
+        half: true,
+    };
+    html! {
+        section.card aria-labelledby="ends" {
+            div.card-head { h2 #ends { "How calls ended" } a href="/console/calls" { "All calls" } }
+            @if all == 0 { div.calm { (icons::calls()) p { "No call has ended within seven days." } } } @else {
+                p.summary { (chart.summary) }
+                (chart.drawing())
+                (chart.legend())
+                (chart.table())
+            }
+        }
+    }
+}
+
+/// How soon requests were answered, by the ends of the buckets that are counted in.
+fn speed_card(buckets: &[(f64, u64)]) -> Markup {
+    let all: u64 = buckets.iter().map(|bucket| bucket.1).sum();
+    let bar = |(place, (end, count)): (usize, &(f64, u64))| {
+        let end = milliseconds(*end);
+        let label = if end < 1000.0 { format!("{end}") } else { format!("{}\u{2009}s", end / 1000.0) };
+        let counts = vec![i64::try_from(*count).unwrap_or(i64::MAX)];
+        Bar { name: format!("within {end} ms"), label, minor: place % 2 == 1, counts }
+    };
+    let chart = Chart {
+        summary: format!(
+            "Half within {} ms, 99\u{2009}% within {} ms, since the start.",
+            milliseconds(within(buckets, 0.5)),
+            milliseconds(within(buckets, 0.99))
+        ),
+        caption: "Time to the answer",
+        first: "Time",
+        series: &[("answered", "Requests")],
+        // Whatever was slower than the last of them stands in /metrics.
+        bars: buckets.iter().filter(|bucket| bucket.0.is_finite()).enumerate().map(bar).collect(),
+        half: true,
+    };
+    html! {
+        section.card aria-labelledby="speed" {
+            div.card-head { h2 #speed { "How soon it was answered" } small { "in milliseconds" } }
+            @if all == 0 { div.calm { (icons::wait()) p { "Nothing was answered since the start." } } } @else {
+                p.summary { (chart.summary) }
+                (chart.drawing())
+                (chart.table())
+            }
+        }
+    }
+}
+
+/// The end of the bucket within which a share of all lies, in seconds.
+fn within(buckets: &[(f64, u64)], share: f64) -> f64 {
+    #[expect(clippy::cast_precision_loss, reason = "counts of requests, for a share of them")]
+    let (all, mut seen) = (buckets.iter().map(|bucket| bucket.1).sum::<u64>() as f64, 0.0);
+    for (end, count) in buckets {
+        #[expect(clippy::cast_precision_loss, reason = "as above")]
+        let count = *count as f64;
+        seen += count;
+        if seen >= share * all {
+            return *end;
+        }
+    }
+    f64::INFINITY
 }
 
 /// Whether all is well, in a sentence.
@@ -196,55 +316,6 @@ fn share((kept, signed, refused): (i64, i64, i64)) -> String {
             }
         }
     }
-}
-
-fn needs(state: &State, visitor: &Visitor, standing: &Standing, trouble: &Trouble) -> Vec<Need> {
-    let mut needs = Vec::new();
-    let mut add = |tone, text, path: &str| needs.push(Need { tone, text, path: path.to_owned() });
-    if standing.dead > 0 {
-        add(
-            Tone::Bad,
-            format!("{} given up after ten tries", parts::counted(standing.dead, "event", "events")),
-            "/console/dead-letters",
-        );
-    }
-    let oldest = trouble.oldest.map(|id| crate::domain::id::EventId::from(id).time());
-    if let Some(oldest) = oldest.filter(|oldest| visitor.now - *oldest > LATE) {
-        add(
-            Tone::Bad,
-            format!("The oldest event waits since {}", parts::span(visitor.now - oldest)),
-            "/console/events",
-        );
-    }
-    if trouble.forged >= FORGERIES {
-        add(Tone::Warn, format!("{} signature failures within an hour", trouble.forged), "/console/refused");
-    }
-    if trouble.owed > 0 && visitor.may(Scope::BillingRead) {
-        add(
-            Tone::Warn,
-            format!("{} overdue", parts::counted(trouble.owed, "subscription is", "subscriptions are")),
-            "/console/accounts?view=owing",
-        );
-    }
-    if trouble.stuck > 0 {
-        let hours = calls::SILENT.as_secs() / 3600;
-        add(
-            Tone::Warn,
-            format!(
-                "{} without a word for an hour; closed after {hours}",
-                parts::counted(trouble.stuck, "call", "calls")
-            ),
-            "/console/calls",
-        );
-    }
-    for provider in Provider::ALL {
-        let missing = state.providers.missing(provider);
-        if !missing.is_empty() {
-            let name = parts::capital(provider.name());
-            add(Tone::Wait, format!("{name} is not configured: its endpoints answer 503"), "/console/setup");
-        }
-    }
-    needs
 }
 
 /// The seven endpoints and when something last came to each.

@@ -17,6 +17,7 @@ use super::{
     visitor::Visitor,
 };
 use crate::{
+    access::Scope,
     domain::id::RequestId,
     http::problem::{Code, Problem},
 };
@@ -34,6 +35,7 @@ pub(super) enum Section {
     DeadLetters,
     Calls,
     Messages,
+    Outbox,
     Accounts,
     Lines,
     Setup,
@@ -60,6 +62,7 @@ const RAIL: [(&str, &[Entry]); 4] = [
         &[
             (Section::Calls, "Calls", "/console/calls", icons::calls),
             (Section::Messages, "Messages", "/console/messages", icons::messages),
+            (Section::Outbox, "Outbox", "/console/outbox", icons::outbox),
             (Section::Accounts, "Accounts", "/console/accounts", icons::accounts),
             (Section::Lines, "Lines", "/console/lines", icons::lines),
         ],
@@ -276,6 +279,15 @@ pub(super) fn token(visitor: &Visitor) -> Markup {
     html! { input type="hidden" name="form" value=(visitor.form); }
 }
 
+/// The button that shows people's data, for whoever may see them and does not yet.
+pub(super) fn reveal(visitor: &Visitor, path: &str, revealed: bool) -> Markup {
+    html! {
+        @if visitor.may(Scope::PiiRead) && !revealed {
+            form method="post" action=(path) { (token(visitor)) button type="submit" { (icons::eye()) "Reveal" } }
+        }
+    }
+}
+
 fn help(manner: Manner) -> Markup {
     let keys = [
         ("/", "Search"),
@@ -283,11 +295,14 @@ fn help(manner: Manner) -> Markup {
         ("Enter", "Open the row"),
         ("l", "Live updates on or off"),
         ("c", "Copy as curl"),
+        ("r", "To the replay button"),
         ("g o", "Overview"),
         ("g e", "Events"),
         ("g c", "Calls"),
         ("g m", "Messages"),
         ("g d", "Dead letters"),
+        ("g x", "Outbox"),
+        ("g s", "Setup"),
         ("?", "This list"),
         ("Esc", "Close"),
     ];

@@ -95,6 +95,15 @@ pub(super) fn span(length: TimeDelta) -> String {
     }
 }
 
+/// A short length of time: `40 ms`, `2.5 s`.
+pub(super) fn took(length: TimeDelta) -> String {
+    match length.num_milliseconds().max(0) {
+        short @ 0..1000 => format!("{short} ms"),
+        long @ 1000..60_000 => format!("{}.{} s", long / 1000, long % 1000 / 100),
+        _ => span(length),
+    }
+}
+
 /// `1 m 05 s`.
 pub(super) fn duration(seconds: i64) -> String {
     if seconds < 60 { format!("{seconds} s") } else { format!("{} m {:02} s", seconds / 60, seconds % 60) }

@@ -4,7 +4,7 @@ use axum::{
     extract::{Path, RawQuery, State as Extract},
     response::Response,
 };
-use maud::html;
+use maud::{Markup, html};
 
 use super::{
     events, icons, lists,
@@ -17,6 +17,7 @@ use super::{
 use crate::{
     access::Scope,
     http::{api::detail, error::Error, problem::Code, state::State},
+    provider::explain::{self, Told},
 };
 
 const PATH: &str = "/console/refused";
@@ -70,7 +71,9 @@ pub(super) async fn show(
     let resource = lists::resource("rejections")?;
     // Its headers were masked before they were kept; the address is somebody's.
     let row = Row(resource.shown(detail::find(&state, resource, &name).await?, true));
-    let (code, cause, endpoint) = (row.text("code"), row.text("cause"), row.text("endpoint"));
+    let (code, written, endpoint) = (row.text("code"), row.text("cause"), row.text("endpoint"));
+    let told = explain::told(written);
+    let cause = told.map_or(written, |told| told.cause);
     let (sentence, fix) = words::refusal(code, cause, endpoint);
     let entry = Code::named(code).entry();
     let body = html! {
@@ -82,9 +85,10 @@ pub(super) async fn show(
         } }
         div.columns {
             div {
+                @if let Some(told) = &told { (finding(told)) }
                 section.card aria-labelledby="why" {
                     div.card-head { h2 #why { "Why" } }
-                    dl.facts.wide { (fact("Exact cause", &html! { strong { (payload::safe(cause)) } }, None)) (fact("What would mend it", &html! { (fix) }, None)) (fact("What the sender was told", &html! { (entry.detail) }, None)) }
+                    dl.facts.wide { (fact("Exact cause", &html! { strong { (payload::safe(cause)) } }, None)) @if !told.is_some_and(|told| told.is_found()) { (fact("What would mend it", &html! { (fix) }, None)) } (fact("What the sender was told", &html! { (entry.detail) }, None)) }
                 }
                 section.card aria-labelledby="headers" {
                     div.card-head { h2 #headers { "Headers" } (pill(Tone::Plain, "Masked before they were kept")) }
@@ -110,4 +114,23 @@ pub(super) async fn show(
         }
     };
     Ok(page::page(&visitor, Section::Refused, entry.title, &body))
+}
+
+/// What was found when the signature was tried in other ways.
+fn finding(told: &Told<'_>) -> Markup {
+    let (class, title, icon) = if told.is_found() {
+        ("found", "The one change that would have matched", icons::key())
+    } else {
+        ("open", "Nothing near it would have matched", icons::search())
+    };
+    html! {
+        section class={ "card finding " (class) } aria-labelledby="finding" {
+            (icon)
+            div {
+                h2 #finding { (title) }
+                p.found { (payload::safe(&parts::capital(told.found))) "." }
+                p { (payload::safe(&parts::capital(told.fix))) "." }
+            }
+        }
+    }
 }

@@ -11,25 +11,26 @@ use uuid::Uuid;
 
 use super::{
     flash::Flash,
-    icons,
+    icons, lists,
     page::{self, Section, token},
-    parts::{self, Tone, pill},
+    parts::{self, Row, Tone, pill},
     payload,
     visitor::{Posted, Visitor, see_other},
     words,
 };
 use crate::{
     access::{
-        self, Scope,
+        Scope,
         answers::{Known, Once},
     },
     domain::id,
-    http::{error::Error, state::State},
-    inbox::replay::{self, Filter},
+    http::{api::detail, error::Error, state::State},
+    inbox::replay::{self, Bulk, Filter, Stage},
     provider::Params,
 };
 
 const PATH: &str = "/console/dead-letters";
+const REPLAYS: &str = "/console/replays";
 
 /// Most events that one press puts back; the page says how many are left.
 const PRESS: usize = 10_000;
@@ -142,6 +143,7 @@ pub(super) async fn plan(
     let filter = filter(&params)?;
     let found = if asked { matching(&state, &filter).await? } else { Vec::new() };
     let value = |name: &str| params.get(name).unwrap_or_default().to_owned();
+    let before = lists::few(&state, "replays", "limit=10").await?;
     let body = html! {
         (parts::crumbs("Dead letters", PATH))
         (parts::head("Replay by filter", &html! { "Has the tables made anew from kept events. That changes tables alone: nobody is called, texted or charged again." }, &html! {}))
@@ -174,6 +176,7 @@ pub(super) async fn plan(
                 }
             }
         }
+        (lately(&visitor, &before))
     };
     Ok(page::page(&visitor, Section::DeadLetters, "Replay by filter", &body))
 }
@@ -188,21 +191,108 @@ pub(super) async fn many(Extract(state): Extract<State>, posted: Posted) -> Resu
     };
     let mut found = matching(&state, &filter).await?;
     found.truncate(PRESS);
-    let mut count = 0;
-    for events in found.chunks(usize::try_from(STEP).unwrap_or(1)) {
-        let mut transaction = state.db.begin().await?;
-        count += replay::rearm(&mut transaction, events, visitor.now).await?;
-        transaction.commit().await?;
-        state.intake.wake_worker();
+    if found.is_empty() {
+        return Ok(Flash::NothingChanged.on(visitor.way, see_other(PATH)));
     }
-    let detail = json!({
-        "events": count, "provider": filter.provider, "type": filter.kind, "dead": filter.dead,
-        "since": filter.since, "until": filter.until,
+    let told = json!({
+        "provider": filter.provider, "type": filter.kind, "dead": filter.dead, "since": filter.since,
+        "until": filter.until,
     });
-    access::audit(&state.db, visitor.now, &visitor.signed.caller.name, "events.replay", "filter", detail)
-        .await?;
+    let actor = visitor.signed.caller.name.as_str();
+    let mut bulk = Bulk::begin(&state.db, found, replay::RATE, (actor, "filter", told), visitor.now).await?;
+    let reached = bulk.step(&mut *state.db.acquire().await?, visitor.now).await?;
+    state.intake.wake_worker();
     once.answered(&state.db, 303, &[]).await?;
-    Ok(Flash::Replayed(count).on(visitor.way, see_other(PATH)))
+    if reached != Stage::Running {
+        return Ok(Flash::Replayed(bulk.replayed()).on(visitor.way, see_other(PATH)));
+    }
+    let page = format!("{REPLAYS}/{}", id::shown("replay_", bulk.id()));
+    state.go_on_replaying(bulk);
+    Ok(see_other(&page))
+}
+
+/// `GET /console/replays/{id}`: how far a replay is.
+pub(super) async fn progress(
+    Extract(state): Extract<State>,
+    Path(name): Path<String>,
+    visitor: Visitor,
+) -> Result<Response, Error> {
+    let resource = lists::resource("replays")?;
+    visitor.needs(resource.scope)?;
+    let row = Row(resource.shown(detail::find(&state, resource, &name).await?, false));
+    let (done, all) = (row.number("replayed").unwrap_or_default(), row.number("found").unwrap_or_default());
+    let (tone, word) = stage_of(&row);
+    let is_running = row.text("status") == "running";
+    let body = html! {
+        (parts::crumbs("Replay by filter", "/console/replay"))
+        section #replay data-moving[is_running] {
+            div.head {
+                div {
+                    h1 { "Replay" }
+                    p.about { @match row.text("status") {
+                        "running" => { "Events are put back step by step, so that what comes in meanwhile does not wait behind them." }
+                        "stopped" => { "It was stopped by " code { (row.text("stopped_by")) } ". What is back in the queue is worked on; the rest is as it was." }
+                        _ => { "All of them are back in the queue." }
+                    } }
+                    p.tags { (pill(tone, word)) @if let Some(at) = row.time("began_at") { (parts::when(&visitor, at)) } span { "by " code { (row.text("actor")) } } }
+                }
+                @if is_running { div.actions {
+                    form method="post" action={ (REPLAYS) "/" (row.text("id")) "/stop" } data-once { (token(&visitor)) button.danger type="submit" { (icons::bad()) "Stop" } }
+                } }
+            }
+            section.card aria-label="Progress" {
+                p.big { (parts::number(done)) small { " of " (parts::number(all)) } }
+                progress value=(done) max=(all.max(1)) aria-label="Events that are back in the queue" {}
+                p.hint { @if let Some(at) = row.time("changed_at") { "Last step " (parts::when(&visitor, at)) } }
+            }
+        }
+    };
+    Ok(page::page(&visitor, Section::DeadLetters, "Replay", &body))
+}
+
+fn stage_of(row: &Row) -> (Tone, &'static str) {
+    match row.text("status") {
+        "running" => (Tone::Wait, "Going on"),
+        "stopped" => (Tone::Warn, "Stopped"),
+        _ => (Tone::Good, "Done"),
+    }
+}
+
+/// `POST /console/replays/{id}/stop`: no further step is done.
+pub(super) async fn stop(
+    Extract(state): Extract<State>,
+    Path(name): Path<String>,
+    posted: Posted,
+) -> Result<Response, Error> {
+    let visitor = posted.visitor;
+    visitor.needs(Scope::EventsReplay)?;
+    let replay = id::read("replay_", &name).map_err(|_| Error::NotFound("no such replay".to_owned()))?;
+    let stopped = replay::stop(&state.db, replay, &visitor.signed.caller.name, visitor.now).await?;
+    let flash = if stopped { Flash::ReplayStopped } else { Flash::NothingChanged };
+    Ok(flash.on(visitor.way, see_other(&format!("{REPLAYS}/{name}"))))
+}
+
+/// Replays of late, and how far each is.
+fn lately(visitor: &Visitor, rows: &[Row]) -> Markup {
+    html! {
+        @if !rows.is_empty() {
+            section.card aria-labelledby="lately" {
+                div.card-head { h2 #lately { "Lately" } }
+                div.scroll tabindex="0" role="region" aria-label="Table of replays" { table.rows.inner {
+                    thead { tr { th scope="col" { "Begun" } th scope="col" { "Who" } th.num scope="col" { "Events" } th scope="col" { "State" } } }
+                    tbody { @for row in rows {
+                        @let (tone, word) = stage_of(row);
+                        tr {
+                            td.time { a href={ (REPLAYS) "/" (row.text("id")) } { @if let Some(at) = row.time("began_at") { (parts::time(visitor, at)) } } }
+                            td { code { (row.text("actor")) } }
+                            td.num { (parts::number(row.number("replayed").unwrap_or_default())) " of " (parts::number(row.number("found").unwrap_or_default())) }
+                            td { (pill(tone, word)) }
+                        }
+                    } }
+                } }
+            }
+        }
+    }
 }
 
 /// `POST /console/events/{id}/replay`.
@@ -226,15 +316,7 @@ pub(super) async fn one(
         return Err(Error::NotFound("no such event".to_owned()));
     }
     let detail = json!({ "events": 1 });
-    access::audit(
-        &mut *transaction,
-        visitor.now,
-        &visitor.signed.caller.name,
-        "events.replay",
-        &shown,
-        detail,
-    )
-    .await?;
+    visitor.audit(&mut *transaction, "events.replay", &shown, detail).await?;
     transaction.commit().await?;
     state.intake.wake_worker();
     once.answered(&state.db, 303, &[]).await?;

@@ -21,22 +21,26 @@ use crate::{
 };
 
 /// Beginnings of ids, the resource that they belong to, and the page of one.
-const OWN: [(&str, &str); 7] = [
+const OWN: [(&str, &str); 10] = [
     ("event_", "/console/events/"),
     ("req_", "/console/refused/"),
     ("call_", "/console/calls/"),
     ("msg_", "/console/messages/"),
     ("account_", "/console/accounts/"),
+    ("outbox_", "/console/outbox/"),
+    ("line_", "/console/lines/"),
+    ("replay_", "/console/replays/"),
     ("key_", "/console/settings#"),
     ("session_", "/console/settings#"),
 ];
 
 /// Where a provider's id may lead, in this order.
-const THEIRS: [(&str, &str); 4] = [
+const THEIRS: [(&str, &str); 5] = [
     ("events", "/console/events/"),
     ("calls", "/console/calls/"),
     ("messages", "/console/messages/"),
     ("accounts", "/console/accounts/"),
+    ("outbox", "/console/outbox/"),
 ];
 
 /// `GET /console/search`.

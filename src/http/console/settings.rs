@@ -21,7 +21,7 @@ use super::{
 };
 use crate::{
     access::{
-        self, Scope,
+        Scope,
         keys::{self, Key},
         sessions::{self, Session},
     },
@@ -245,15 +245,7 @@ pub(super) async fn make_key(Extract(state): Extract<State>, posted: Posted) -> 
     let (id, secret) = keys::create(&state.db, &name, &scopes, ends, visitor.now).await?;
     let detail =
         json!({ "name": name, "scopes": scopes.iter().map(|scope| scope.name()).collect::<Vec<_>>() });
-    access::audit(
-        &state.db,
-        visitor.now,
-        &visitor.signed.caller.name,
-        "keys.create",
-        &id.to_string(),
-        detail,
-    )
-    .await?;
+    visitor.audit(&state.db, "keys.create", &id.to_string(), detail).await?;
     let page = page_of(&state, &visitor, Some(secret.expose_secret())).await?;
     Ok((StatusCode::CREATED, page).into_response())
 }
@@ -269,15 +261,7 @@ pub(super) async fn revoke_key(Extract(state): Extract<State>, posted: Posted) -
         .map_err(|_| Error::NotFound("no such key".to_owned()))?;
     let revoked = keys::revoke(&state.db, id, visitor.now).await?;
     if revoked {
-        access::audit(
-            &state.db,
-            visitor.now,
-            &visitor.signed.caller.name,
-            "keys.revoke",
-            &id.to_string(),
-            json!({}),
-        )
-        .await?;
+        visitor.audit(&state.db, "keys.revoke", &id.to_string(), json!({})).await?;
     }
     let flash = if revoked { Flash::KeyRevoked } else { Flash::NothingChanged };
     Ok(flash.on(visitor.way, see_other("/console/settings#keys")))

@@ -1,21 +1,40 @@
-//! The checklist: for each provider what is configured here, and for each endpoint whether a genuine request was seen.
+//! The checklist, from three sides: for each provider what is configured here and what is set in its own console, as far as
+//! somebody has asked; and for each endpoint whether a genuine request was seen.
+
+use std::time::Duration;
 
 use axum::{extract::State as Extract, response::Response};
+use chrono::{DateTime, TimeDelta, Utc};
 use maud::{Markup, html};
+use serde_json::json;
 
 use super::{
+    flash::Flash,
     icons,
-    page::{self, Section},
+    page::{self, Section, token},
     parts::{self, Tone, pill},
+    probe,
     tally::Tally,
-    visitor::Visitor,
+    visitor::{Posted, Visitor, see_other},
     words,
 };
 use crate::{
     access::Scope,
+    consoles::{self, Account, Act, Wanted, plain},
     http::{error::Error, state::State},
-    provider::{Endpoint, Provider},
+    provider::{Endpoint, Provider, stripe::object::TYPES},
 };
+
+/// Longest time for asking a provider, whatever it has.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// How far back a refusal makes an endpoint one that fails.
+const RECENT: TimeDelta = TimeDelta::days(1);
+
+/// The last refusal of each endpoint that somebody should mend.
+const REFUSED_SQL: &str = "
+SELECT endpoint, max(at) FROM rejections
+WHERE at >= $1 AND code IN ('signature_mismatch', 'timestamp_out_of_tolerance', 'account_mismatch') GROUP BY 1";
 
 /// The variables of a provider: name, and what it is needed for.
 fn variables(provider: Provider) -> &'static [(&'static str, Need)] {
@@ -69,85 +88,295 @@ fn place(endpoint: Endpoint) -> &'static str {
     }
 }
 
+/// What a provider was found to have.
+#[derive(Clone, Debug)]
+pub(crate) struct Checked {
+    at: DateTime<Utc>,
+    /// Endpoints whose address is not set there, or another.
+    drifted: Vec<Endpoint>,
+    /// What was found, for people.
+    found: Vec<(Tone, String)>,
+}
+
+/// How an endpoint stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Standing {
+    /// Its provider is not configured.
+    Off,
+    /// The provider's console does not lead here.
+    Drifted,
+    /// Signed requests were refused since the last that was taken.
+    Failing(DateTime<Utc>),
+    Working(DateTime<Utc>),
+    Waiting,
+}
+
+impl Standing {
+    fn tone(self) -> Tone {
+        match self {
+            Self::Off => Tone::Plain,
+            Self::Drifted => Tone::Warn,
+            Self::Failing(_) => Tone::Bad,
+            Self::Working(_) => Tone::Good,
+            Self::Waiting => Tone::Wait,
+        }
+    }
+
+    fn word(self) -> &'static str {
+        match self {
+            Self::Off => "not used",
+            Self::Drifted => "drifted",
+            Self::Failing(_) => "failing",
+            Self::Working(_) => "ok",
+            Self::Waiting => "waiting",
+        }
+    }
+}
+
+/// Everything that the page shows.
+struct Seen<'s> {
+    state: &'s State,
+    visitor: &'s Visitor,
+    tally: Tally,
+    refused: Vec<(String, DateTime<Utc>)>,
+    checks: [Option<Checked>; Provider::ALL.len()],
+}
+
+impl<'s> Seen<'s> {
+    async fn look(state: &'s State, visitor: &'s Visitor) -> sqlx::Result<Self> {
+        let mut tally = state.console.tally.lock().await;
+        tally.look(&state.db, visitor.now).await?;
+        let tally = tally.clone();
+        let refused = sqlx::query_as(REFUSED_SQL).bind(visitor.now - RECENT).fetch_all(&state.db).await?;
+        let checks = state.console.checks.lock().await.clone();
+        Ok(Self { state, visitor, tally, refused, checks })
+    }
+
+    fn is_able(&self, provider: Provider) -> bool {
+        self.state.providers.missing(provider).is_empty()
+    }
+
+    fn check(&self, provider: Provider) -> Option<&Checked> {
+        self.checks[provider as usize].as_ref()
+    }
+
+    fn standing(&self, endpoint: Endpoint) -> Standing {
+        let provider = endpoint.provider();
+        if !self.is_able(provider) {
+            return Standing::Off;
+        }
+        if self.check(provider).is_some_and(|check| check.drifted.contains(&endpoint)) {
+            return Standing::Drifted;
+        }
+        let refused = self.refused.iter().find(|(name, _)| name == endpoint.name()).map(|(_, at)| *at);
+        match (self.tally.last(endpoint), refused) {
+            (Some(last), Some(refused)) if refused > last => Standing::Failing(refused),
+            (None, Some(refused)) => Standing::Failing(refused),
+            (Some(last), _) => Standing::Working(last),
+            (None, None) => Standing::Waiting,
+        }
+    }
+}
+
 /// `GET /console/setup`.
 pub(super) async fn setup(Extract(state): Extract<State>, visitor: Visitor) -> Result<Response, Error> {
     visitor.needs(Scope::Read)?;
-    let mut tally = state.console.tally.lock().await;
-    tally.look(&state.db, visitor.now).await?;
-    let tally = tally.clone();
-    let seen = Endpoint::ALL.into_iter().filter(|endpoint| tally.last(*endpoint).is_some()).count();
-    let able = Endpoint::ALL
-        .into_iter()
-        .filter(|endpoint| state.providers.missing(endpoint.provider()).is_empty())
-        .count();
+    let seen = Seen::look(&state, &visitor).await?;
+    let able = Endpoint::ALL.into_iter().filter(|one| seen.is_able(one.provider())).count();
+    let working =
+        Endpoint::ALL.into_iter().filter(|one| matches!(seen.standing(*one), Standing::Working(_))).count();
     let body = html! {
-        (parts::head("Setup", &html! { (able) " of 7 endpoints can verify, " (seen) " have seen a request within two days." }, &html! {}))
-        div.meter role="img" aria-label={ (seen) " of 7 endpoints have seen a request" } {
-            @for endpoint in Endpoint::ALL { span.on[tally.last(endpoint).is_some()].able[state.providers.missing(endpoint.provider()).is_empty()] {} }
+        (parts::head("Setup", &html! { (able) " of 7 endpoints can verify, " (working) " have taken a request of their provider within two days." }, &html! {}))
+        div.meter role="img" aria-label={ (working) " of 7 endpoints work" } {
+            @for endpoint in Endpoint::ALL { span.on[matches!(seen.standing(endpoint), Standing::Working(_))].able[seen.is_able(endpoint.provider())] {} }
         }
-        @for provider in Provider::ALL { (card(&state, &visitor, &tally, provider)) }
+        @for provider in Provider::ALL { (card(&seen, provider)) }
+        p.hint { "The same on the command line: " code.command { "smartline guide" } " and " code.command { "smartline doctor" } ". To set the providers' consoles from here on: " code.command { "smartline setup --all" } (parts::copy("smartline setup --all", "Copy the command")) }
     };
     Ok(page::page(&visitor, Section::Setup, "Setup", &body))
 }
 
-fn card(state: &State, visitor: &Visitor, tally: &Tally, provider: Provider) -> Markup {
-    let missing = state.providers.missing(provider);
-    let endpoints: Vec<Endpoint> =
-        Endpoint::ALL.into_iter().filter(|endpoint| endpoint.provider() == provider).collect();
-    let origin = state.origins.first().map_or("https://your.host", String::as_str);
-    let name = parts::capital(provider.name());
+fn card(seen: &Seen<'_>, provider: Provider) -> Markup {
     html! {
         section.card.provider-card aria-labelledby=(provider.name()) {
             div.card-head {
                 h2 id=(provider.name()) { (parts::provider(provider.name())) }
-                @if missing.is_empty() { (pill(Tone::Good, "Able to verify")) } @else { (pill(Tone::Warn, "Not configured")) }
+                @if seen.is_able(provider) { (pill(Tone::Good, "Able to verify")) } @else { (pill(Tone::Warn, "Not configured")) }
             }
             div.three {
-                div {
-                    h3 { "Configured here" }
-                    ul.checks {
-                        @for (variable, need) in variables(provider) {
-                            @let is_set = state.console.set.contains(variable) || (*variable == "PUBLIC_URL" && !state.origins.is_empty());
-                            @let tone = match (is_set, need) { (true, _) => Tone::Good, (false, Need::Verify) => Tone::Bad, (false, _) => Tone::Plain };
-                            li {
-                                span class={ "dot " (tone.class()) } { (tone.icon()) }
-                                div { code { (variable) } " " @if is_set { "set" } @else { "missing" } p.hint { (need.word()) } }
+                div { h3 { "Configured here" } (configured(seen, provider)) }
+                div { h3 { "Set at " (parts::capital(provider.name())) } (there(seen, provider)) }
+                div { h3 { "Seen working" } (working(seen, provider)) }
+            }
+        }
+    }
+}
+
+fn configured(seen: &Seen<'_>, provider: Provider) -> Markup {
+    let is_set = |variable: &str| {
+        seen.state.console.set.contains(&variable)
+            || (variable == "PUBLIC_URL" && !seen.state.origins.is_empty())
+    };
+    html! {
+        ul.checks {
+            @for (variable, need) in variables(provider) {
+                @let tone = match (is_set(variable), need) { (true, _) => Tone::Good, (false, Need::Verify) => Tone::Bad, (false, _) => Tone::Plain };
+                li {
+                    span class={ "dot " (tone.class()) } { (tone.icon()) }
+                    div { code { (variable) } " " @if is_set(variable) { "set" } @else { "missing" } p.hint { (need.word()) } }
+                }
+            }
+        }
+        @if seen.visitor.dev { p.hint { "Development has throw-away secrets of its own." } }
+    }
+}
+
+fn endpoints(provider: Provider) -> impl Iterator<Item = Endpoint> {
+    Endpoint::ALL.into_iter().filter(move |endpoint| endpoint.provider() == provider)
+}
+
+/// Our addresses, where each goes, and what was found there.
+fn there(seen: &Seen<'_>, provider: Provider) -> Markup {
+    let origin = seen.state.origins.first().map_or("https://your.host", String::as_str);
+    let check = seen.check(provider);
+    html! {
+        ul.checks {
+            @for endpoint in endpoints(provider) {
+                @let url = format!("{origin}{}", endpoint.path());
+                @let tone = match check { None => Tone::Plain, Some(check) if check.drifted.contains(&endpoint) => Tone::Warn, Some(_) => Tone::Good };
+                li {
+                    span class={ "dot " (tone.class()) } { @if tone == Tone::Plain { (icons::arrow()) } @else { (tone.icon()) } }
+                    div { span.id { code { (url) } (parts::copy(&url, "Copy the address")) } p.hint { (place(endpoint)) } }
+                }
+            }
+        }
+        @if provider == Provider::Stripe { p.hint { "Events: " (TYPES.join(", ")) "." } }
+        (found(seen, provider))
+    }
+}
+
+/// What was found when somebody last asked, and the button that asks.
+fn found(seen: &Seen<'_>, provider: Provider) -> Markup {
+    let name = parts::capital(provider.name());
+    let missing = seen.state.console.apis.missing(provider);
+    html! {
+        @if let Some(check) = seen.check(provider) {
+            p.hint { "Asked " (parts::when(seen.visitor, check.at)) ":" }
+            ul.checks.tight { @for (tone, text) in &check.found { li { span class={ "dot " (tone.class()) } { (tone.icon()) } div { (text) } } } }
+            @if !check.drifted.is_empty() {
+                @let command = format!("smartline setup {}", provider.name());
+                p.hint { "To mend it: " code.command { (command) } (parts::copy(&command, "Copy the command")) }
+            }
+        }
+        @if !missing.is_empty() { p.hint { "To ask " (name) " what is set there: " code { (missing.join(" and ")) } " is missing." } }
+        @else if public(seen.state).is_none() { p.hint { "Nobody outside can call this machine, so there is nothing to compare." } }
+        @else if seen.visitor.may(Scope::LinesWrite) {
+            form method="post" action="/console/setup/check" data-once { (token(seen.visitor)) input type="hidden" name="provider" value=(provider.name()); button type="submit" { (icons::search()) "Ask " (name) } }
+        }
+    }
+}
+
+fn working(seen: &Seen<'_>, provider: Provider) -> Markup {
+    html! {
+        ul.checks {
+            @for endpoint in endpoints(provider) {
+                @let standing = seen.standing(endpoint);
+                li {
+                    span class={ "dot " (standing.tone().class()) } { (standing.tone().icon()) }
+                    div {
+                        (words::endpoint(endpoint)) " " small { (standing.word()) }
+                        p.hint {
+                            @match standing {
+                                Standing::Off => "Answers 503 until it is configured.",
+                                Standing::Drifted => { "What is set at the provider leads elsewhere." },
+                                Standing::Failing(at) => { a href={ "/console/refused?endpoint=" (endpoint.name().replace('/', "%2F")) } { "Refused" } " " (parts::when(seen.visitor, at)) },
+                                Standing::Working(at) => { (parts::when(seen.visitor, at)) },
+                                Standing::Waiting => "Nothing within two days.",
                             }
                         }
                     }
-                    @if visitor.dev { p.hint { "Development has throw-away secrets of its own." } }
-                }
-                div {
-                    h3 { "At " (name) }
-                    ul.checks {
-                        @for endpoint in &endpoints {
-                            @let url = format!("{origin}{}", endpoint.path());
-                            li {
-                                span.dot.quiet { (icons::arrow()) }
-                                div { span.id { code { (url) } (parts::copy(&url, "Copy the address")) } p.hint { (place(*endpoint)) } }
-                            }
-                        }
-                    }
-                    @if provider == Provider::Stripe { p.hint { "Events: checkout.session.completed, customer.subscription.created, .updated and .deleted, invoice.payment_succeeded and .payment_failed." } }
-                    p.hint { "Whether it is set there cannot be seen from here; a verified request shows it." }
-                }
-                div {
-                    h3 { "Seen working" }
-                    ul.checks {
-                        @for endpoint in &endpoints {
-                            @let last = tally.last(*endpoint);
-                            @let tone = match (last, missing.is_empty()) { (Some(_), _) => Tone::Good, (None, true) => Tone::Wait, (None, false) => Tone::Plain };
-                            li {
-                                span class={ "dot " (tone.class()) } { (tone.icon()) }
-                                div {
-                                    (words::endpoint(*endpoint))
-                                    p.hint { @if let Some(at) = last { (parts::when(visitor, at)) } @else if missing.is_empty() { "waiting: nothing within two days" } @else { "answers 503 until it is configured" } }
-                                }
-                            }
+                    @if seen.visitor.may(Scope::LinesWrite) && standing != Standing::Off {
+                        form.aside method="post" action="/console/setup/probe" data-once {
+                            (token(seen.visitor)) input type="hidden" name="endpoint" value=(endpoint.name());
+                            button type="submit" title="Sends a signed request of our own to it, labelled simulated." aria-label={ "Probe " (words::endpoint(endpoint)) } { "Probe" }
                         }
                     }
                 }
             }
         }
     }
+}
+
+/// The origin that providers can call.
+fn public(state: &State) -> Option<&str> {
+    state.origins.first().map(String::as_str).filter(|origin| origin.starts_with("https://"))
+}
+
+/// `POST /console/setup/check`: asks a provider what is set there.
+pub(super) async fn check(Extract(state): Extract<State>, posted: Posted) -> Result<Response, Error> {
+    let Posted { visitor, params } = posted;
+    visitor.needs(Scope::LinesWrite)?;
+    let wanted = params.get("provider").unwrap_or_default();
+    let provider = Provider::ALL.into_iter().find(|provider| provider.name() == wanted);
+    let able = provider.filter(|provider| state.console.apis.missing(*provider).is_empty());
+    let (Some(provider), Some(origin)) = (able, public(&state)) else {
+        return Err(Error::Parameter("provider".to_owned(), "it cannot be asked".to_owned()));
+    };
+    let asked = tokio::time::timeout(PATIENCE, ask(&state, provider, origin)).await;
+    let (drifted, found) = asked.unwrap_or_else(|_| {
+        (Vec::new(), vec![(Tone::Bad, format!("No whole answer within {} s.", PATIENCE.as_secs()))])
+    });
+    let checked = Checked { at: visitor.now, drifted, found };
+    visitor
+        .audit(&state.db, "setup.check", provider.name(), json!({ "drifted": checked.drifted.len() }))
+        .await?;
+    state.console.checks.lock().await[provider as usize] = Some(checked);
+    Ok(Flash::Checked.on(visitor.way, see_other(&format!("/console/setup#{}", provider.name()))))
+}
+
+/// What every account of a provider has that is not as it should be, and what is.
+async fn ask(state: &State, provider: Provider, origin: &str) -> (Vec<Endpoint>, Vec<(Tone, String)>) {
+    let api = state.console.apis.of(provider);
+    let (mut drifted, mut found) = (Vec::new(), Vec::new());
+    for name in &api.accounts {
+        let wanted = Wanted::all(api, origin);
+        let plan = match Account::new(provider, api, name) {
+            Ok(mut account) => consoles::plan(&mut account, &wanted).await,
+            Err(trouble) => Err(trouble),
+        };
+        let plan = match plan {
+            Ok(plan) => plan,
+            Err(trouble) => {
+                found.push((Tone::Bad, format!("{name}: {trouble}.")));
+                continue;
+            }
+        };
+        for step in plan.steps.iter().filter(|step| !step.differs().is_empty()) {
+            drifted.extend(step.endpoints());
+            let what = plain(&step.what);
+            found.push(match step.act {
+                Act::Create => (Tone::Warn, format!("There is no {what}.")),
+                _ => (Tone::Warn, format!("{what} differs in {}.", step.differs().join(", "))),
+            });
+        }
+        found.extend(plan.remarks.into_iter().map(|remark| (Tone::Warn, format!("{}.", remark.text))));
+        found.extend(
+            plan.fine.iter().map(|fine| (Tone::Good, format!("{} is as it should be.", plain(fine)))),
+        );
+    }
+    (drifted, found)
+}
+
+/// `POST /console/setup/probe`: sends a signed request of our own to an endpoint.
+pub(super) async fn probe(Extract(state): Extract<State>, posted: Posted) -> Result<Response, Error> {
+    let Posted { visitor, params } = posted;
+    visitor.needs(Scope::LinesWrite)?;
+    let wanted = params.get("endpoint").unwrap_or_default();
+    let endpoint = Endpoint::ALL.into_iter().find(|endpoint| endpoint.name() == wanted);
+    let refused = || Error::Parameter("endpoint".to_owned(), "it cannot be probed".to_owned());
+    let endpoint = endpoint.ok_or_else(refused)?;
+    let status = probe::send(&state, endpoint, visitor.now).await.ok_or_else(refused)?.as_u16();
+    visitor.audit(&state.db, "setup.probe", endpoint.name(), json!({ "status": status })).await?;
+    let back = see_other(&format!("/console/setup#{}", endpoint.provider().name()));
+    Ok(Flash::Probed(status.into()).on(visitor.way, back))
 }

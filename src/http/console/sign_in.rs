@@ -181,22 +181,20 @@ fn browser(state: &State, parts: &Parts) -> Browser {
 /// `POST /console/sign-out`: this browser, another one, or all.
 pub(super) async fn sign_out(Extract(state): Extract<State>, posted: Posted) -> Result<Response, Error> {
     let Posted { visitor, params } = posted;
-    let actor = &visitor.signed.caller.name;
     let own = visitor.signed.session;
     match params.get("which").unwrap_or("this") {
         "this" => drop(sessions::end(&state.db, own).await?),
         "all" => {
             visitor.needs(Scope::Admin)?;
             let detail = json!({ "sessions": sessions::end_all(&state.db).await? });
-            access::audit(&state.db, visitor.now, actor, "console.sign_out_all", "all", detail).await?;
+            visitor.audit(&state.db, "console.sign_out_all", "all", detail).await?;
         }
         other => {
             visitor.needs(Scope::Admin)?;
             let other: SessionId =
                 other.parse().map_err(|_| Error::NotFound("no such sign-in".to_owned()))?;
             let ended = sessions::end(&state.db, other).await?;
-            access::audit(&state.db, visitor.now, actor, "console.sign_out", &other.to_string(), json!({}))
-                .await?;
+            visitor.audit(&state.db, "console.sign_out", &other.to_string(), json!({})).await?;
             if other != own {
                 let flash = if ended { Flash::SessionEnded } else { Flash::NothingChanged };
                 return Ok(flash.on(visitor.way, see_other("/console/settings#sign-ins")));

@@ -8,6 +8,8 @@ use axum::{
 use chrono::{DateTime, Utc};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use secrecy::SecretString;
+use serde_json::Value;
+use sqlx::PgExecutor;
 
 use super::{
     flash::Flash,
@@ -16,7 +18,7 @@ use super::{
 };
 use crate::{
     access::{
-        Scope,
+        self, Scope,
         sessions::{self, SignedIn},
     },
     config::ApiKey,
@@ -57,6 +59,20 @@ impl Visitor {
     /// 403 that names the scope which is lacking.
     pub(super) fn needs(&self, scope: Scope) -> Result<(), Error> {
         if self.may(scope) { Ok(()) } else { Err(Error::ScopeMissing(scope)) }
+    }
+
+    /// Writes down what they did.
+    ///
+    /// # Errors
+    /// What the database raises.
+    pub(super) async fn audit(
+        &self,
+        db: impl PgExecutor<'_>,
+        action: &str,
+        subject: &str,
+        detail: Value,
+    ) -> sqlx::Result<()> {
+        access::audit(db, self.now, &self.signed.caller.name, action, subject, detail).await
     }
 
     /// One word for what they may do.

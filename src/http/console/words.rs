@@ -50,7 +50,7 @@ pub(super) fn headline(row: &Row) -> String {
         "unsigned" => {
             format!("{said} Nobody signed this: it was sent from this machine to the development service.")
         }
-        "simulated" => format!("{said} It was made up by this console's own phone, and really signed."),
+        "simulated" => format!("{said} It was made up by this console, and really signed."),
         RECOVERED => format!("{said} No webhook brought it; it was found in the provider's list later."),
         _ => said,
     }
@@ -145,6 +145,83 @@ pub(super) fn refusal(code: &str, cause: &str, endpoint: &str) -> (String, Strin
         _ => "The error page of the documentation says more about this code.",
     };
     (sentence, fix.to_owned())
+}
+
+/// Something owed, in a few words.
+pub(super) fn owed(row: &Row) -> &'static str {
+    match (row.text("kind"), row.text("reason")) {
+        ("text", "missed") => "Text after a missed call",
+        ("text", "notice") => "Notice to the owner",
+        ("text", "agent") => "An agent's answer",
+        ("text", "confirmation") => "Confirmation of an opt-out",
+        ("text", _) => "Text of a flow",
+        ("end_call", _) => "End of a call",
+        ("fetch_recording", _) => "Recording to fetch",
+        ("fetch_media", _) => "Picture to fetch",
+        ("delete_recording", _) => "File to delete at the provider",
+        _ => "Line that is not registered",
+    }
+}
+
+/// Where something owed stands.
+pub(super) fn owed_state(row: &Row) -> (Tone, &'static str) {
+    match row.text("state") {
+        "waiting" if row.some("doubt_since").is_some() => (Tone::Warn, "In doubt"),
+        "waiting" => (Tone::Wait, "Waiting"),
+        "done" => (Tone::Good, "Done"),
+        "refused" => (Tone::Plain, "Held back"),
+        "cancelled" => (Tone::Plain, "Cancelled"),
+        _ => (Tone::Bad, "Failed"),
+    }
+}
+
+/// Why something owed waits, was held back or failed, in a sentence. `docs/operations.md` has the same.
+pub(super) fn owed_why(row: &Row) -> String {
+    let Some(why) = row.some("why") else {
+        let word = match row.text("state") {
+            "done" => "It is done.",
+            "cancelled" => "Somebody cancelled it, or it is no longer owed.",
+            _ => "It is done as soon as it is due.",
+        };
+        return word.to_owned();
+    };
+    let is_dead = row.text("state") == "dead";
+    let sentence = match why {
+        "busy" | "unreached" | "failed" if is_dead => {
+            "The provider could not do it, however often it was asked."
+        }
+        "busy" | "unreached" | "failed" => {
+            "The provider could not do it; it is tried again, after a longer wait each time."
+        }
+        "in_doubt" if is_dead => {
+            "Nobody knows whether it was sent, and the provider's list could not be read: look there. A new try asks the list first."
+        }
+        "in_doubt" => {
+            "Nobody knows whether it was taken. It is looked up in the provider's list before it is sent again."
+        }
+        "quiet_hours" => "It waits for 08:00–21:00 where the line is and wherever the recipient may be.",
+        "pace" => "One text a second leaves a number.",
+        "ledger_behind" => "Events are not worked on yet: among them may be an opt-out.",
+        "not_configured" => "The provider's account or token is not set here.",
+        "token_refused" => "The provider does not take the token that is set here.",
+        "opted_out" => "The recipient wants no texts.",
+        "opt_out_suspected" => "The recipient seems to want no texts: read what they wrote.",
+        "confirmed" => "The recipient has had the one confirmation.",
+        "hourly_cap" => "Five automated texts within an hour are the most, or twenty notices to an owner.",
+        "not_registered" => "Missed calls are answered by text only from a line whose setting a2p is on.",
+        "too_late" => "It was owed too long ago.",
+        "own_line" | "not_a_number_to_text" => "There is nobody to be written to at that number.",
+        "zone_unknown" | "no_decent_hour" => {
+            "There is no hour that is decent everywhere the recipient may be."
+        }
+        "tries" => "It was tried as often as it may be.",
+        "no longer owed" => "What it was owed for did not happen.",
+        code if is_dead => {
+            return format!("The provider refused it with its error {code}; it is not tried again.");
+        }
+        other => return format!("It waits: {other}."),
+    };
+    sentence.to_owned()
 }
 
 /// A call's outcome.

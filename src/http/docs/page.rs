@@ -135,8 +135,23 @@ fn operation_part(path: &str, method: &str, operation: &Value) -> String {
             rows.concat()
         );
     }
-    part.push_str("</details>\n");
+    let _ = writeln!(part, "<p>Refuses with {}.</p>\n</details>", refusals(operation));
     part
+}
+
+/// The codes of an operation, each with a link to its page.
+fn refusals(operation: &Value) -> String {
+    let responses = operation["responses"].as_object().into_iter().flatten();
+    let codes = responses.flat_map(|(_, response)| {
+        let schema = &response["content"]["application/problem+json"]["schema"];
+        schema["allOf"][1]["properties"]["code"]["enum"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(Value::as_str)
+    });
+    let linked = |code: &str| format!("<a href=\"{}\"><code>{}</code></a>", page_of(code), escaped(code));
+    codes.map(linked).collect::<Vec<_>>().join(", ")
 }
 
 fn row(name: &Value, place: &Value, schema: &Value, about: &Value) -> String {

@@ -112,6 +112,9 @@ async fn answer<W: Carrier>(
     safe: impl Fn() -> Answer,
 ) -> Result<Response, Error> {
     let work = async {
+        if state.intake.turns_away_call(delivery.envelope().identity.key) {
+            return Err(NotKept::Overloaded.into());
+        }
         let mut decided = decide.await;
         decided.decision.ends = matches!(decided.verbs.last(), Some(Verb::Hangup | Verb::Refuse(_)));
         let document = W::render(&decided.verbs, delivery.origin());

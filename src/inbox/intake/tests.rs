@@ -204,6 +204,27 @@ fn while_a_full_lane_turns_away_the_next_is_not_even_read() {
 }
 
 #[tokio::test]
+async fn while_a_full_lane_turns_calls_away_only_those_that_are_known_come_in() {
+    let intake = door(2);
+    intake.remember(&call(1));
+    let key = |key| call(key).key;
+    let _waiting = [intake.waits(call(2)), intake.waits(call(3))];
+    assert!(!intake.turns_away_call(key(9)), "nobody had to leave yet");
+    let _more = intake.waits(call(4));
+    // The moment may be over by now, so it is made to last.
+    intake.lanes().calls.turned_away = Some(Instant::now() + Duration::from_mins(1));
+    assert!(
+        intake.turns_away_call(key(9)) && intake.turns_away_call(key(2)),
+        "a new one, and who had to leave"
+    );
+    assert!(!intake.turns_away_call(key(1)), "its answer is known");
+    assert!(!intake.turns_away_call(key(3)), "it waits with the one that came before");
+    assert!(!intake.turns_away(Endpoint::TwilioVoice), "nobody is turned away unproven");
+    intake.batch();
+    assert!(!intake.turns_away_call(key(9)), "there is room");
+}
+
+#[tokio::test]
 async fn large_ones_are_bounded_by_their_bytes() {
     let intake = door(512);
     let large = |key| Entry { body: Bytes::from(vec![b'x'; LANE_BYTES / 2]), ..payment(key) };

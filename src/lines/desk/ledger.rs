@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::Desk;
 use crate::{
-    domain::{id::EventId, phone::Phone},
+    domain::id::EventId,
     lines::{Call, decision::Decision, engine::Caller, line::Line, running::Going},
 };
 
@@ -36,40 +36,8 @@ SELECT count(*), count(*) FILTER (WHERE id >= uuid_floor($3)) FROM (
     SELECT id FROM calls WHERE from_number = $1 AND line = $2 AND key <> $4 ORDER BY id DESC LIMIT 100
 ) call";
 
-/// What the ledger says of a contact: opted out, or perhaps, also where that was before they were erased; automated texts of the last hour; the same words within it;
-/// which of the keys were answered.
-const LEDGER_SQL: &str = "
-SELECT
-    EXISTS (SELECT 1 FROM opt_outs WHERE contact = $1 AND line = ANY ($2) AND opted_out)
-        OR coalesce(erased.opted_out, false) AS opted_out,
-    EXISTS (SELECT 1 FROM opt_outs WHERE contact = $1 AND line = ANY ($2) AND suspected)
-        OR coalesce(erased.suspected, false) AS suspected,
-    (SELECT count(*) FROM (SELECT 1 FROM replies WHERE contact = $1 AND line = $3 AND at > $4 LIMIT 10) reply) AS replies,
-    (SELECT count(*) FROM (
-        SELECT 1 FROM messages
-        WHERE contact = $1 AND line = $3 AND direction = 'inbound' AND body = $5 AND id >= uuid_floor($4) LIMIT 10
-    ) message) AS same,
-    ARRAY (SELECT key FROM replies WHERE key = ANY ($6)) AS answered
-FROM (
-    SELECT bool_or(opted_out) AS opted_out, bool_or(suspected) AS suspected FROM erased_opt_outs before
-    WHERE hash = erased_hash($1) AND line = ANY ($2) AND NOT EXISTS (
-        SELECT FROM opt_outs word
-        WHERE word.contact = $1 AND word.line = before.line AND NOT word.opted_out AND word.reason <> 'words'
-          AND word.changed_at > before.changed_at)
-) erased";
-
 /// Whom the agent wants rung that gives the call back at this turn.
 const WISH_SQL: &str = "SELECT target FROM directives WHERE call = $1 AND turn = $2 ORDER BY at DESC LIMIT 1";
-
-/// What is known of a contact before a text is answered.
-#[derive(Debug, sqlx::FromRow)]
-pub(super) struct Known {
-    pub(super) opted_out: bool,
-    pub(super) suspected: bool,
-    pub(super) replies: i64,
-    pub(super) same: i64,
-    pub(super) answered: Vec<String>,
-}
 
 impl Desk {
     /// A call at this turn as its own events tell; none where they cannot be read now.
@@ -139,40 +107,9 @@ impl Desk {
             (caller.seen, caller.calls_today) = (Some(count(seen)), Some(count(today)));
         }
     }
-
-    /// What is known of a contact; none where that cannot be read now, and then no text is answered.
-    pub(super) async fn ledger(
-        &self,
-        lines: &[String],
-        line: &Phone,
-        contact: &Phone,
-        body: &str,
-        keys: &[String],
-        now: DateTime<Utc>,
-    ) -> Option<Known> {
-        if !self.is_there() {
-            return None;
-        }
-        let known = sqlx::query_as(LEDGER_SQL)
-            .bind(stored(contact.as_str()))
-            .bind(lines.iter().map(|line| stored(line)).collect::<Vec<_>>())
-            .bind(stored(line.as_str()))
-            .bind(now - TimeDelta::hours(1))
-            .bind(stored(body))
-            .bind(keys.iter().map(|key| stored(key)).collect::<Vec<_>>())
-            .fetch_one(&self.db);
-        match tokio::time::timeout(self.patience.database, known).await {
-            Ok(Ok(known)) => Some(known),
-            Ok(Err(error)) => {
-                tracing::warn!(%error, "the ledger of opt-outs could not be read; the text is answered later");
-                None
-            }
-            Err(_) => None,
-        }
-    }
 }
 
 /// As the tables have it: PostgreSQL takes no NUL.
-fn stored(text: &str) -> String {
+pub(super) fn stored(text: &str) -> String {
     text.replace('\0', "\u{fffd}")
 }

@@ -7,6 +7,7 @@
 mod after;
 mod call;
 pub(crate) mod capability;
+mod consent;
 mod days;
 mod ledger;
 #[cfg(test)]
@@ -22,6 +23,7 @@ use std::{
 use chrono::{DateTime, NaiveDate, Utc};
 use sqlx::{PgPool, types::Uuid};
 
+use self::consent::Questions;
 use super::{
     Call, Decided, Message,
     cache::{Lines, Version},
@@ -59,6 +61,7 @@ pub(crate) struct Desk {
     lines: Lines,
     running: Running,
     turns: Turns,
+    questions: Questions,
     patience: Patience,
     db: PgPool,
     presence: Presence,
@@ -103,6 +106,7 @@ impl Desk {
             lines,
             running: Running::default(),
             turns: Turns::new(patience),
+            questions: Questions::default(),
             patience,
             db,
             presence,

@@ -7,7 +7,11 @@ use std::{
 
 use chrono::{DateTime, Utc};
 
-use super::{Desk, Followed, Owing, day_key, day_of, ledger::Known, profile};
+use super::{
+    Desk, Followed, Owing,
+    consent::{Known, Question as Asked},
+    day_key, day_of, profile,
+};
 use crate::{
     lines::{
         Decided, Message,
@@ -42,7 +46,8 @@ impl Desk {
         let day_keys: Vec<String> =
             steps.iter().map(|step| day_key(&message.to, &message.from, step, day)).collect();
         let scope = self.scope(line, message);
-        let known = self.ledger(&scope, &message.to, &message.from, &message.body, &day_keys, now).await;
+        let asked = Asked::new(&scope, &message.to, &message.from, &message.body, &day_keys, now);
+        let known = self.consent(asked).await;
         let lately = self.running.lately(&message.to, &message.from, hash(&message.body), now);
         let mut decision = Decision {
             line: line.map(|line| line.id.uuid()),

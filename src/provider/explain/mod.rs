@@ -25,6 +25,10 @@ const MOST_BYTES: usize = 24 << 20;
 /// What each trial costs besides its text: two blocks of the hash, and taking the request apart.
 const TRIAL_BYTES: usize = 512;
 
+/// How an explanation begins that names a change, and one that does not.
+const WOULD: &str = "it would match if ";
+const NONE: &str = "none of ";
+
 /// Largest body that is looked into.
 pub(crate) const LARGEST_BODY: usize = 64 << 10;
 
@@ -61,7 +65,7 @@ pub(crate) fn secret_variable(provider: Provider) -> &'static str {
 pub(crate) struct Change {
     /// Its kind, for programs: `public_url`, `path`, `query`, `body`, `header`, `scheme`, `secret`, `clock`.
     pub(crate) kind: &'static str,
-    /// Goes on after "it would match if ".
+    /// Goes on after [`WOULD`].
     pub(crate) would: String,
     /// What to do about it.
     pub(crate) fix: String,
@@ -94,14 +98,47 @@ impl Explanation {
     }
 }
 
+/// A cause of a refusal as it was written down, taken apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Told<'c> {
+    /// What the check itself found.
+    pub(crate) cause: &'c str,
+    /// `it would match if …`, or how many variants did not match.
+    pub(crate) found: &'c str,
+    /// What to do about it.
+    pub(crate) fix: &'c str,
+}
+
+impl Told<'_> {
+    /// Whether something would have matched.
+    pub(crate) fn is_found(&self) -> bool {
+        self.found.starts_with(WOULD)
+    }
+}
+
+impl Explanation {
+    /// The cause with what was found, as it is written down.
+    pub(crate) fn added_to(&self, cause: &str) -> String {
+        format!("{cause}; {self}: {}", self.fix())
+    }
+}
+
+/// Takes a cause apart that [`Explanation::added_to`] made; none where nothing was looked for.
+pub(crate) fn told(cause: &str) -> Option<Told<'_>> {
+    let starts = [WOULD, NONE].map(|start| format!("; {start}"));
+    let at = starts.iter().find_map(|start| cause.rfind(start))?;
+    let (found, fix) = cause[at + 2..].split_once(": ")?;
+    Some(Told { cause: &cause[..at], found, fix })
+}
+
 impl fmt::Display for Explanation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.changes.is_empty() {
             let cut = if self.cut_short { ", and more were left untried" } else { "" };
-            return write!(f, "none of {} variants matches either{cut}", self.tried);
+            return write!(f, "{NONE}{} variants matches either{cut}", self.tried);
         }
         let would: Vec<&str> = self.changes.iter().map(|change| change.would.as_str()).collect();
-        write!(f, "it would match if {}", would.join(", and "))
+        write!(f, "{WOULD}{}", would.join(", and "))
     }
 }
 

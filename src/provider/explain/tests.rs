@@ -253,3 +253,25 @@ fn no_value_is_told() {
         }
     }
 }
+
+#[test]
+fn what_is_written_down_is_taken_apart_again() {
+    let change =
+        Change::new("public_url", "PUBLIC_URL were https://a.example:8443", "set it: then it matches");
+    for (changes, is_found, found, fix) in [
+        (
+            vec![change],
+            true,
+            "it would match if PUBLIC_URL were https://a.example:8443",
+            "set it: then it matches",
+        ),
+        (vec![], false, "none of 9 variants matches either, and more were left untried", "look: there"),
+    ] {
+        let explanation = Explanation { changes, tried: 9, cut_short: true, likely: "look: there" };
+        let cause = explanation.added_to("no token matches; none of them");
+        let told = told(&cause).unwrap();
+        assert_eq!((told.cause, told.found, told.fix), ("no token matches; none of them", found, fix));
+        assert_eq!(told.is_found(), is_found);
+    }
+    assert_eq!(told("no token matches"), None);
+}

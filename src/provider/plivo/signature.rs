@@ -112,7 +112,7 @@ fn v3_text(url: &str, params: &Params, nonce: &str) -> String {
         .map(|(name, value)| format!("{name}={value}"))
         .collect();
     let query = query.join("&");
-    let fields: String = params.sorted().into_iter().flat_map(|(name, value)| [name, value]).collect();
+    let fields = params.joined(params.sorted());
     match (query.is_empty(), params.is_empty()) {
         (true, true) => format!("{base}.{nonce}"),
         (true, false) => format!("{base}?{fields}.{nonce}"),

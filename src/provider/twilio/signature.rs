@@ -4,6 +4,8 @@
 //! Source: Twilio docs, "Webhooks security", and the official Python and Node libraries, whose published triples are
 //! in the tests. The URL is the configured origin plus the raw path and query: no header has a say in it.
 
+use std::borrow::Cow;
+
 use secrecy::SecretString;
 use sha2::{Digest as _, Sha256};
 
@@ -71,7 +73,7 @@ pub(in crate::provider) fn covered(received: &Received) -> String {
 fn form_text(form: &Params) -> String {
     let mut pairs = form.sorted();
     pairs.dedup();
-    pairs.into_iter().flat_map(|(name, value)| [name, value]).collect()
+    form.joined(pairs)
 }
 
 /// A JSON body is covered by its SHA-256 in the signed query. Where that is there, no body is a body taken away.
@@ -91,16 +93,18 @@ fn covers_body(received: &Received, kind: Kind) -> Result<(), Reject> {
 }
 
 /// The origin as configured, and with and without its port: Twilio's back ends sign either.
-fn spellings(origin: &str) -> Vec<String> {
+fn spellings(origin: &str) -> impl Iterator<Item = Cow<'_, str>> {
+    std::iter::once(Cow::Borrowed(origin)).chain(std::iter::once_with(|| other_spelling(origin).into()))
+}
+
+fn other_spelling(origin: &str) -> String {
     let (scheme, rest) = origin.split_once("://").unwrap_or(("https", origin));
     let host_start = rest.rfind('@').map_or(0, |at| at + 1);
     let port = rest[host_start..].rfind(':').filter(|colon| !rest[host_start + colon..].contains(']'));
-    let mut all = vec![origin.to_owned()];
     if let Some(colon) = port {
-        all.push(format!("{scheme}://{}", &rest[..host_start + colon]));
+        format!("{scheme}://{}", &rest[..host_start + colon])
     } else {
         let default = if scheme.eq_ignore_ascii_case("http") { 80 } else { 443 };
-        all.push(format!("{origin}:{default}"));
+        format!("{origin}:{default}")
     }
-    all
 }

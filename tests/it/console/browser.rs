@@ -173,6 +173,38 @@ impl Browser {
         .await
     }
 
+    /// Opens another tab and goes on there. Gives the one before, for [`switch`](Self::switch).
+    pub(crate) async fn tab(&self) -> String {
+        let before = self.command("GET", "/window", Value::Null).await;
+        let opened = self.command("POST", "/window/new", json!({ "type": "tab" })).await;
+        self.switch(opened["handle"].as_str().unwrap()).await;
+        before.as_str().unwrap().to_owned()
+    }
+
+    /// Goes on in this tab; gives the one before.
+    pub(crate) async fn switch(&self, tab: &str) -> String {
+        let before = self.command("GET", "/window", Value::Null).await;
+        self.command("POST", "/window", json!({ "handle": tab })).await;
+        before.as_str().unwrap_or_default().to_owned()
+    }
+
+    /// Has a script run before those of every page that is loaded from now on.
+    pub(crate) async fn before_pages(&self, script: &str) {
+        self.chromium("Page.addScriptToEvaluateOnNewDocument", json!({ "source": script })).await;
+    }
+
+    /// Presses the tabulator until the focus is on something with this name.
+    pub(crate) async fn tab_to(&self, name: &str) {
+        let here = "const at = document.activeElement; return (at.getAttribute('aria-label') || at.innerText || at.name || '').trim()";
+        for _ in 0..120 {
+            self.press("\u{e004}").await;
+            if self.run(here).await == json!(name) {
+                return;
+            }
+        }
+        panic!("the tabulator comes to nothing that is called {name}");
+    }
+
     /// What the browser complained of since it was last asked: errors, warnings, breaches of the policy.
     pub(crate) async fn complaints(&self) -> Vec<String> {
         let log = self.command("POST", "/se/log", json!({ "type": "browser" })).await;

@@ -3,9 +3,11 @@
 
 use std::time::Duration;
 
+use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Value, json};
+use uuid::Uuid;
 
-use crate::house::{House, PLIVO_ACCOUNT, TWILIO_ACCOUNT};
+use crate::house::{House, PLIVO_ACCOUNT, TWILIO_ACCOUNT, TWILIO_TOKEN};
 use crate::wire::Ask;
 
 const LINE: &str = "+14155550199";
@@ -139,6 +141,7 @@ pub(crate) async fn live_through(house: &House) {
     call(house, 904, "open").await;
     while house.app.work_once().await.unwrap() > 0 {}
     given_up(house).await;
+    owed(house).await;
     house.clock.advance(Duration::from_secs(40));
 }
 
@@ -244,6 +247,11 @@ pub(crate) async fn refused(house: &House) {
             .by_twilio_with("7477696c696f20746f6b656e20696e21", "https://other.example.com"),
         stripe.clone().by_stripe_at(now - 900),
         stripe.clone().header("Stripe-Signature", format!("t={now},v1={}", "0".repeat(64))),
+        // Right but for the host, which is not the PUBLIC_URL.
+        Ask::post("/webhooks/twilio/voice")
+            .form(&form)
+            .by_twilio_with(TWILIO_TOKEN, "https://old.example.com")
+            .header("X-Forwarded-Host", "old.example.com"),
         Ask::post("/webhooks/plivo/answer")
             .form(&[
                 ("CallUUID", "u1"),
@@ -253,10 +261,11 @@ pub(crate) async fn refused(house: &House) {
             ])
             .by_plivo(),
     ] {
+        house.clock.advance(Duration::from_secs(1));
         let reply = house.ask(&ask).await;
         assert_eq!(reply.status, 401, "{}", reply.text());
     }
-    house.rejections(5).await;
+    house.rejections(6).await;
 }
 
 /// Two events that could not be worked on.
@@ -276,4 +285,62 @@ pub(crate) async fn given_up(house: &House) {
                    WHERE event_id IN (SELECT id FROM events WHERE external_id LIKE 'evt_odd_%')";
     let count = sqlx::query(give_up).execute(&house.db).await.unwrap().rows_affected();
     assert_eq!(count, 2);
+}
+
+/// Something owed in each state, with the tries that led there, as the sender leaves them.
+pub(crate) async fn owed(house: &House) {
+    let now = DateTime::from_timestamp(house.clock.now_s(), 0).unwrap();
+    let before = |minutes| now - TimeDelta::minutes(minutes);
+    for (number, key, reason, state, why, doubt, tries) in [
+        (1, "call:twilio:CA1:missed:0", "missed", "done", None, None, vec![("done", Some(201), None)]),
+        (2, "call:twilio:CA2:missed:0", "missed", "waiting", Some("quiet_hours"), None, vec![]),
+        (
+            3,
+            "call:twilio:CA3:notice:0",
+            "notice",
+            "waiting",
+            Some("in_doubt"),
+            Some(before(9)),
+            vec![("in_doubt", None, None)],
+        ),
+        (4, "call:twilio:CA4:missed:0", "missed", "refused", Some("opted_out"), None, vec![]),
+        (
+            5,
+            "call:twilio:CA5:flow:0",
+            "flow",
+            "dead",
+            Some("30003"),
+            None,
+            vec![("busy", Some(429), None), ("refused", Some(400), Some("30003"))],
+        ),
+    ] {
+        let id = owed_id(now, number);
+        let owed = json!({ "kind": "text", "key": key, "provider": "twilio", "line": LINE, "to": "+14155550142",
+                           "body": "Sorry that we missed you! What can we do for you?", "reason": reason });
+        let settled = (state != "waiting").then_some(now);
+        let insert = "INSERT INTO outbox (id, key, kind, provider, line, contact, reason, owed, state, why, due_at, tries, doubt_since, settled_at)
+                      VALUES ($1, $2, 'text', 'twilio', $3, '+14155550142', $4, $5, $6, $7, $8, $9, $10, $11)";
+        let query =
+            sqlx::query(insert).bind(id).bind(key).bind(LINE).bind(reason).bind(owed).bind(state).bind(why);
+        let query = query
+            .bind(now + TimeDelta::hours(8))
+            .bind(i32::try_from(tries.len()).unwrap())
+            .bind(doubt)
+            .bind(settled);
+        query.execute(&house.db).await.unwrap();
+        for (place, (outcome, status, code)) in tries.iter().enumerate() {
+            let began = before(9 - i64::try_from(place).unwrap());
+            let insert = "INSERT INTO attempts (id, outbox, began_at, ended_at, outcome, status, code) VALUES ($1, $2, $3, $4, $5, $6, $7)";
+            let query = sqlx::query(insert).bind(owed_id(began, number * 10 + place)).bind(id).bind(began);
+            let query =
+                query.bind(began + TimeDelta::milliseconds(240)).bind(outcome).bind(status).bind(code);
+            query.execute(&house.db).await.unwrap();
+        }
+    }
+}
+
+/// A UUIDv7 of that moment.
+fn owed_id(at: DateTime<Utc>, number: usize) -> Uuid {
+    let moment = u128::try_from(at.timestamp_millis()).unwrap() << 80;
+    Uuid::from_u128(moment | 0x7000_8000_0000_0000_0000 | number as u128)
 }

@@ -78,7 +78,7 @@ async fn the_address_is_the_state() {
     browser.until("return location.search === '?provider=stripe' && document.querySelectorAll('.chips .chip').length === 1").await;
     browser.run("history.forward()").await;
     browser.until("return document.querySelectorAll('#rows tbody tr').length === 1").await;
-    browser.click(".chips .chip[aria-label$=type]").await;
+    browser.click(".chips .chip[data-filter=type]").await;
     browser
         .until("return location.search.includes('provider=stripe') && !location.search.includes('type')")
         .await;
@@ -120,6 +120,48 @@ async fn the_keyboard_alone_will_do() {
     // The first stop of the tabulator leads past the rail.
     browser.press("\u{e004}").await;
     assert_eq!(browser.text(":focus").await, "Skip to the content");
+    browser.close().await;
+    house.close().await;
+}
+
+/// Five things that people come for, without a mouse: to sign in, to understand a refusal, to replay an event, to find a
+/// call by its id, and to choose how the console looks.
+#[tokio::test]
+async fn five_tasks_are_done_by_keys_alone() {
+    let house = open().await;
+    day::live_through(&house).await;
+    let browser = Browser::open().await;
+    browser.go(&at(&house, "/console/sign-in")).await;
+    assert_eq!(browser.run("return document.activeElement.id").await, json!("key"));
+    browser.press(&format!("{}\u{e007}", super::ADMIN)).await;
+    browser.until("return document.querySelector('.rail') !== null").await;
+
+    browser.tab_to("Refused").await;
+    browser.press("\u{e007}").await;
+    browser.until("return location.pathname === '/console/refused'").await;
+    browser.press("j\u{e007}").await;
+    browser.until("return location.pathname.startsWith('/console/refused/req_')").await;
+    assert!(browser.text(".about").await.ends_with('.'));
+
+    browser.press("/evt_failed_1\u{e007}").await;
+    browser.until("return location.pathname.startsWith('/console/events/event_')").await;
+    browser.press("r").await;
+    assert_eq!(browser.text(":focus").await, "Replay");
+    browser.press("\u{e007}").await;
+    browser.until("return document.querySelector('.notice') !== null").await;
+
+    // Pasted anywhere: into no field.
+    let paste = format!("const data = new DataTransfer(); data.setData('text', ' CA{:032x} ');
+                 document.body.dispatchEvent(new ClipboardEvent('paste', {{ clipboardData: data, bubbles: true }}))", 903);
+    browser.run(&paste).await;
+    browser.until("return location.pathname.startsWith('/console/calls/call_')").await;
+
+    browser.run("document.querySelector('#main').focus()").await;
+    browser.tab_to("Admin").await;
+    browser.press("\u{e007}").await;
+    browser.tab_to("Dark").await;
+    browser.press("\u{e007}").await;
+    browser.until("return document.documentElement.dataset.theme === 'dark'").await;
     browser.close().await;
     house.close().await;
 }

@@ -1,14 +1,41 @@
 //! The console in a real browser, and its rules where no browser is needed.
+//!
+//! | what a browser must show | tests |
+//! |---|---|
+//! | 1 no error, no breach of the policy, nothing from elsewhere | `pages::{an_empty,a_full}_console_is_without_fault_in_both_themes` |
+//! | 2 sign-in by key and link, once, for a time, out everywhere, and back to where one was going | `signing::{a_key_signs_in…, a_link_signs_in_once…, a_session_ends…, five_tries…}` |
+//! | 3 a row within a second, and no jump | `live::a_request_shows_within_a_second…` |
+//! | 4 a stream that is cut; a tab that is hidden | `outage::{a_stream_that_is_cut…, a_tab_that_nobody_sees…}` |
+//! | 5 filters and the address | `live::the_address_is_the_state` |
+//! | 6 each kind of failure in a sentence | `reading::every_refusal_says_why…` |
+//! | 7 the copied command | `reading::the_copied_command_works` |
+//! | 8 replay: one, all that match, stopped half-way | `reading::{a_replay_is_done_once…, all_that_match…, a_replay_is_stopped_half_way}` |
+//! | 9 hostile payloads | `reading::hostile_payloads_are_inert_and_whole` |
+//! | 10 the browser phone | `phone` |
+//! | 11 the checklist turns | `reading::the_checklist_turns…`, `setup::an_endpoint_waits_works_drifts_and_works_again` |
+//! | 12 masked, revealed, written down; roles | `reading::people_are_masked…`, `signing::what_a_role_may_not_do…` |
+//! | 13 axe, keys alone, 200 %, 360 px | `pages::{an_empty,a_full}_console…`, `live::{the_keyboard_alone_will_do, five_tasks…}`, `pages::nothing_runs_out_of_a_narrow_page` |
+//! | 14 empty, 100 000 events, no database, a restart | `pages::an_empty_console…`, `outage::{a_hundred_thousand…, a_page_that_is_open…, a_restart…}`, `pages::without_the_database_pages_say_so` |
+//! | 15 theme, motion, time zone | `manner::{no_page_flashes…, nothing_moves…, times_are_those…}`, `pages::theme_and_zone_are_there…` |
+//! | 16 a double press | `reading::a_replay_is_done_once…` |
+//! | 17 two tabs | `manner::two_tabs_have_each_their_own_filter` |
+//! | 18 a form from elsewhere | `signing::a_form_from_elsewhere_changes_nothing` |
+//!
+//! What is owed is in `outbox`, lines and flows in `lines`; `speed` measures and `pictures` shows, both by hand.
 
 mod browser;
 mod day;
 mod editor;
 mod lines;
 mod live;
+mod manner;
+mod outage;
+mod outbox;
 mod pages;
 mod phone;
 mod pictures;
 mod reading;
+mod setup;
 mod signing;
 mod speed;
 

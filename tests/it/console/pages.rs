@@ -5,7 +5,7 @@ use crate::house::{House, NewLine, Plan};
 use super::{Session, at, browser::Browser, day, open, plan, sign_in};
 
 /// Pages that there are without anything kept.
-const PAGES: [&str; 15] = [
+const PAGES: [&str; 17] = [
     "/console",
     "/console/events",
     "/console/refused",
@@ -14,6 +14,8 @@ const PAGES: [&str; 15] = [
     "/console/replay?dead=yes",
     "/console/calls",
     "/console/messages",
+    "/console/outbox",
+    "/console/outbox?state=dead",
     "/console/accounts",
     "/console/accounts?view=owing",
     "/console/lines",
@@ -31,6 +33,7 @@ async fn details(house: &House) -> Vec<String> {
         format!("/console/search?q=CA{:032x}", 903),
         format!("/console/search?q=SM{:032x}", 901),
         "/console/search?q=cus_Q7grace1Hopper".to_owned(),
+        "/console/search?q=call:twilio:CA5:flow:0".to_owned(),
     ];
     for code in ["signature_missing", "signature_mismatch", "timestamp_out_of_tolerance", "account_mismatch"]
     {
@@ -42,7 +45,7 @@ async fn details(house: &House) -> Vec<String> {
 }
 
 /// A line's page.
-async fn line(house: &House) -> String {
+pub(super) async fn line(house: &House) -> String {
     let ring_group = include_str!("../../../examples/flows/ring-group.toml");
     let line = NewLine {
         provider: "twilio",
@@ -61,7 +64,7 @@ async fn line(house: &House) -> String {
 }
 
 /// The page of the newest refusal with this code.
-async fn refusal(house: &House, code: &str) -> String {
+pub(super) async fn refusal(house: &House, code: &str) -> String {
     let session = Session::open(house, &[]).await;
     let list = session.get(house, &format!("/console/refused?code={code}")).await;
     let text = list.text();

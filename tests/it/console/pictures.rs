@@ -32,7 +32,7 @@ async fn pictures() {
     let Some(folder) = std::env::var_os("SMARTLINE_PICTURES").map(PathBuf::from) else { return };
     std::fs::create_dir_all(&folder).unwrap();
     let only = std::env::var("SMARTLINE_PICTURES_ONLY").unwrap_or_default();
-    let house = House::build(super::plan()).await;
+    let (house, _consoles) = super::setup::with_consoles().await;
     let browser = Browser::open().await;
     browser.go(&at(&house, "/console/sign-in")).await;
     let mut pages = vec![("sign-in", "/console/sign-in".to_owned())];
@@ -70,23 +70,26 @@ async fn pictures() {
         ("call", format!("/console/search?q=CA{:032x}", 903)),
         ("messages", "/console/messages".to_owned()),
         ("thread", format!("/console/search?q=SM{:032x}", 901)),
+        ("outbox", "/console/outbox".to_owned()),
+        ("owed", "/console/search?q=call:twilio:CA5:flow:0".to_owned()),
         ("accounts", "/console/accounts".to_owned()),
         ("account", "/console/search?q=cus_Q7grace1Hopper".to_owned()),
-        ("lines", "/console/lines".to_owned()),
         ("setup", "/console/setup".to_owned()),
         ("settings", "/console/settings".to_owned()),
         ("search", "/console/search?q=nothing".to_owned()),
         ("missing", "/console/nowhere".to_owned()),
     ];
+    phone(&browser, &house, &folder, &only).await;
+    pages.push(("lines", "/console/lines".to_owned()));
+    pages.push(("refusal", super::pages::refusal(&house, "signature_mismatch").await));
+    pages.push(("refusal-unsigned", super::pages::refusal(&house, "signature_missing").await));
+    browser.screen(1440, 900).await;
+    browser.go(&at(&house, "/console/setup")).await;
+    browser.click("form:has([value=twilio]) button").await;
+    browser.until("return document.querySelector('.notice') !== null").await;
     for (name, path) in &pages {
         shoot(&browser, &house, &folder, name, path, &only).await;
     }
-    phone(&browser, &house, &folder, &only).await;
-    browser.screen(1440, 900).await;
-    browser.go(&at(&house, "/console/refused")).await;
-    browser.click("a.open").await;
-    let refusal = browser.here().await;
-    shoot(&browser, &house, &folder, "refusal", &refusal, &only).await;
     if only.is_empty() {
         for_the_readme(&browser, &house).await;
     }

@@ -12,20 +12,55 @@ async fn every_refusal_says_why_in_a_sentence_of_its_own() {
     let house = open().await;
     day::refused(&house).await;
     let session = Session::open(&house, &[]).await;
-    let list = session.get(&house, "/console/refused").await;
-    for (code, sentence) in [
-        ("signature_missing", "It carried no Twilio signature, so nothing shows that Twilio sent it."),
-        ("signature_mismatch", "It was signed, but not with a token of ours for an address of ours."),
-        ("signature_mismatch", "It was signed, but with none of the configured signing secrets."),
-        ("timestamp_out_of_tolerance", "was made too long ago, or lies in the future"),
-        ("account_mismatch", "the request is about an account that is not configured"),
+    for (code, sentences) in [
+        (
+            "signature_missing",
+            &[
+                "It carried no Twilio signature, so nothing shows that Twilio sent it.",
+                "Sign it with `smartline sign`",
+            ][..],
+        ),
+        (
+            "signature_mismatch",
+            &[
+                "It was signed, but not with a token of ours for an address of ours.",
+                "The one change that would have matched",
+                "It would match if PUBLIC_URL were https://old.example.com.",
+                "It was signed, but with none of the configured signing secrets.",
+                "Nothing near it would have matched",
+                "STRIPE_WEBHOOK_SECRET is that of another endpoint",
+            ],
+        ),
+        (
+            "timestamp_out_of_tolerance",
+            &[
+                "was made too long ago, or lies in the future",
+                "It would match if it had come 900 s earlier",
+                "this machine's clock is wrong",
+            ],
+        ),
+        (
+            "account_mismatch",
+            &[
+                "the request is about an account that is not configured",
+                "PLIVO_AUTH_ID, or point that account elsewhere",
+            ],
+        ),
     ] {
-        assert!(list.text().contains(sentence) && list.text().contains(code), "{sentence}");
+        let list = session.get(&house, &format!("/console/refused?code={code}")).await;
+        let mut told = list.text().to_owned();
+        for path in list.text().split("href=\"").filter(|part| part.starts_with("/console/refused/req_")) {
+            told += session.get(&house, path.split('"').next().unwrap()).await.text();
+        }
+        for sentence in sentences {
+            assert!(told.contains(sentence), "{code}: {sentence}: {told}");
+        }
     }
+    let list = session.get(&house, "/console/refused").await;
     let start = list.text().find("/console/refused/req_").unwrap();
     let path = list.text()[start..].split('"').next().unwrap();
     let page = session.get(&house, path).await;
-    assert!(page.text().contains("What would mend it"), "{}", page.text());
+    assert!(page.text().contains("What the sender was told"), "{}", page.text());
     let reference = path.rsplit('/').next().unwrap();
     let found = session.get(&house, &format!("/console/search?q={reference}")).await;
     assert_eq!(found.header("location"), Some(path));
@@ -173,6 +208,48 @@ async fn all_that_match_are_counted_first_and_then_replayed() {
     house.close().await;
 }
 
+#[tokio::test]
+async fn a_replay_is_stopped_half_way() {
+    let house = open().await;
+    let many = super::speed::MILLION.split(';').next().unwrap();
+    let many = many.replace("1000000.0", "3600.0").replace("1000000)", "3600)"); // 1200 of Stripe
+    sqlx::raw_sql(sqlx::AssertSqlSafe(many)).execute(&house.db).await.unwrap();
+    // The second step waits for this event until the test lets it go.
+    let held = "WITH late AS (SELECT id FROM events WHERE provider = 'stripe' ORDER BY id OFFSET 700 LIMIT 1)
+                INSERT INTO event_work (event_id, due_at) SELECT id, now() FROM late";
+    sqlx::raw_sql(held).execute(&house.db).await.unwrap();
+    let mut lock = house.db.begin().await.unwrap();
+    sqlx::raw_sql("SELECT FROM event_work FOR UPDATE").execute(&mut *lock).await.unwrap();
+
+    let browser = Browser::open().await;
+    sign_in(&browser, &house, &[]).await;
+    browser.go(&at(&house, "/console/replay?provider=stripe")).await;
+    assert_eq!(browser.text(".big").await, "1\u{2009}200");
+    browser.click("form[action='/console/replay'][method=post] button").await;
+    browser.until("return location.pathname.startsWith('/console/replays/replay_')").await;
+    assert_eq!(browser.text(".tags .pill").await, "Going on");
+    assert!(browser.text(".big").await.starts_with("500 of 1\u{2009}200"), "{}", browser.text(".big").await);
+    browser.click("form[action$='/stop'] button").await;
+    browser.until("return document.querySelector('.notice') !== null").await;
+    lock.rollback().await.unwrap();
+    assert_eq!(browser.text(".tags .pill").await, "Stopped");
+    assert!(browser.text(".about").await.contains("stopped by"));
+    assert_eq!(browser.count("form[action$='/stop']").await, 0);
+    // The held event's own step is taken back.
+    let waiting: i64 = crate::house::eventually("the step is taken back", || async {
+        let count = "SELECT count(*) FROM event_work";
+        let locked = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
+        let none: i64 = sqlx::query_scalar(locked).fetch_one(&house.db).await.unwrap();
+        (none == 0).then_some(sqlx::query_scalar(count).fetch_one(&house.db).await.unwrap())
+    })
+    .await;
+    assert_eq!(waiting, 501);
+    browser.go(&at(&house, "/console/replay")).await;
+    assert!(browser.text("#lately ~ *, section:has(#lately)").await.contains("Stopped"));
+    browser.close().await;
+    house.close().await;
+}
+
 /// In `dev`, what the page offers to copy makes a new event as it stands.
 #[tokio::test]
 async fn the_copied_command_works() {
@@ -204,13 +281,13 @@ async fn the_checklist_turns_when_a_verified_request_came() {
     let session = Session::open(&house, &[]).await;
     let before = session.get(&house, "/console/setup").await;
     assert!(
-        before.text().contains("7 of 7 endpoints can verify, 0 have seen a request"),
+        before.text().contains("7 of 7 endpoints can verify, 0 have taken a request"),
         "{}",
         before.text()
     );
     day::call(&house, 1, "completed").await;
     let after = session.get(&house, "/console/setup").await;
-    assert!(after.text().contains("7 of 7 endpoints can verify, 2 have seen a request"), "{}", after.text());
+    assert!(after.text().contains("7 of 7 endpoints can verify, 2 have taken a request"), "{}", after.text());
     house.close().await;
     let bare = House::build(
         Plan::new()

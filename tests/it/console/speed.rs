@@ -11,7 +11,7 @@ const SIZE: usize = 150_000;
 
 /// A million events over the month before the clock's moment, a third of them of two hundred thousand calls, and texts,
 /// accounts and refusals beside them.
-const MILLION: &str = "
+pub(super) const MILLION: &str = "
 INSERT INTO events (id, provider, endpoint, external_id, kind, subject, received_at, method, path, headers, body, signed_by)
 SELECT (left(uuid_floor(at)::text, 13) || '-7000-8000-' || lpad(to_hex(number), 12, '0'))::uuid,
        CASE number % 3 WHEN 0 THEN 'stripe' WHEN 1 THEN 'twilio' ELSE 'plivo' END,
@@ -36,7 +36,11 @@ SELECT 'live::cus_' || number, (left(uuid_floor(to_timestamp(1794744000 - number
 FROM generate_series(0, 4999) number;
 INSERT INTO subscriptions (key, id, account, livemode, external_id, status, changed_at)
 SELECT 'live::sub_' || number, (left(uuid_floor(to_timestamp(1794744000 - number))::text, 13) || '-7000-8000-' || lpad(to_hex(number), 12, '0'))::uuid, 'live::cus_' || number, true, 'sub_' || number, 'active', to_timestamp(1794744000 - number)
-FROM generate_series(0, 4999) number;";
+FROM generate_series(0, 4999) number;
+INSERT INTO outbox (id, key, kind, provider, line, contact, reason, owed, state, due_at, tries, settled_at)
+SELECT (left(uuid_floor(at)::text, 13) || '-7000-8000-' || lpad(to_hex(number), 12, '0'))::uuid, 'call:twilio:CA' || number || ':missed:0', 'text', 'twilio',
+       '+14155550199', '+1415555' || lpad((number % 10000)::text, 4, '0'), 'missed', '{}', CASE number % 1000 WHEN 0 THEN 'dead' ELSE 'done' END, at, 1, at
+FROM (SELECT number, to_timestamp(1794744000) - interval '26 days' * (1 - number / 50000.0) AS at FROM generate_series(1, 50000) number) numbered;";
 
 #[tokio::test]
 #[ignore = "stores a million events; by hand, on an idle machine"]
@@ -54,6 +58,12 @@ async fn pages_come_soon_and_are_small_with_a_million_events() {
     let list = session.get(&house, "/console/events").await;
     let start = list.text().find("/console/events/event_").unwrap();
     let detail = list.text()[start..].split('"').next().unwrap().to_owned();
+    let owed = session
+        .get(&house, "/console/search?q=call:twilio:CA49000:missed:0")
+        .await
+        .header("location")
+        .unwrap()
+        .to_owned();
     let mut slow = Vec::new();
     for path in [
         "/console",
@@ -67,6 +77,12 @@ async fn pages_come_soon_and_are_small_with_a_million_events() {
         "/console/calls?number=%2B14155550100",
         "/console/messages",
         "/console/messages?contact=%2B14155550100",
+        "/console/outbox",
+        "/console/outbox?state=dead",
+        "/console/outbox?state=waiting",
+        "/console/replay?provider=stripe&type=nothing",
+        "/console/lines",
+        "/console/flows",
         "/console/accounts",
         "/console/accounts?view=owing",
         "/console/refused",
@@ -78,6 +94,7 @@ async fn pages_come_soon_and_are_small_with_a_million_events() {
         &call,
         &text,
         &account,
+        &owed,
     ] {
         let asked = Instant::now();
         let page = session.get(&house, path).await;

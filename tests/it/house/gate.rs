@@ -1,9 +1,9 @@
-//! A door between the service and PostgreSQL that a test can shut, so that connections break and new ones are refused,
-//! or stall, so that nothing comes through and nobody is told.
+//! A door before PostgreSQL, or before the service, that a test can shut, so that connections break and new ones are
+//! refused, or stall, so that nothing comes through and nobody is told.
 
 use std::net::SocketAddr;
 
-use tokio::io::copy_bidirectional;
+use tokio::io::{AsyncRead, AsyncWrite, copy_bidirectional};
 use tokio::net::{TcpListener, TcpStream, UnixStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -12,16 +12,29 @@ use super::cluster;
 
 /// The door. It is open at first, and ends when it is dropped.
 pub(crate) struct Gate {
-    address: SocketAddr,
+    pub(crate) address: SocketAddr,
+    /// The service behind it; none: PostgreSQL.
+    service: Option<SocketAddr>,
     forwarding: JoinSet<()>,
     stalled: watch::Sender<bool>,
 }
 
 impl Gate {
+    /// A door before PostgreSQL.
     pub(crate) async fn open() -> Self {
+        Self::before(None).await
+    }
+
+    /// A door before the service at this address.
+    pub(crate) async fn before_service(service: SocketAddr) -> Self {
+        Self::before(Some(service)).await
+    }
+
+    async fn before(service: Option<SocketAddr>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let mut gate = Self { address, forwarding: JoinSet::new(), stalled: watch::Sender::new(false) };
+        let mut gate =
+            Self { address, service, forwarding: JoinSet::new(), stalled: watch::Sender::new(false) };
         gate.forward(listener).await;
         gate
     }
@@ -55,6 +68,7 @@ impl Gate {
     }
 
     async fn forward(&mut self, listener: TcpListener) {
+        let service = self.service;
         let server = cluster().await.connect_options("postgres");
         let socket = server.get_socket().unwrap().join(format!(".s.PGSQL.{}", server.get_port()));
         let stalled = self.stalled.subscribe();
@@ -63,12 +77,18 @@ impl Gate {
             while let Ok((mut client, _)) = listener.accept().await {
                 let (socket, mut stalled) = (socket.clone(), stalled.clone());
                 connections.spawn(async move {
-                    let Ok(mut server) = UnixStream::connect(socket).await else { return };
+                    let server: std::io::Result<Box<dyn Wire>> = match service {
+                        Some(service) => {
+                            TcpStream::connect(service).await.map(|server| Box::new(server) as _)
+                        }
+                        None => UnixStream::connect(socket).await.map(|server| Box::new(server) as _),
+                    };
+                    let Ok(mut server) = server else { return };
                     let stall = async { drop(stalled.wait_for(|stalled| *stalled).await) };
                     tokio::select! {
                         biased;
                         () = stall => std::future::pending().await, // with both ends open
-                        () = pass(&mut client, &mut server) => {}
+                        () = pass(&mut client, &mut *server) => {}
                     }
                 });
             }
@@ -76,7 +96,12 @@ impl Gate {
     }
 }
 
+/// What bytes go through.
+trait Wire: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Wire for T {}
+
 /// Carries bytes both ways until either end hangs up.
-async fn pass(client: &mut TcpStream, server: &mut UnixStream) {
+async fn pass(client: &mut TcpStream, server: &mut dyn Wire) {
     let _ = copy_bidirectional(client, server).await; // a broken connection is the point
 }

@@ -60,12 +60,27 @@
   const menus = () => all("details.menu[open]");
   addEventListener("click", (event) => menus().forEach((menu) => { if (!menu.contains(event.target)) menu.open = false; }));
 
+  // What goes on by itself is looked at again, each look after the one before.
+  const look = async () => {
+    const moving = $("[data-moving]");
+    if (!moving) return;
+    if (!document.hidden && !moving.contains(document.activeElement)) {
+      try {
+        const answer = await fetch(location.href, { credentials: "same-origin", redirect: "error" });
+        const next = answer.ok && $(`#${moving.id}`, new DOMParser().parseFromString(await answer.text(), "text/html"));
+        if (next) moving.replaceWith(document.importNode(next, true));
+      } catch { /* the next look may do */ }
+    }
+    setTimeout(look, 1000);
+  };
+  setTimeout(look, 1000);
+
   // Live rows. The stream says that there is something new; the page then asks for its own rows again.
   const rows = $("#rows"), live = $("[data-live]"), fresh = $("[data-fresh]");
   const brief = $("#brief");
   if (live && rows) {
     live.hidden = false;
-    let source, asking = false, again = false, paused = false, waiting = [], hiddenSince = 0;
+    let source, asking = false, again = false, paused = false, waiting = [], hiddenSince = 0, pause = 2000, later = 0;
     const told = (text, odd) => { $("span", live).textContent = text; live.classList.toggle("odd", Boolean(odd)); };
     const busy = () => scrollY > 120 || rows.contains(document.activeElement) || Boolean(getSelection().toString()) || rows.matches(":hover");
     const known = () => new Map(all("tr[data-id]", rows).map((row) => [row.dataset.id, row]));
@@ -113,15 +128,24 @@
     const open = () => {
       if (source || paused) return;
       source = new EventSource("/console/stream");
-      source.addEventListener("open", () => told("Live"));
+      // What came before the stream stood, or while it was cut, is asked for as well.
+      source.addEventListener("open", () => { pause = 2000; told("Live"); ask(); });
       source.addEventListener("news", ask);
-      source.addEventListener("error", () => told(source.readyState === EventSource.CLOSED ? "Offline" : "Reconnecting", true));
+      source.addEventListener("error", () => {
+        told("Reconnecting", true);
+        // A browser comes back by itself, unless it was answered with something else: then the service is starting, or
+        // without its database, or nobody is signed in any more.
+        if (source?.readyState !== EventSource.CLOSED) return;
+        close();
+        later = setTimeout(open, pause);
+        pause = Math.min(pause * 2, 60000);
+      });
     };
-    const close = () => { source?.close(); source = undefined; };
+    const close = () => { clearTimeout(later); source?.close(); source = undefined; };
     live.addEventListener("click", () => {
       paused = !paused;
       live.setAttribute("aria-pressed", String(!paused));
-      if (paused) { close(); told("Paused"); } else open();
+      if (paused) { close(); told("Paused"); } else { told("Connecting"); open(); }
     });
     fresh.addEventListener("click", () => { show(); scrollTo({ top: 0 }); });
     // A page that nobody sees holds no stream: an open one keeps a sleeping host awake.
@@ -135,12 +159,19 @@
     setInterval(() => { if (!document.hidden && document.activeElement === document.body && !menus().length && scrollY < 40) location.reload(); }, 60000);
   }
 
+  // An id that is pasted anywhere leads to what it names.
+  addEventListener("paste", (event) => {
+    if (event.target.closest?.("input, textarea, select, dialog[open]")) return;
+    const text = event.clipboardData?.getData("text").trim() ?? "";
+    if (/^\+?[\w:.-]{3,200}$/.test(text)) location.href = `/console/search?q=${encodeURIComponent(text)}`;
+  });
+
   // Keys.
   const help = $("#help");
   const show = () => help?.showModal();
   for (const button of all("[data-help]")) { button.hidden = false; button.addEventListener("click", show); }
   const keys = document.documentElement.dataset.keys !== "off";
-  const places = { o: "/console", e: "/console/events", c: "/console/calls", m: "/console/messages", d: "/console/dead-letters" };
+  const places = { o: "/console", e: "/console/events", c: "/console/calls", m: "/console/messages", d: "/console/dead-letters", x: "/console/outbox", s: "/console/setup" };
   let going = 0;
   const step = (by) => {
     const links = all("#rows a.open, .rows a.open");
@@ -165,6 +196,7 @@
       case "g": going = Date.now(); break;
       case "l": live?.click(); break;
       case "c": $(".command-box [data-copy]")?.click(); break;
+      case "r": $("form[action$='/replay'] button")?.focus(); break;
       default: return;
     }
     event.preventDefault();

@@ -4,7 +4,11 @@
   const $ = (selector, from = document) => from.querySelector(selector);
   const all = (selector, from = document) => [...from.querySelectorAll(selector)];
   const say = (text) => { const said = $("#said"); if (said) said.textContent = text; };
-  const end = () => { const talk = $("#phone .talk"); if (talk) talk.scrollTop = talk.scrollHeight; };
+  // The beginning of what was answered last, as far as that can be at the top.
+  const end = () => {
+    const talk = $("#phone .talk"), last = talk && all(".turn", talk).pop();
+    if (last) talk.scrollTop = last.offsetTop - talk.offsetTop - 8;
+  };
   let busy = false;
 
   // The same thing in the new page: a button by its value, a field by its name; else what can be done first.

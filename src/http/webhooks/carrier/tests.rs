@@ -76,7 +76,7 @@ fn state() -> State {
         api_key: None,
         media_dir: None,
         https: true,
-        console: Console::new(Arc::clone(&clock), Vec::new()),
+        console: Console::new(Arc::clone(&clock), Vec::new(), Arc::default()),
     })
 }
 

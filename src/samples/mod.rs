@@ -2,7 +2,7 @@
 //! and call.
 
 mod plivo;
-mod set;
+pub(crate) mod request;
 mod stripe;
 mod twilio;
 
@@ -11,18 +11,18 @@ use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
-use super::request::{self, Format};
+use self::request::Format;
 use crate::provider::{Endpoint, mac};
 
-pub(super) use crate::provider::stripe::object::TYPES as STRIPE_TYPES;
-pub(super) use set::Assignment;
+pub(crate) use crate::provider::stripe::object::TYPES as STRIPE_TYPES;
+pub(crate) use stripe::API_VERSION;
 
 /// The line that every sample is about, from a range that is kept free for fiction.
 const LINE: &str = "+14155550100";
 
 /// The body of one request, still to be changed.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Sample {
+pub(crate) enum Sample {
     /// An event of Stripe.
     Json(Value),
     /// A callback of Twilio or Plivo.
@@ -35,13 +35,13 @@ pub(super) enum Sample {
 }
 
 impl Sample {
-    fn form(fields: Vec<(&str, String)>, optional: &'static [&'static str]) -> Self {
+    pub(crate) fn form(fields: Vec<(&str, String)>, optional: &'static [&'static str]) -> Self {
         let fields = fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
         Self::Form { fields, optional }
     }
 
     /// How its body is written.
-    pub(super) fn format(&self) -> Format {
+    pub(crate) fn format(&self) -> Format {
         match self {
             Self::Json(_) => Format::Json,
             Self::Form { .. } => Format::Form,
@@ -49,7 +49,7 @@ impl Sample {
     }
 
     /// The bytes of its body; JSON is indented by two blanks, as Stripe does.
-    pub(super) fn body(&self) -> Vec<u8> {
+    pub(crate) fn body(&self) -> Vec<u8> {
         match self {
             Self::Json(event) => format!("{event:#}").into_bytes(),
             Self::Form { fields, .. } => request::form(fields),
@@ -59,24 +59,24 @@ impl Sample {
 
 /// Who and when: everything in a sample that is not the same for all.
 #[derive(Clone, Debug)]
-pub(super) struct Story {
+pub(crate) struct Story {
     /// What ids and numbers are made of: the same seed, the same customer, subscription and call.
-    pub(super) seed: String,
+    pub(crate) seed: String,
     /// Makes an event's own id; never the same twice.
-    pub(super) fresh: Uuid,
+    pub(crate) fresh: Uuid,
     /// Begins every id, so that its rows can be told from real ones.
-    pub(super) mark: Mark,
+    pub(crate) mark: Mark,
     /// When it happens: now.
-    pub(super) at: DateTime<Utc>,
+    pub(crate) at: DateTime<Utc>,
     /// Twilio's account, where one is known.
-    pub(super) twilio_account: Option<String>,
+    pub(crate) twilio_account: Option<String>,
     /// Plivo's account, where one is known.
-    pub(super) plivo_account: Option<String>,
+    pub(crate) plivo_account: Option<String>,
 }
 
 /// What ids begin with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Mark {
+pub(crate) enum Mark {
     /// Nothing: they look like real ones.
     None,
     /// The word `smoke`; in hexadecimal ids its five letters in ASCII, `736d6f6b65`.
@@ -85,13 +85,13 @@ pub(super) enum Mark {
 
 impl Story {
     /// A sample of a Stripe event type, one of [`STRIPE_TYPES`].
-    pub(super) fn stripe(&self, kind: &str) -> Sample {
+    pub(crate) fn stripe(&self, kind: &str) -> Sample {
         Sample::Json(stripe::event(self, kind))
     }
 
     /// A sample for an endpoint of Twilio or Plivo. Stripe's has events of many types; here it gets one that exists
     /// nowhere, so that it is kept and changes nothing.
-    pub(super) fn callback(&self, endpoint: Endpoint) -> Sample {
+    pub(crate) fn callback(&self, endpoint: Endpoint) -> Sample {
         match endpoint {
             Endpoint::Stripe => Sample::Json(stripe::probe(self)),
             Endpoint::TwilioVoice => twilio::voice(self),

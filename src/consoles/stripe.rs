@@ -6,19 +6,19 @@
 use serde_json::Value;
 
 use super::{Account, Act, Plan, Step, Trouble, Wanted, account::text, differing};
-use crate::provider::{Endpoint, stripe::object::TYPES};
-
-/// The version that events are read in best; see `cli::samples`.
-pub(in crate::cli) const API_VERSION: &str = "2025-03-31.basil";
+use crate::{
+    provider::{Endpoint, stripe::object::TYPES},
+    samples::API_VERSION,
+};
 
 /// Where endpoints are.
-pub(in crate::cli) const PATH: &str = "/v1/webhook_endpoints";
+pub(crate) const PATH: &str = "/v1/webhook_endpoints";
 
 /// Compares the endpoints with the one that is wanted.
 ///
 /// # Errors
 /// Why they could not be read.
-pub(in crate::cli) async fn plan(account: &mut Account<'_>, wanted: &Wanted) -> Result<Plan, Trouble> {
+pub(super) async fn plan(account: &mut Account<'_>, wanted: &Wanted) -> Result<Plan, Trouble> {
     let rows = account.all(&format!("{PATH}?limit=100"), "data").await?;
     let mut plan = Plan::default();
     let url = wanted.url(Endpoint::Stripe);

@@ -12,7 +12,7 @@ use crate::provider::Endpoint::{TwilioSms, TwilioStatus, TwilioVoice};
 ///
 /// # Errors
 /// Why they could not be read.
-pub(in crate::cli) async fn plan(account: &mut Account<'_>, wanted: &Wanted) -> Result<Plan, Trouble> {
+pub(super) async fn plan(account: &mut Account<'_>, wanted: &Wanted) -> Result<Plan, Trouble> {
     let base = format!("/2010-04-01/Accounts/{}", account.name);
     let mut plan = Plan::default();
     let step = |what: String, path: String, fields| Step {

@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use reqwest::{Method, RequestBuilder, redirect::Policy};
+use reqwest::{Method, RequestBuilder};
 use secrecy::ExposeSecret as _;
 use serde_json::Value;
 
-use crate::{config::Api, provider::Provider};
+use crate::{config::Api, outbox::http, provider::Provider};
 
 /// Longest time for one request.
 const DEADLINE: Duration = Duration::from_secs(20);
@@ -15,12 +15,9 @@ const DEADLINE: Duration = Duration::from_secs(20);
 /// Most pages of a list that are read.
 const MOST_PAGES: usize = 100;
 
-/// Says truthfully who asks.
-const USER_AGENT: &str = concat!("smartline/", env!("CARGO_PKG_VERSION"));
-
 /// Why the API did not do it. Tells neither secrets nor what the provider wrote beyond its own code.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub(in crate::cli) enum Trouble {
+pub(crate) enum Trouble {
     #[error("it does not take {0} (401)")]
     Secret(&'static str),
     #[error("{0} may not do this (403)")]
@@ -36,22 +33,22 @@ pub(in crate::cli) enum Trouble {
 }
 
 /// What is sent along.
-pub(in crate::cli) enum Payload {
+pub(crate) enum Payload {
     Nothing,
     Form(Vec<(String, String)>),
     Json(Value),
 }
 
 /// An account, with the first of its secrets that was not refused.
-pub(in crate::cli) struct Account<'a> {
+pub(crate) struct Account<'a> {
     http: reqwest::Client,
-    pub(in crate::cli) provider: Provider,
+    pub(crate) provider: Provider,
     api: &'a Api,
     /// Its id; for Stripe `live` or `test`.
-    pub(in crate::cli) name: &'a str,
+    pub(crate) name: &'a str,
     secret: usize,
     /// What its server's clock showed last.
-    pub(in crate::cli) date: Option<DateTime<Utc>>,
+    pub(crate) date: Option<DateTime<Utc>>,
 }
 
 impl<'a> Account<'a> {
@@ -59,16 +56,9 @@ impl<'a> Account<'a> {
     ///
     /// # Errors
     /// [`Trouble::NoReply`] where TLS cannot be set up.
-    pub(in crate::cli) fn new(provider: Provider, api: &'a Api, name: &'a str) -> Result<Self, Trouble> {
-        // An error only says that there is a default already.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        // A redirect would carry the key along.
-        let mut builder =
-            reqwest::Client::builder().redirect(Policy::none()).user_agent(USER_AGENT).timeout(DEADLINE);
-        if !api.base.starts_with("https://") {
-            builder = builder.no_proxy().tls_certs_only([]); // it is on this machine
-        }
-        let http = builder.build().map_err(|error| Trouble::NoReply(api.base.clone(), error.to_string()))?;
+    pub(crate) fn new(provider: Provider, api: &'a Api, name: &'a str) -> Result<Self, Trouble> {
+        let http =
+            http::client(&api.base, DEADLINE).map_err(|why| Trouble::NoReply(api.base.clone(), why))?;
         Ok(Self { http, provider, api, name, secret: 0, date: None })
     }
 
@@ -76,7 +66,7 @@ impl<'a> Account<'a> {
     ///
     /// # Errors
     /// As [`send`](Self::send).
-    pub(in crate::cli) async fn get(&mut self, path: &str) -> Result<Value, Trouble> {
+    pub(crate) async fn get(&mut self, path: &str) -> Result<Value, Trouble> {
         self.send(Method::GET, path, &Payload::Nothing).await
     }
 
@@ -84,7 +74,7 @@ impl<'a> Account<'a> {
     ///
     /// # Errors
     /// Why it was not done.
-    pub(in crate::cli) async fn send(
+    pub(crate) async fn send(
         &mut self,
         method: Method,
         path: &str,
@@ -114,7 +104,7 @@ impl<'a> Account<'a> {
                 request.header("content-type", "application/json").body(value.to_string())
             }
         };
-        let no_reply = |error: reqwest::Error| Trouble::NoReply(self.api.base.clone(), cause(&error));
+        let no_reply = |error: reqwest::Error| Trouble::NoReply(self.api.base.clone(), http::root(&error));
         let response = request.send().await.map_err(no_reply)?;
         let date = response.headers().get("date").and_then(|date| date.to_str().ok());
         self.date = date.and_then(|date| DateTime::parse_from_rfc2822(date).ok()).map(|date| date.to_utc());
@@ -140,7 +130,7 @@ impl<'a> Account<'a> {
     ///
     /// # Errors
     /// As [`send`](Self::send), or when it is no such list.
-    pub(in crate::cli) async fn all(&mut self, first: &str, list: &str) -> Result<Vec<Value>, Trouble> {
+    pub(crate) async fn all(&mut self, first: &str, list: &str) -> Result<Vec<Value>, Trouble> {
         let mut rows = Vec::new();
         let mut address = first.to_owned();
         for _ in 0..MOST_PAGES {
@@ -184,17 +174,4 @@ fn code(body: &Value) -> String {
         }
         _ => String::new(),
     }
-}
-
-/// The innermost cause, which is the one that says something.
-fn cause(error: &reqwest::Error) -> String {
-    use std::error::Error as _;
-    if error.is_timeout() {
-        return format!("not within {} s", DEADLINE.as_secs());
-    }
-    let Some(mut cause) = error.source() else { return "the connection failed".to_owned() };
-    while let Some(source) = cause.source() {
-        cause = source;
-    }
-    cause.to_string()
 }

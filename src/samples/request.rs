@@ -4,15 +4,14 @@ use chrono::{DateTime, Utc};
 use secrecy::SecretString;
 use sha2::{Digest as _, Sha256};
 
-use super::error::Error;
 use crate::provider::{Endpoint, Params, Provider, mac, plivo, stripe, twilio};
 
 /// Names and values of a form, in order.
-pub(super) type Fields = [(String, String)];
+pub(crate) type Fields = [(String, String)];
 
 /// How a body is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Format {
+pub(crate) enum Format {
     /// `application/x-www-form-urlencoded`.
     Form,
     /// `application/json`.
@@ -21,28 +20,33 @@ pub(super) enum Format {
 
 /// A request before it is signed.
 #[derive(Clone, Debug)]
-pub(super) struct Draft {
+pub(crate) struct Draft {
     /// Which of the seven paths it is for.
-    pub(super) endpoint: Endpoint,
+    pub(crate) endpoint: Endpoint,
     /// The URL that is signed, with its query.
-    pub(super) url: String,
+    pub(crate) url: String,
     /// How the body is written.
-    pub(super) format: Format,
+    pub(crate) format: Format,
     /// The exact bytes.
-    pub(super) body: Vec<u8>,
+    pub(crate) body: Vec<u8>,
 }
 
+/// JSON that Plivo could not sign.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the body is no JSON object, and Plivo signs nothing else")]
+pub(crate) struct NoObject;
+
 /// Header names, in lower case, and their values.
-pub(super) type Headers = Vec<(&'static str, String)>;
+pub(crate) type Headers = Vec<(&'static str, String)>;
 
 impl Draft {
     /// A request to `endpoint` of the service that is publicly at `origin`.
-    pub(super) fn new(endpoint: Endpoint, origin: &str, format: Format, body: Vec<u8>) -> Self {
+    pub(crate) fn new(endpoint: Endpoint, origin: &str, format: Format, body: Vec<u8>) -> Self {
         Self::to_url(endpoint, format!("{origin}{}", endpoint.path()), format, body)
     }
 
     /// A request to `url`. Twilio covers a JSON body by its SHA-256 in the query, so that is added to the URL.
-    pub(super) fn to_url(endpoint: Endpoint, mut url: String, format: Format, body: Vec<u8>) -> Self {
+    pub(crate) fn to_url(endpoint: Endpoint, mut url: String, format: Format, body: Vec<u8>) -> Self {
         if endpoint.provider() == Provider::Twilio && format == Format::Json {
             let separator = if url.contains('?') { '&' } else { '?' };
             url = format!("{url}{separator}bodySHA256={}", mac::hex(&Sha256::digest(&body)));
@@ -51,13 +55,13 @@ impl Draft {
     }
 
     /// Path and query, as they stand in the request line.
-    pub(super) fn path_and_query(&self) -> &str {
+    pub(crate) fn path_and_query(&self) -> &str {
         let after_scheme = self.url.find("://").map_or(0, |at| at + 3);
         self.url[after_scheme..].find('/').map_or("/", |slash| &self.url[after_scheme + slash..])
     }
 
     /// The value of `Content-Type`.
-    pub(super) fn content_type(&self) -> &'static str {
+    pub(crate) fn content_type(&self) -> &'static str {
         match self.format {
             Format::Form => "application/x-www-form-urlencoded",
             Format::Json => "application/json",
@@ -67,19 +71,17 @@ impl Draft {
     /// The headers that sign this request. `at` is when (Stripe), `nonce` makes it single (Plivo).
     ///
     /// # Errors
-    /// [`Error::Usage`] where Plivo could not sign the body: JSON that is no object.
-    pub(super) fn sign(
+    /// [`NoObject`] where Plivo could not sign the body.
+    pub(crate) fn sign(
         &self,
         secret: &SecretString,
         at: DateTime<Utc>,
         nonce: &str,
-    ) -> Result<Headers, Error> {
+    ) -> Result<Headers, NoObject> {
         let params = match (self.endpoint.provider(), self.format) {
             (Provider::Stripe, _) | (Provider::Twilio, Format::Json) => Params::default(),
             (_, Format::Form) => Params::from_form(&self.body),
-            (Provider::Plivo, Format::Json) => Params::from_json(&self.body).ok_or_else(|| {
-                Error::Usage("the body is no JSON object, and Plivo signs nothing else".into())
-            })?,
+            (Provider::Plivo, Format::Json) => Params::from_json(&self.body).ok_or(NoObject)?,
         };
         Ok(match self.endpoint.provider() {
             Provider::Stripe => vec![(stripe::HEADER, stripe::sign(secret, at, &self.body))],
@@ -93,25 +95,25 @@ impl Draft {
 }
 
 /// Writes a form. A plus of a value stays a plus, so it is escaped.
-pub(super) fn form(fields: &Fields) -> Vec<u8> {
+pub(crate) fn form(fields: &Fields) -> Vec<u8> {
     form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish().into_bytes()
 }
 
 /// Writes a JSON object whose members are texts.
-pub(super) fn json(fields: &Fields) -> Vec<u8> {
+pub(crate) fn json(fields: &Fields) -> Vec<u8> {
     let members = fields.iter().map(|(name, value)| (name.clone(), value.as_str().into()));
     serde_json::Value::Object(members.collect()).to_string().into_bytes()
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+pub(crate) mod tests {
     use axum::http::{HeaderMap, HeaderValue, Method, header::CONTENT_TYPE};
 
     use super::*;
     use crate::provider::{Received, Reject, Unsigned, plivo::Plivo, stripe::Stripe, twilio::Twilio, verify};
 
     /// Asks the service's own verification whether a signed draft is genuine.
-    pub(in crate::cli) fn verified(
+    pub(crate) fn verified(
         draft: &Draft,
         headers: &Headers,
         secret: &SecretString,
@@ -137,7 +139,7 @@ pub(super) mod tests {
     }
 
     /// Runs [`verify`] for whichever provider the endpoint is of.
-    pub(in crate::cli) fn judge(secret: &SecretString, received: Received) -> Result<(), Reject> {
+    pub(crate) fn judge(secret: &SecretString, received: Received) -> Result<(), Reject> {
         let secrets = vec![secret.clone()];
         match received.endpoint.provider() {
             Provider::Stripe => verify(&Stripe { secrets }, received).map(drop),

@@ -2,12 +2,12 @@
 
 use serde_json::Value;
 
-use super::Sample;
-use crate::cli::near;
+use super::near;
+use crate::samples::Sample;
 
 /// One change: where, and what is written there.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::cli) struct Assignment {
+pub(super) struct Assignment {
     path: String,
     value: String,
 }
@@ -15,7 +15,7 @@ pub(in crate::cli) struct Assignment {
 /// A path that the sample does not have.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the sample has no `{path}`; near it are {near}")]
-pub(in crate::cli) struct Unknown {
+pub(super) struct Unknown {
     path: String,
     /// At most five paths, with commas.
     near: String,
@@ -40,7 +40,7 @@ impl Sample {
     ///
     /// # Errors
     /// [`Unknown`], with what is near.
-    pub(in crate::cli) fn set(&mut self, assignment: &Assignment) -> Result<(), Unknown> {
+    pub(super) fn set(&mut self, assignment: &Assignment) -> Result<(), Unknown> {
         let Assignment { path, value } = assignment;
         match self {
             Self::Json(event) => match place(event, path) {

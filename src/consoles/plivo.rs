@@ -8,7 +8,7 @@ use super::{Account, Act, Field, Plan, Step, Trouble, Wanted, account::text, dif
 use crate::provider::Endpoint::{PlivoAnswer, PlivoHangup, PlivoSms};
 
 /// What stands for the id of an application that is yet to be made.
-pub(in crate::cli) const NEW: &str = "(the new application)";
+pub(crate) const NEW: &str = "(the new application)";
 
 /// What our application is called; Plivo takes letters, digits, - and _.
 const NAME: &str = "SmartLine";
@@ -17,7 +17,7 @@ const NAME: &str = "SmartLine";
 ///
 /// # Errors
 /// Why they could not be read.
-pub(in crate::cli) async fn plan(account: &mut Account<'_>, wanted: &Wanted) -> Result<Plan, Trouble> {
+pub(super) async fn plan(account: &mut Account<'_>, wanted: &Wanted) -> Result<Plan, Trouble> {
     let base = format!("/v1/Account/{}", account.name);
     let apps = account.all(&format!("{base}/Application/?limit=20&offset=0"), "objects").await?;
     let numbers = account.all(&format!("{base}/Number/?limit=20&offset=0"), "objects").await?;

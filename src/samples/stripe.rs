@@ -9,7 +9,9 @@ use serde_json::{Value, json};
 
 use super::Story;
 
-use crate::cli::consoles::stripe::API_VERSION;
+/// The version that events are read in best.
+pub(crate) const API_VERSION: &str = "2025-03-31.basil";
+
 /// Price of a month, in cents.
 const AMOUNT: i64 = 4900;
 

@@ -1,41 +1,49 @@
 //! What the providers' consoles hold about this service, and what would have to change there: read and written through
-//! their APIs, for `setup`, `doctor` and `guide`.
+//! their APIs, for `setup`, `doctor`, `guide` and the checklist of `/console`.
 
 mod account;
-pub(super) mod plivo;
-pub(super) mod stripe;
-pub(super) mod twilio;
+pub(crate) mod plivo;
+pub(crate) mod stripe;
+mod twilio;
 
 use serde::{Deserialize, Serialize};
 
-use crate::provider::Endpoint;
+use crate::{
+    config::Api,
+    provider::{Endpoint, Provider},
+};
 
-pub(super) use account::{Account, Payload, Trouble};
+pub(crate) use account::{Account, Payload, Trouble};
 
 /// How the consoles should be set.
 #[derive(Clone, Debug)]
-pub(super) struct Wanted {
+pub(crate) struct Wanted {
     /// The public origin, `https://host[:port]`.
-    pub(super) origin: String,
+    pub(crate) origin: String,
     /// What a caller's document is fetched from when the first one fails; by default the same URL once more.
-    pub(super) fallback: Option<String>,
+    pub(crate) fallback: Option<String>,
     /// Which numbers.
-    pub(super) numbers: Numbers,
+    pub(crate) numbers: Numbers,
     /// The app that is configured here, where one is.
-    pub(super) app: Option<String>,
+    pub(crate) app: Option<String>,
 }
 
 /// Which of an account's numbers.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Numbers {
+pub(crate) enum Numbers {
     All,
     /// By number, in whatever spelling, or by the provider's id.
     These(Vec<String>),
 }
 
 impl Wanted {
+    /// Every number of an account, and the app that is configured here.
+    pub(crate) fn all(api: &Api, origin: &str) -> Self {
+        Self { origin: origin.to_owned(), fallback: None, numbers: Numbers::All, app: api.app.clone() }
+    }
+
     /// The URL of an endpoint.
-    pub(super) fn url(&self, endpoint: Endpoint) -> String {
+    pub(crate) fn url(&self, endpoint: Endpoint) -> String {
         format!("{}{}", self.origin, endpoint.path())
     }
 
@@ -46,7 +54,7 @@ impl Wanted {
 
 impl Numbers {
     /// Whether a number of that id is meant.
-    pub(super) fn hold(&self, number: &str, id: &str) -> bool {
+    pub(crate) fn hold(&self, number: &str, id: &str) -> bool {
         let digits = |text: &str| text.chars().filter(char::is_ascii_digit).collect::<String>();
         match self {
             Self::All => true,
@@ -59,25 +67,25 @@ impl Numbers {
 
 /// One change at one provider.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Step {
+pub(crate) struct Step {
     /// `stripe`, `twilio` or `plivo`.
-    pub(super) provider: String,
+    pub(crate) provider: String,
     /// Whose.
-    pub(super) account: String,
+    pub(crate) account: String,
     /// As people call it: `number +14155550142`.
-    pub(super) what: String,
+    pub(crate) what: String,
     /// The finding of `doctor` that this mends.
-    pub(super) code: String,
-    pub(super) act: Act,
+    pub(crate) code: String,
+    pub(crate) act: Act,
     /// Where the API takes it.
-    pub(super) path: String,
-    pub(super) fields: Vec<Field>,
+    pub(crate) path: String,
+    pub(crate) fields: Vec<Field>,
 }
 
 /// What is done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub(super) enum Act {
+pub(crate) enum Act {
     Create,
     Change,
     Delete,
@@ -85,31 +93,31 @@ pub(super) enum Act {
 
 /// A field that differs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Field {
+pub(crate) struct Field {
     /// As the API spells it.
-    pub(super) name: String,
+    pub(crate) name: String,
     /// What stands there; none where nothing does.
-    pub(super) before: Option<String>,
-    pub(super) after: String,
+    pub(crate) before: Option<String>,
+    pub(crate) after: String,
 }
 
 /// Something that no change of ours mends.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub(super) struct Remark {
+pub(crate) struct Remark {
     /// The finding of `doctor`.
-    pub(super) code: &'static str,
-    pub(super) text: String,
+    pub(crate) code: &'static str,
+    pub(crate) text: String,
 }
 
 /// What was found at one account.
 #[derive(Debug, Default)]
-pub(super) struct Plan {
-    pub(super) steps: Vec<Step>,
-    pub(super) remarks: Vec<Remark>,
+pub(crate) struct Plan {
+    pub(crate) steps: Vec<Step>,
+    pub(crate) remarks: Vec<Remark>,
     /// What is as it should be.
-    pub(super) fine: Vec<String>,
+    pub(crate) fine: Vec<String>,
     /// The account's numbers.
-    pub(super) numbers: Vec<String>,
+    pub(crate) numbers: Vec<String>,
 }
 
 impl Plan {
@@ -128,8 +136,32 @@ impl Plan {
 }
 
 impl Step {
+    /// The fields that differ, but for fallbacks: who made the fallback another one meant it.
+    pub(crate) fn differs(&self) -> Vec<&str> {
+        let names = self.fields.iter().map(|field| field.name.as_str());
+        names.filter(|name| !name.to_lowercase().contains("fallback")).collect()
+    }
+
+    /// The endpoints that are asked by what differs: what is set there leads elsewhere, or nowhere.
+    pub(crate) fn endpoints(&self) -> Vec<Endpoint> {
+        let of = |endpoint: &Endpoint| {
+            let starts: &[&str] = match endpoint {
+                Endpoint::Stripe => &["url", "enabled_events", "disabled"],
+                Endpoint::TwilioVoice => &["Voice"],
+                Endpoint::TwilioStatus => &["StatusCallback"],
+                Endpoint::TwilioSms => &["Sms"],
+                Endpoint::PlivoAnswer => &["answer_", "app_id"],
+                Endpoint::PlivoHangup => &["hangup_", "app_id"],
+                Endpoint::PlivoSms => &["message_", "app_id"],
+            };
+            endpoint.provider().name() == self.provider
+                && self.differs().iter().any(|name| starts.iter().any(|start| name.starts_with(start)))
+        };
+        Endpoint::ALL.into_iter().filter(of).collect()
+    }
+
     /// The change that would take this one back; none where the provider's API offers no way.
-    pub(super) fn undone(&self, created: Option<&str>) -> Option<Self> {
+    pub(crate) fn undone(&self, created: Option<&str>) -> Option<Self> {
         let (act, path) = match self.act {
             Act::Create => (Act::Delete, format!("{}/{}", self.path.trim_end_matches('/'), created?)),
             Act::Change => (Act::Change, self.path.clone()),
@@ -164,8 +196,26 @@ fn differing(name: &str, before: Option<&str>, after: &str) -> Option<Field> {
     })
 }
 
+/// Compares an account with what is wanted.
+///
+/// # Errors
+/// Why it could not be read.
+pub(crate) async fn plan(account: &mut Account<'_>, wanted: &Wanted) -> Result<Plan, Trouble> {
+    match account.provider {
+        Provider::Stripe => stripe::plan(account, wanted).await,
+        Provider::Twilio => twilio::plan(account, wanted).await,
+        Provider::Plivo => plivo::plan(account, wanted).await,
+    }
+}
+
+/// A thing as others may see it: a number by its last digits.
+pub(crate) fn plain(what: &str) -> String {
+    what.strip_prefix("number ")
+        .map_or_else(|| what.to_owned(), |number| format!("number {}", masked(number)))
+}
+
 /// `+14155550142` as others may see it.
-pub(super) fn masked(number: &str) -> String {
+fn masked(number: &str) -> String {
     let last = number.len().saturating_sub(4);
     match number.get(last..) {
         Some(last) if number.len() > 6 => format!("…{last}"),
