@@ -19,7 +19,7 @@ use serde_json::json;
 
 use self::form::{Form, places};
 use super::{
-    assets::EDITOR,
+    assets::{EDITOR_SCRIPT, EDITOR_STYLE},
     flash::Flash,
     icons,
     page::{self, Section, token},
@@ -57,6 +57,11 @@ const LINE: &str = "+14155550199";
 
 pub(super) fn asked(visitor: &Visitor) -> Asked<'_> {
     Asked { by: &visitor.signed.caller.name, at: visitor.now }
+}
+
+/// What the pages of a flow load besides.
+pub(super) fn loads() -> Markup {
+    html! { link rel="stylesheet" href=(EDITOR_STYLE.path()); script src=(EDITOR_SCRIPT.path()) defer {} }
 }
 
 /// The draft, for somebody who may see the numbers that stand in it; that it was shown is written down.
@@ -205,6 +210,7 @@ fn part_page(
     };
     let (title, about) = titles(flow, part);
     let body = html! {
+        (loads())
         (parts::crumbs(&draft.name, &path))
         (parts::head(&title, &html! { (about) }, &html! {
             @if let (Part::Step(name), true) = (part, may) { a.button href={ (path) "/steps/" (name) } { "Rename, move, delete" } }
@@ -242,7 +248,6 @@ fn part_page(
             }
         }
         @if let Part::Step(name) = part { (heard(visitor, flow, name)) }
-        script src=(EDITOR.path()) defer {}
     };
     Ok(page::page_as(visitor, status, Section::Lines, &title, &body))
 }
@@ -466,6 +471,7 @@ pub(super) fn text_page(visitor: &Visitor, draft: &Draft, mine: Option<&str>, fa
         _ => vec!["One of the two cannot be read, so what differs cannot be told.".to_owned()],
     };
     let body = html! {
+        (loads())
         (parts::crumbs(&draft.name, &path))
         (parts::head("As text", &html! { "The same draft as the forms change, in TOML." }, &html! { a.button href=(path) { "Steps and forms" } }))
         @if clash { (clash_notice(visitor, draft, &told)) }
@@ -485,7 +491,6 @@ pub(super) fn text_page(visitor: &Visitor, draft: &Draft, mine: Option<&str>, fa
                 } }
             }
         }
-        script src=(EDITOR.path()) defer {}
     };
     let status = match (clash, faults.is_empty()) {
         (true, _) => StatusCode::CONFLICT,
@@ -608,6 +613,7 @@ fn arrange_page(
     };
     let press = |which: &str, class: Option<&str>, word: &str| html! { button type="submit" name="which" value=(which) class=[class] { (word) } };
     let body = html! {
+        (loads())
         (parts::crumbs(step, &format!("{path}/edit/steps.{step}")))
         (parts::head(&format!("Step: {step}"), &html! { "Give it another name, copy it, move it, or delete it." }, &html! {}))
         @if !faults.is_empty() { p.notice.bad role="alert" { (icons::bad()) span { "Nothing was changed." } } }

@@ -203,6 +203,7 @@ async fn page_of(
         None => draft_page(state, visitor, &draft, params, tried),
     };
     let status = if tried.is_some() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
+    let body = html! { (editor::loads()) (body) };
     Ok(page::page_as(visitor, status, Section::Lines, "Flow", &body))
 }
 
