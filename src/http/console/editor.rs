@@ -19,9 +19,8 @@ use serde_json::json;
 
 use self::form::{Form, places};
 use super::{
-    assets::EDITOR,
+    assets::{EDITOR_SCRIPT, EDITOR_STYLE},
     flash::Flash,
-    flows::{self, Adding, PATH, asked},
     icons,
     page::{self, Section, token},
     parts, payload,
@@ -43,17 +42,30 @@ use crate::{
         },
         draft::{self, Change, Done, Draft},
         engine::{Caller, Profile, Start},
+        line::Asked,
         simulate::{Shown, Simulated},
     },
     provider::{Params, Provider},
 };
 
+/// Where flows are.
+pub(super) const PATH: &str = "/console/flows";
+
 /// Numbers set aside for fiction: who calls, and the line that is called.
 const CALLER: &str = "+14155550100";
 const LINE: &str = "+14155550199";
 
+pub(super) fn asked(visitor: &Visitor) -> Asked<'_> {
+    Asked { by: &visitor.signed.caller.name, at: visitor.now }
+}
+
+/// What the pages of a flow load besides.
+pub(super) fn loads() -> Markup {
+    html! { link rel="stylesheet" href=(EDITOR_STYLE.path()); script src=(EDITOR_SCRIPT.path()) defer {} }
+}
+
 /// The draft, for somebody who may see the numbers that stand in it; that it was shown is written down.
-async fn open(state: &State, visitor: &Visitor, name: &str) -> Result<Draft, Error> {
+pub(super) async fn open(state: &State, visitor: &Visitor, name: &str) -> Result<Draft, Error> {
     visitor.needs(Scope::Read)?;
     visitor.needs(Scope::PiiRead)?;
     let mut db = state.db.acquire().await?;
@@ -198,6 +210,7 @@ fn part_page(
     };
     let (title, about) = titles(flow, part);
     let body = html! {
+        (loads())
         (parts::crumbs(&draft.name, &path))
         (parts::head(&title, &html! { (about) }, &html! {
             @if let (Part::Step(name), true) = (part, may) { a.button href={ (path) "/steps/" (name) } { "Rename, move, delete" } }
@@ -235,7 +248,6 @@ fn part_page(
             }
         }
         @if let Part::Step(name) = part { (heard(visitor, flow, name)) }
-        script src=(EDITOR.path()) defer {}
     };
     Ok(page::page_as(visitor, status, Section::Lines, &title, &body))
 }
@@ -459,6 +471,7 @@ pub(super) fn text_page(visitor: &Visitor, draft: &Draft, mine: Option<&str>, fa
         _ => vec!["One of the two cannot be read, so what differs cannot be told.".to_owned()],
     };
     let body = html! {
+        (loads())
         (parts::crumbs(&draft.name, &path))
         (parts::head("As text", &html! { "The same draft as the forms change, in TOML." }, &html! { a.button href=(path) { "Steps and forms" } }))
         @if clash { (clash_notice(visitor, draft, &told)) }
@@ -478,7 +491,6 @@ pub(super) fn text_page(visitor: &Visitor, draft: &Draft, mine: Option<&str>, fa
                 } }
             }
         }
-        script src=(EDITOR.path()) defer {}
     };
     let status = match (clash, faults.is_empty()) {
         (true, _) => StatusCode::CONFLICT,
@@ -503,7 +515,7 @@ pub(super) async fn turn_back(
 }
 
 /// Changes the draft and goes on to a page of the flow, or tells that another has changed it.
-async fn settle(
+pub(super) async fn settle(
     state: &State,
     visitor: &Visitor,
     name: &str,
@@ -523,36 +535,6 @@ async fn settle(
                 changer(&theirs)
             );
             Err(Error::InTheWay(why))
-        }
-    }
-}
-
-/// `POST /console/flows/{name}/add`: a step, or hours.
-pub(super) async fn add(
-    Extract(state): Extract<State>,
-    Path(name): Path<String>,
-    posted: Posted,
-) -> Result<Response, Error> {
-    let Posted { visitor, params } = posted;
-    visitor.needs(Scope::LinesWrite)?;
-    let draft = open(&state, &visitor, &name).await?;
-    let new = params.get("name").unwrap_or_default().trim();
-    let done = match (params.get("do"), draft.flow()) {
-        (Some(kind), Ok(flow)) => edit::add(&flow, new, kind).map(|flow| (flow, format!("steps.{new}"))),
-        (Some(kind), Err(_)) if draft.is_blank() => {
-            edit::begun(new, kind).map(|flow| (flow, format!("steps.{new}")))
-        }
-        (None, Ok(flow)) => edit::add_hours(&flow, new).map(|flow| (flow, format!("hours.{new}"))),
-        (_, Err(faults)) => Err(faults),
-    };
-    match done {
-        Ok((flow, part)) => {
-            settle(&state, &visitor, &name, &params, Change::Flow(&flow), &format!("/edit/{part}")).await
-        }
-        Err(faults) => {
-            let adding = if params.get("do").is_some() { Adding::Step } else { Adding::Hours };
-            let tried = Some((adding, new, &faults[..]));
-            flows::page_of(&state, &visitor, &name, &Params::from_query(""), tried).await
         }
     }
 }
@@ -631,6 +613,7 @@ fn arrange_page(
     };
     let press = |which: &str, class: Option<&str>, word: &str| html! { button type="submit" name="which" value=(which) class=[class] { (word) } };
     let body = html! {
+        (loads())
         (parts::crumbs(step, &format!("{path}/edit/steps.{step}")))
         (parts::head(&format!("Step: {step}"), &html! { "Give it another name, copy it, move it, or delete it." }, &html! {}))
         @if !faults.is_empty() { p.notice.bad role="alert" { (icons::bad()) span { "Nothing was changed." } } }

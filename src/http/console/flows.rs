@@ -10,7 +10,7 @@ use maud::{Markup, html};
 use serde_json::json;
 
 use super::{
-    editor,
+    editor::{self, PATH, asked},
     flash::Flash,
     icons, lists,
     page::{self, Section, token},
@@ -25,22 +25,19 @@ use crate::{
         document::{
             Flow, Step,
             check::{Findings, check},
-            edit::reading,
+            edit::{self, reading},
             fields::kind,
             read::{Fault, read},
             write::changes,
         },
-        draft::{self, Draft},
+        draft::{self, Change, Draft},
         engine::{Caller, Profile},
-        line::Asked,
         manage::{self, Refused},
         simulate::{Input, Shown, Simulated},
         table::Stored,
     },
     provider::{Params, Provider},
 };
-
-pub(super) const PATH: &str = "/console/flows";
 
 /// Most inputs of a call that is tried.
 const INPUTS: usize = 30;
@@ -89,10 +86,6 @@ pub(super) async fn add(Extract(state): Extract<State>, posted: Posted) -> Resul
     Ok(see_other(&format!("{PATH}/{name}")))
 }
 
-pub(super) fn asked(visitor: &Visitor) -> Asked<'_> {
-    Asked { by: &visitor.signed.caller.name, at: visitor.now }
-}
-
 /// `GET /console/flows/{name}`: its draft, step by step; or a version, where a number is given.
 pub(super) async fn show(
     Extract(state): Extract<State>,
@@ -138,16 +131,47 @@ pub(super) async fn save(
     }
 }
 
+/// `POST /console/flows/{name}/add`: a step, or hours.
+pub(super) async fn add_part(
+    Extract(state): Extract<State>,
+    Path(name): Path<String>,
+    posted: Posted,
+) -> Result<Response, Error> {
+    let Posted { visitor, params } = posted;
+    visitor.needs(Scope::LinesWrite)?;
+    let draft = editor::open(&state, &visitor, &name).await?;
+    let new = params.get("name").unwrap_or_default().trim();
+    let done = match (params.get("do"), draft.flow()) {
+        (Some(kind), Ok(flow)) => edit::add(&flow, new, kind).map(|flow| (flow, format!("steps.{new}"))),
+        (Some(kind), Err(_)) if draft.is_blank() => {
+            edit::begun(new, kind).map(|flow| (flow, format!("steps.{new}")))
+        }
+        (None, Ok(flow)) => edit::add_hours(&flow, new).map(|flow| (flow, format!("hours.{new}"))),
+        (_, Err(faults)) => Err(faults),
+    };
+    match done {
+        Ok((flow, part)) => {
+            editor::settle(&state, &visitor, &name, &params, Change::Flow(&flow), &format!("/edit/{part}"))
+                .await
+        }
+        Err(faults) => {
+            let adding = if params.get("do").is_some() { Adding::Step } else { Adding::Hours };
+            let tried = Some((adding, new, &faults[..]));
+            page_of(&state, &visitor, &name, &Params::from_query(""), tried).await
+        }
+    }
+}
+
 /// What was asked for and refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Adding {
+enum Adding {
     Step,
     Hours,
     /// A version.
     Nothing,
 }
 
-pub(super) async fn page_of(
+async fn page_of(
     state: &State,
     visitor: &Visitor,
     name: &str,
@@ -179,6 +203,7 @@ pub(super) async fn page_of(
         None => draft_page(state, visitor, &draft, params, tried),
     };
     let status = if tried.is_some() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
+    let body = html! { (editor::loads()) (body) };
     Ok(page::page_as(visitor, status, Section::Lines, "Flow", &body))
 }
 

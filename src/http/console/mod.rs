@@ -92,7 +92,7 @@ pub(super) fn router() -> Router<State> {
         .route("/console/flows/{name}", get(flows::show).post(flows::save))
         .route("/console/flows/{name}/text", get(editor::text).post(editor::save_text))
         .route("/console/flows/{name}/draft", post(editor::turn_back))
-        .route("/console/flows/{name}/add", post(editor::add))
+        .route("/console/flows/{name}/add", post(flows::add_part))
         .route("/console/flows/{name}/edit/{part}", get(editor::show).post(editor::save))
         .route("/console/flows/{name}/steps/{step}", get(editor::arrange).post(editor::rearrange))
         .route("/console/setup", get(setup::setup))

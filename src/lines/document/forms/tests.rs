@@ -29,7 +29,11 @@ fn params(pairs: &[(&str, &str)]) -> Params {
 #[test]
 fn the_examples_come_through_their_forms() {
     for file in fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/flows")).unwrap() {
-        let flow = read(&fs::read_to_string(file.unwrap().path()).unwrap()).unwrap();
+        let file = file.unwrap().path();
+        if file.to_str().unwrap().ends_with(".calls.toml") {
+            continue; // calls of a flow
+        }
+        let flow = read(&fs::read_to_string(file).unwrap()).unwrap();
         for part in parts(&flow) {
             let form = filled(&flow, part).unwrap();
             assert_eq!(with(&flow, part, &form).as_ref(), Ok(&flow), "{part:?}");
