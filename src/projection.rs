@@ -40,7 +40,7 @@ pub(crate) trait Row: Serialize + DeserializeOwned + Clone + Send + Sync + Unpin
 
 /// The rows that a batch is about, and what has been changed of them.
 pub(crate) struct Rows<R> {
-    rows: BTreeMap<String, R>,
+    held: BTreeMap<String, R>,
     /// Those that the table has.
     stored: BTreeSet<String>,
     changed: BTreeSet<String>,
@@ -72,18 +72,18 @@ impl<R: Row> Rows<R> {
             let found: Vec<Json<R>> = sqlx::query_scalar(R::LOAD_SQL).bind(keys).fetch_all(db).await?;
             rows.extend(found.into_iter().map(|Json(row)| (row.key().to_owned(), row)));
         }
-        Ok(Self { stored: rows.keys().cloned().collect(), rows, changed: BTreeSet::new() })
+        Ok(Self { stored: rows.keys().cloned().collect(), held: rows, changed: BTreeSet::new() })
     }
 
     /// The row with this key.
     pub(crate) fn get(&self, key: &str) -> Option<&R> {
-        self.rows.get(key)
+        self.held.get(key)
     }
 
     /// Puts a row in, in place of the one with its key.
     pub(crate) fn put(&mut self, row: R) {
         self.changed.insert(row.key().to_owned());
-        self.rows.insert(row.key().to_owned(), row);
+        self.held.insert(row.key().to_owned(), row);
     }
 
     /// Writes what was put in. What was not there when it was loaded is still not there, since nobody else holds its key: to
