@@ -12,14 +12,14 @@ use crate::domain::id::EventId;
 
 const BEGIN_SQL: &str = "
 INSERT INTO audit (id, at, actor, action, subject, detail)
-VALUES ($1, $2, $3, $4, $5, jsonb_build_object('state', 'running', 'changed_at', $2, 'found', $6::bigint, 'events', 0) || $7)";
+VALUES ($1, $2, $3, $4, $5, jsonb_build_object('state', 'running', 'changed_at', $2::timestamptz, 'found', $6::bigint, 'events', 0) || $7)";
 
 const WENT_ON_SQL: &str = "
-UPDATE audit SET detail = detail || jsonb_build_object('state', $4::text, 'changed_at', $2, 'events', $3::bigint)
+UPDATE audit SET detail = detail || jsonb_build_object('state', $4::text, 'changed_at', $2::timestamptz, 'events', $3::bigint)
 WHERE id = $1 AND detail->>'state' = 'running'";
 
 const STOP_SQL: &str = "
-UPDATE audit SET detail = detail || jsonb_build_object('state', 'stopped', 'changed_at', $3, 'stopped_by', $4::text)
+UPDATE audit SET detail = detail || jsonb_build_object('state', 'stopped', 'changed_at', $3::timestamptz, 'stopped_by', $4::text)
 WHERE id = $1 AND action = $2 AND detail->>'state' = 'running'";
 
 /// Who begins what.

@@ -75,7 +75,7 @@ fn the_catalogue_is_sound_and_everything_in_it_can_be_found() {
     assert_eq!(codes.len(), CATALOGUE.len(), "no code twice");
     let source = ["mod", "environment", "database", "spool", "providers"]
         .map(|name| format!("src/cli/doctor/{name}.rs"));
-    let consoles = ["stripe", "twilio", "plivo"].map(|name| format!("src/cli/consoles/{name}.rs"));
+    let consoles = ["stripe", "twilio", "plivo"].map(|name| format!("src/consoles/{name}.rs"));
     let read = |name: &String| {
         std::fs::read_to_string(std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(name)).unwrap()
     };
