@@ -29,6 +29,10 @@ const HEADERS: usize = 100;
 /// Wait after a failed accept, which means that files or memory ran out: trying at once would only burn the processor.
 const BACK_OFF: Duration = Duration::from_millis(50);
 
+/// How long after the stop a connection may begin a request: one that has come by then may lie there unread, and who sent it
+/// hears nothing if the connection is closed before it is looked at.
+const LAST_REQUEST: Duration = Duration::from_millis(50);
+
 /// The other end of the connection; an extension of every request.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Peer(pub(super) SocketAddr);
@@ -90,9 +94,13 @@ async fn connection(
         .max_buf_size(HEAD_BYTES)
         .serve_connection(TokioIo::new(stream), service);
     let mut connection = std::pin::pin!(connection);
+    let stopped = async {
+        stop.cancelled().await;
+        tokio::time::sleep(LAST_REQUEST).await;
+    };
     let result = tokio::select! {
         result = connection.as_mut() => result,
-        () = stop.cancelled() => {
+        () = stopped => {
             connection.as_mut().graceful_shutdown();
             connection.await
         }

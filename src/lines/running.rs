@@ -158,10 +158,19 @@ struct Days {
     others: HashMap<Daily, u32>,
 }
 
+/// The calls that go on, by their keys.
+#[derive(Default)]
+struct Calls {
+    known: Bounded<String, Going>,
+    /// Of each line those that have somebody rung, and perhaps some that were forgotten since: a new call asks how many
+    /// there are, and must not have to look at all.
+    ringing: HashMap<Phone, HashSet<String>>,
+}
+
 /// All of it.
 #[derive(Default)]
 pub(crate) struct Running {
-    calls: Mutex<Bounded<String, Going>>,
+    calls: Mutex<Calls>,
     texts: Mutex<Bounded<(Phone, Phone), Talk>>,
     /// Keys of replies that were given, so that a table that lags behind does not have one given twice.
     replied: Mutex<Bounded<String, ()>>,
@@ -171,28 +180,37 @@ pub(crate) struct Running {
 impl Running {
     /// A call, by its key `twilio:CA…`.
     pub(crate) fn call(&self, key: &str) -> Option<Going> {
-        lock(&self.calls).get(key).cloned()
+        lock(&self.calls).known.get(key).cloned()
     }
 
     /// Changes a call that is remembered, or a new one.
     pub(crate) fn change(&self, key: &str, change: impl FnOnce(&mut Going)) {
         let mut calls = lock(&self.calls);
-        let mut going = calls.get(key).cloned().unwrap_or_else(Going::unknown);
+        let Calls { known, ringing } = &mut *calls;
+        let mut going = known.get(key).cloned().unwrap_or_else(Going::unknown);
         change(&mut going);
-        calls.put(key.to_owned(), going);
+        if let Some(line) = going.line.as_ref().filter(|_| going.ringing) {
+            ringing.entry(line.clone()).or_default().insert(key.to_owned());
+        }
+        known.put(key.to_owned(), going);
     }
 
     /// The call is over.
     pub(crate) fn forget(&self, key: &str) {
-        lock(&self.calls).remove(key);
+        lock(&self.calls).known.remove(key);
     }
 
     /// How many calls of a line have somebody rung at the moment.
     pub(crate) fn ringing(&self, line: &Phone) -> u32 {
-        let calls = lock(&self.calls);
-        let ringing =
-            calls.values().filter(|going| going.ringing && going.line.as_ref() == Some(line)).count();
-        u32::try_from(ringing).unwrap_or(u32::MAX)
+        let mut calls = lock(&self.calls);
+        let Calls { known, ringing } = &mut *calls;
+        let Some(of_line) = ringing.get_mut(line) else { return 0 };
+        of_line.retain(|key| known.get(key).is_some_and(|going| going.ringing));
+        let count = u32::try_from(of_line.len()).unwrap_or(u32::MAX);
+        if count == 0 {
+            ringing.remove(line);
+        }
+        count
     }
 
     /// Adds to something a line had on a day.
@@ -335,10 +353,6 @@ impl<K: Clone + Eq + Hash, V> Bounded<K, V> {
     {
         self.entries.remove(key);
     }
-
-    fn values(&self) -> impl Iterator<Item = &V> {
-        self.entries.values().map(|(value, _)| value)
-    }
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -362,7 +376,29 @@ mod tests {
         assert_eq!(map.get(&0), Some(&"again"), "it came anew");
         assert_eq!(map.get(&1), None, "it came longest ago, though it was changed");
         assert_eq!((map.get(&2), map.get(&MOST)), (Some(&"first"), Some(&"one more")));
-        assert_eq!(map.values().count(), MOST);
+        assert_eq!(map.entries.len(), MOST);
+    }
+
+    #[test]
+    fn who_rings_is_counted_for_each_line_and_as_long_as_they_do() {
+        let running = Running::default();
+        let (line, other) = (Phone::read("+14155550142"), Phone::read("+14155550143"));
+        let rings = |key: &str, line: &Phone, ringing: bool| {
+            running.change(key, |going| {
+                (going.line, going.ringing) = (Some(line.clone()), ringing);
+            });
+        };
+        rings("one", &line, true);
+        rings("one", &line, true);
+        rings("two", &line, true);
+        rings("three", &other, true);
+        rings("four", &line, false);
+        assert_eq!((running.ringing(&line), running.ringing(&other)), (2, 1));
+        rings("one", &line, false);
+        running.forget("three");
+        assert_eq!((running.ringing(&line), running.ringing(&other)), (1, 0));
+        rings("one", &line, true);
+        assert_eq!(running.ringing(&line), 2);
     }
 
     #[test]
