@@ -96,6 +96,10 @@ async fn hostile_payloads_are_inert_and_whole() {
     }
     browser.go(&at(&house, &format!("/console/search?q=SM{:032x}", 1))).await;
     browser.click("form[action^='/console/messages/'] button").await;
+    // The click returns before the page that it asks for is there.
+    browser
+        .until("return document.querySelector('.bubble .said') && !document.querySelector('.bubble .masked')")
+        .await;
     let said = browser.run("return document.querySelector('.bubble .said').textContent").await;
     assert_eq!(said, json!(nasty));
     assert!(browser.count(".bubble .steering").await >= 3, "letters that steer stand in boxes");
