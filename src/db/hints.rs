@@ -15,6 +15,9 @@ use super::{ACQUIRE, Presence, State};
 /// How often a connection that was lost is made anew, and one that hears nothing is asked for a sign of life.
 const LOOK: Duration = Duration::from_secs(5);
 
+/// How often it is asked, after the start, whether the database is ready.
+const SOON: Duration = Duration::from_millis(250);
+
 /// Shortest time between two hints of this process. A notification is a transaction of its own, and they are committed one
 /// after the other in the whole server, so there is none in the transactions that keep events.
 const PACE: Duration = Duration::from_millis(250);
@@ -45,12 +48,14 @@ impl Hints {
     pub(crate) async fn run(self, database: PgConnectOptions, presence: Presence, stop: CancellationToken) {
         let always = async {
             loop {
-                if presence.state() == State::Ready
-                    && let Err(error) = self.follow(&database).await
-                {
-                    tracing::debug!(%error, "the connection for hints is made anew");
-                }
-                tokio::time::sleep(LOOK).await;
+                let rest = if presence.state() == State::Ready {
+                    let lost = self.follow(&database).await;
+                    tracing::debug!(error = ?lost.err(), "the connection for hints is made anew");
+                    LOOK
+                } else {
+                    SOON
+                };
+                tokio::time::sleep(rest).await;
             }
         };
         stop.run_until_cancelled(always).await;

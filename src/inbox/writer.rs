@@ -269,7 +269,7 @@ impl Writer {
             if !batch.repeated.is_empty() && !self.intake.is_away() {
                 self.way.count(&batch.repeated).await;
             }
-            let rest = self.intake.pace().rest(began.elapsed());
+            let rest = self.intake.pace().rest(began.elapsed(), Instant::now());
             if !rest.is_zero() && !self.intake.is_away() {
                 tokio::time::sleep(rest).await;
             }

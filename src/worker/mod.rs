@@ -183,7 +183,7 @@ impl Worker {
                 Err(error) => {
                     tracing::warn!(%error, "events could not be worked on; it is tried again");
                     looks.lost();
-                    self.intake.pace().behind(None); // room would not help
+                    self.intake.pace().behind(None, Instant::now()); // room would not help
                     self.metrics.worker.stuck(self.clock.now());
                 }
             }
@@ -249,7 +249,7 @@ impl Worker {
         let ends = |job: Option<&Job>| job.map(|job| job.event.id.time());
         let (oldest, newest) = (ends(fresh.jobs.first()), ends(fresh.jobs.last()));
         self.metrics.worker.oldest(oldest);
-        self.intake.pace().behind(oldest.map(|oldest| now - oldest));
+        self.intake.pace().behind(oldest.map(|oldest| now - oldest), Instant::now());
         let mut jobs = again.jobs;
         jobs.extend(fresh.jobs);
         if jobs.is_empty() {

@@ -13,11 +13,10 @@ use super::{
     page::{self, Section},
     parts::{self, Row, Tone, fact, pill},
     payload,
-    visitor::{Posted, Visitor},
+    visitor::{Look, Visitor},
     words,
 };
 use crate::{
-    access::Scope,
     billing::{self, entitlement::Standing},
     domain::id,
     http::{api::detail, error::Error, state::State},
@@ -90,25 +89,14 @@ pub(super) async fn list(
     Ok(page::page(&visitor, Section::Accounts, "Accounts", &body))
 }
 
-/// `GET /console/accounts/{id}`.
+/// `GET /console/accounts/{id}`; by POST with people's data.
 pub(super) async fn show(
     Extract(state): Extract<State>,
     Path(name): Path<String>,
-    visitor: Visitor,
+    look: Look,
 ) -> Result<Response, Error> {
-    page_of(&state, &visitor, &name, false).await
-}
-
-/// `POST /console/accounts/{id}`: the same with people's data, which is written down.
-pub(super) async fn reveal(
-    Extract(state): Extract<State>,
-    Path(name): Path<String>,
-    posted: Posted,
-) -> Result<Response, Error> {
-    let visitor = posted.visitor;
-    visitor.needs(Scope::PiiRead)?;
-    let page = page_of(&state, &visitor, &name, true).await?;
-    visitor.audit(&state.db, "pii.reveal", &name, json!({})).await?;
+    let page = page_of(&state, &look.visitor, &name, look.reveals).await?;
+    look.note(&state, &name, json!({})).await?;
     Ok(page)
 }
 

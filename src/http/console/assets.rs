@@ -17,27 +17,11 @@ pub(super) struct Asset {
     bytes: &'static [u8],
 }
 
-pub(super) static STYLE: Asset = Asset {
-    name: "console.css",
-    media_type: "text/css; charset=utf-8",
-    bytes: include_bytes!("assets/console.css"),
-};
-pub(super) static SCRIPT: Asset = Asset {
-    name: "console.js",
-    media_type: "text/javascript; charset=utf-8",
-    bytes: include_bytes!("assets/console.js"),
-};
+pub(super) static STYLE: Asset = Asset::style("console.css", include_bytes!("assets/console.css"));
+pub(super) static SCRIPT: Asset = Asset::script("console.js", include_bytes!("assets/console.js"));
 /// What the pages of a flow load besides.
-pub(super) static EDITOR_STYLE: Asset = Asset {
-    name: "editor.css",
-    media_type: "text/css; charset=utf-8",
-    bytes: include_bytes!("assets/editor.css"),
-};
-pub(super) static EDITOR_SCRIPT: Asset = Asset {
-    name: "editor.js",
-    media_type: "text/javascript; charset=utf-8",
-    bytes: include_bytes!("assets/editor.js"),
-};
+pub(super) static EDITOR_STYLE: Asset = Asset::style("editor.css", include_bytes!("assets/editor.css"));
+pub(super) static EDITOR_SCRIPT: Asset = Asset::script("editor.js", include_bytes!("assets/editor.js"));
 pub(super) static ICON: Asset =
     Asset { name: "icon.svg", media_type: "image/svg+xml", bytes: include_bytes!("assets/icon.svg") };
 
@@ -56,16 +40,8 @@ static LICENCE: Asset = Asset {
 };
 
 /// What a line's page loads besides, for its phone.
-pub(super) static PHONE_STYLE: Asset = Asset {
-    name: "phone.css",
-    media_type: "text/css; charset=utf-8",
-    bytes: include_bytes!("assets/phone.css"),
-};
-pub(super) static PHONE_SCRIPT: Asset = Asset {
-    name: "phone.js",
-    media_type: "text/javascript; charset=utf-8",
-    bytes: include_bytes!("assets/phone.js"),
-};
+pub(super) static PHONE_STYLE: Asset = Asset::style("phone.css", include_bytes!("assets/phone.css"));
+pub(super) static PHONE_SCRIPT: Asset = Asset::script("phone.js", include_bytes!("assets/phone.js"));
 
 /// All of them.
 static ALL: [&Asset; 10] = [
@@ -92,6 +68,14 @@ static STYLE_TEXT: LazyLock<String> = LazyLock::new(|| {
 });
 
 impl Asset {
+    const fn style(name: &'static str, bytes: &'static [u8]) -> Self {
+        Self { name, media_type: "text/css; charset=utf-8", bytes }
+    }
+
+    const fn script(name: &'static str, bytes: &'static [u8]) -> Self {
+        Self { name, media_type: "text/javascript; charset=utf-8", bytes }
+    }
+
     /// Name and a part of the hash: `console.1f2e3d4c5b6a.css`.
     fn file(&self) -> String {
         let digest = Sha256::digest(self.body());

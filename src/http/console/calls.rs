@@ -15,11 +15,10 @@ use super::{
     page::{self, Section},
     parts::{self, Row, Tone, fact, pill},
     payload,
-    visitor::{Posted, Visitor},
+    visitor::{Look, Visitor},
     words,
 };
 use crate::{
-    access::Scope,
     domain::id,
     http::{
         api::detail::{self, Moment},
@@ -84,25 +83,14 @@ fn direction(row: &Row) -> Markup {
     }
 }
 
-/// `GET /console/calls/{id}`.
+/// `GET /console/calls/{id}`; by POST with people's data.
 pub(super) async fn show(
     Extract(state): Extract<State>,
     Path(name): Path<String>,
-    visitor: Visitor,
+    look: Look,
 ) -> Result<Response, Error> {
-    page_of(&state, &visitor, &name, false).await
-}
-
-/// `POST /console/calls/{id}`: the same with people's data, which is written down.
-pub(super) async fn reveal(
-    Extract(state): Extract<State>,
-    Path(name): Path<String>,
-    posted: Posted,
-) -> Result<Response, Error> {
-    let visitor = posted.visitor;
-    visitor.needs(Scope::PiiRead)?;
-    let page = page_of(&state, &visitor, &name, true).await?;
-    visitor.audit(&state.db, "pii.reveal", &name, json!({})).await?;
+    let page = page_of(&state, &look.visitor, &name, look.reveals).await?;
+    look.note(&state, &name, json!({})).await?;
     Ok(page)
 }
 

@@ -27,7 +27,7 @@ use super::{
     visitor::{Posted, Visitor, see_other},
 };
 use crate::{
-    access::{self, Scope},
+    access::Scope,
     domain::phone::Phone,
     http::{error::Error, state::State},
     lines::{
@@ -70,8 +70,7 @@ pub(super) async fn open(state: &State, visitor: &Visitor, name: &str) -> Result
     visitor.needs(Scope::PiiRead)?;
     let mut db = state.db.acquire().await?;
     let draft = draft::find(&mut db, name).await?;
-    let (by, detail) = (&visitor.signed.caller.name, json!({ "flow": name }));
-    access::audit(&mut *db, visitor.now, by, "pii.reveal", name, detail).await?;
+    visitor.audit(&mut *db, "pii.reveal", name, json!({ "flow": name })).await?;
     Ok(draft)
 }
 

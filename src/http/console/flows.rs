@@ -18,7 +18,7 @@ use super::{
     visitor::{Posted, Visitor, see_other},
 };
 use crate::{
-    access::{self, Scope},
+    access::Scope,
     domain::phone::Phone,
     http::{error::Error, state::State},
     lines::{
@@ -194,8 +194,7 @@ async fn page_of(
     // People's numbers may stand in the text.
     let people = visitor.may(Scope::PiiRead);
     if people && !draft.is_blank() {
-        let (by, detail) = (&visitor.signed.caller.name, json!({ "flow": name }));
-        access::audit(&mut *db, visitor.now, by, "pii.reveal", name, detail).await?;
+        visitor.audit(&mut *db, "pii.reveal", name, json!({ "flow": name })).await?;
     }
     drop(db);
     let body = match &shown {

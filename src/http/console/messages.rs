@@ -14,13 +14,10 @@ use super::{
     page::{self, Section},
     parts::{self, Row, Tone, fact, pill},
     payload,
-    visitor::{Posted, Visitor},
+    visitor::{Look, Visitor},
     words,
 };
-use crate::{
-    access::Scope,
-    http::{api::detail, error::Error, state::State},
-};
+use crate::http::{api::detail, error::Error, state::State};
 
 const PATH: &str = "/console/messages";
 
@@ -79,25 +76,14 @@ fn direction(row: &Row) -> Markup {
     }
 }
 
-/// `GET /console/messages/{id}`: the thread of a text.
+/// `GET /console/messages/{id}`: the thread of a text. By POST with people's data.
 pub(super) async fn show(
     Extract(state): Extract<State>,
     Path(name): Path<String>,
-    visitor: Visitor,
+    look: Look,
 ) -> Result<Response, Error> {
-    page_of(&state, &visitor, &name, false).await
-}
-
-/// `POST /console/messages/{id}`: the same with people's data, which is written down.
-pub(super) async fn reveal(
-    Extract(state): Extract<State>,
-    Path(name): Path<String>,
-    posted: Posted,
-) -> Result<Response, Error> {
-    let visitor = posted.visitor;
-    visitor.needs(Scope::PiiRead)?;
-    let page = page_of(&state, &visitor, &name, true).await?;
-    visitor.audit(&state.db, "pii.reveal", &name, json!({ "thread": true })).await?;
+    let page = page_of(&state, &look.visitor, &name, look.reveals).await?;
+    look.note(&state, &name, json!({ "thread": true })).await?;
     Ok(page)
 }
 

@@ -16,7 +16,7 @@ use super::{
     page::{self, Section, token},
     parts::{self, Row, Tone, fact, pill},
     payload,
-    visitor::{Posted, Visitor, see_other},
+    visitor::{Look, Posted, Visitor, see_other},
     words,
 };
 use crate::{
@@ -77,25 +77,14 @@ fn owed_at(row: &Row) -> Option<DateTime<Utc>> {
     row.text("id").parse().ok().map(OwedId::time)
 }
 
-/// `GET /console/outbox/{id}`.
+/// `GET /console/outbox/{id}`; by POST with people's data.
 pub(super) async fn show(
     Extract(state): Extract<State>,
     Path(name): Path<String>,
-    visitor: Visitor,
+    look: Look,
 ) -> Result<Response, Error> {
-    page_of(&state, &visitor, &name, false).await
-}
-
-/// `POST /console/outbox/{id}`: the same with people's data, which is written down.
-pub(super) async fn reveal(
-    Extract(state): Extract<State>,
-    Path(name): Path<String>,
-    posted: Posted,
-) -> Result<Response, Error> {
-    let visitor = posted.visitor;
-    visitor.needs(Scope::PiiRead)?;
-    let page = page_of(&state, &visitor, &name, true).await?;
-    visitor.audit(&state.db, "pii.reveal", &name, json!({})).await?;
+    let page = page_of(&state, &look.visitor, &name, look.reveals).await?;
+    look.note(&state, &name, json!({})).await?;
     Ok(page)
 }
 

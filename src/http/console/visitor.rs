@@ -3,7 +3,7 @@
 use axum::{
     extract::{FromRequest, FromRequestParts, Request},
     http::{HeaderMap, HeaderValue, Method, StatusCode, header, request::Parts},
-    response::{IntoResponse as _, Response},
+    response::{IntoResponse, Response},
 };
 use chrono::{DateTime, Utc};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
@@ -157,15 +157,50 @@ impl FromRequest<State> for Posted {
 
     async fn from_request(request: Request, state: &State) -> Result<Self, Response> {
         let (mut parts, body) = request.into_parts();
-        from_our_page(state, &parts).map_err(axum::response::IntoResponse::into_response)?;
+        from_our_page(state, &parts).map_err(IntoResponse::into_response)?;
         let visitor = Visitor::from_request_parts(&mut parts, state).await?;
-        let params = form(body).await.map_err(axum::response::IntoResponse::into_response)?;
+        let params = form(body).await.map_err(IntoResponse::into_response)?;
         let shown = params.get("form").unwrap_or_default();
         if !bool::from(subtle::ConstantTimeEq::ct_eq(shown.as_bytes(), visitor.form.as_bytes())) {
             let cause = "the form does not carry the session's token".to_owned();
             return Err(Error::Refused(Code::FormRefused, cause).into_response());
         }
         Ok(Self { visitor, params })
+    }
+}
+
+/// A look at the page of one thing: as everybody sees it or, by a form that its page has sent, with people's data.
+pub(super) struct Look {
+    pub(super) visitor: Visitor,
+    /// Whether people's data are shown. Whoever asks may see them.
+    pub(super) reveals: bool,
+}
+
+impl Look {
+    /// Writes down that people's data were shown, if they were.
+    ///
+    /// # Errors
+    /// What the database raises.
+    pub(super) async fn note(&self, state: &State, subject: &str, detail: Value) -> sqlx::Result<()> {
+        if self.reveals {
+            self.visitor.audit(&state.db, "pii.reveal", subject, detail).await?;
+        }
+        Ok(())
+    }
+}
+
+impl FromRequest<State> for Look {
+    type Rejection = Response;
+
+    async fn from_request(request: Request, state: &State) -> Result<Self, Response> {
+        if *request.method() == Method::POST {
+            let Posted { visitor, .. } = Posted::from_request(request, state).await?;
+            visitor.needs(Scope::PiiRead).map_err(IntoResponse::into_response)?;
+            return Ok(Self { visitor, reveals: true });
+        }
+        let (mut parts, _) = request.into_parts();
+        let visitor = Visitor::from_request_parts(&mut parts, state).await?;
+        Ok(Self { visitor, reveals: false })
     }
 }
 

@@ -8,7 +8,7 @@ use base64::prelude::BASE64_URL_SAFE_NO_PAD as URL_SAFE_NO_PAD;
 use serde_json::json;
 
 use super::{Agent, Callee, Caller, Carrier, End, Stage, Texter, Told, number, stage::plain};
-use crate::house::{House, Log, NAME, NOW, NewLine, Plan};
+use crate::house::{House, Log, NAME, NOW, NewLine, Plan, eventually};
 use crate::wire::Ask;
 
 const ADA: &str = "+14155550142";
@@ -43,6 +43,38 @@ async fn ledger(stage: &Stage, contact: &str) -> Vec<(bool, bool)> {
     stage.work().await;
     let sql = "SELECT opted_out, suspected FROM opt_outs WHERE contact = $1 ORDER BY line";
     sqlx::query_as(sql).bind(contact).fetch_all(&stage.house.db).await.unwrap()
+}
+
+#[tokio::test]
+async fn texts_that_come_together_share_a_look_and_each_has_its_own_answer() {
+    let plan = Plan::new().limits(|limits| limits.patience.database = Duration::from_secs(2));
+    let mut stage = Stage::built(plan, Some(&ring(ADA)), plain()).await;
+    let contacts: Vec<Texter> = (100..124).map(contact).collect();
+    for out in &contacts[..8] {
+        out.sends(&stage.house, Carrier::Twilio, "STOP").await;
+    }
+    stage.work().await;
+    stage.house.restart().await; // memory knows nothing of them: the ledger alone does
+    stage.house.app.lines_caught_up().await.unwrap();
+    // The first look waits for this, and meanwhile all others come.
+    let mut other = stage.house.db.begin().await.unwrap();
+    sqlx::query("LOCK TABLE opt_outs").execute(&mut *other).await.unwrap();
+    let asked = contacts.iter().map(|contact| contact.sends(&stage.house, Carrier::Twilio, "Hello"));
+    let looked = async {
+        let waiting = "SELECT count(*) FROM pg_locks WHERE relation = 'opt_outs'::regclass AND NOT granted";
+        eventually("a look waits", || async {
+            let waiting: i64 = sqlx::query_scalar(waiting).fetch_one(&stage.house.db).await.unwrap();
+            (waiting > 0).then_some(())
+        })
+        .await;
+        other.rollback().await.unwrap();
+    };
+    let (answers, ()) = tokio::join!(futures_util::future::join_all(asked), looked);
+    for (place, answer) in answers.into_iter().enumerate() {
+        let expected = if place < 8 { Vec::new() } else { vec!["Hello.".to_owned()] };
+        assert_eq!(answer, expected, "contact {place}");
+    }
+    stage.close().await;
 }
 
 #[tokio::test]

@@ -28,7 +28,7 @@ use super::{
     visitor::{Posted, Visitor, see_other},
 };
 use crate::{
-    access::{self, Scope},
+    access::Scope,
     carrier::{
         self, Call,
         walk::{self, Deed},
@@ -234,9 +234,8 @@ pub(super) async fn begin(
         Ok(service) => service,
         Err(fault) => return told(&state, &visitor, &line, "", fault.to_string()).await,
     };
-    let actor = &visitor.signed.caller.name;
     let detail = json!({ "line": name, "carrier": begun.provider.name() });
-    access::audit(&state.db, visitor.now, actor, "phone.call", &call.id, detail).await?;
+    visitor.audit(&state.db, "phone.call", &call.id, detail).await?;
     let query = format!("call={}", call.id);
     after(&state, &visitor, &line, &query, walk::begin(&call, &service).await).await
 }
