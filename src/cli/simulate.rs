@@ -22,8 +22,8 @@ use crate::{
         desk::profile,
         document::{Flow, check::check, read::read},
         engine::Profile,
-        saved::{CALLER, Saved, does},
-        simulate::{Input, Shown, Waits, default_flow},
+        saved::{Saved, does},
+        simulate::{CALLER, Input, Shown, Waits, default_flow},
     },
     provider::Provider,
 };

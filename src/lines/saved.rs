@@ -13,21 +13,14 @@ use super::{
         read::{Fault, syntax, typed},
         write::quoted,
     },
-    engine::{Caller, Profile},
-    is_withheld,
+    engine::Profile,
     publish::OWNER,
-    simulate::{Input, Shown, Simulated},
+    simulate::{self, CALLER, Input, Shown, Simulated},
 };
 use crate::{
     domain::phone::{Phone, Refused},
     provider::Provider,
 };
-
-/// Who calls, where nobody is named.
-pub(crate) const CALLER: &str = "+14155550100";
-
-/// The line that is called, where there is none.
-const LINE: &str = "+14155550199";
 
 /// What begins a line that tells what the caller does. What is heard begins otherwise.
 const DOES: char = '>';
@@ -101,7 +94,7 @@ impl Saved {
     /// # Errors
     /// Why it may not forward to the number.
     pub(crate) fn line(&self) -> Result<Profile, Refused> {
-        let mut profile = Profile::bare(Phone::read(LINE));
+        let mut profile = simulate::line();
         if let Some(forward) = &self.forward {
             profile.people.insert(OWNER.to_owned(), Phone::may_be_dialled(forward)?);
         }
@@ -111,13 +104,7 @@ impl Saved {
 
     /// The call on that line, and its first document; none where the flow is not for the carrier.
     pub(crate) fn begin<'a>(&self, flow: &'a Flow, line: Profile) -> Option<(Simulated<'a>, Shown)> {
-        let number = Phone::read(self.caller.as_deref().unwrap_or(CALLER));
-        let caller = Caller {
-            number: (!is_withheld(&number)).then_some(number),
-            seen: Some(0),
-            calls_today: Some(0),
-            ..Caller::default()
-        };
+        let caller = simulate::caller(self.caller.as_deref().unwrap_or(CALLER));
         let mut call = Simulated::new(flow, line, caller, flow.carrier(self.provider)?, self.at);
         let shown = match &self.text {
             Some(body) => call.text(body),

@@ -15,12 +15,38 @@ use super::{
         self, Action, AgentTurn, Caller, Directive, Effect, Event, Facts, Links, Profile, Reply, Start,
         Tested, Turn, step_at,
     },
+    is_withheld,
     token::Position,
 };
 use crate::{
-    domain::verb::{Link, Purpose, Refusal, Speech, Verb},
+    domain::{
+        phone::Phone,
+        verb::{Link, Purpose, Refusal, Speech, Verb},
+    },
     provider::{Provider, plivo, twilio},
 };
+
+/// Who calls, unless somebody else is named: a number from the range reserved for fiction, as is [`LINE`].
+pub(crate) const CALLER: &str = "+14155550100";
+
+/// The line that is called, unless there is a real one.
+const LINE: &str = "+14155550199";
+
+/// A caller who was never heard of; one who withholds their number has none.
+pub(crate) fn caller(number: &str) -> Caller {
+    let number = Phone::read(number);
+    Caller {
+        number: (!is_withheld(&number)).then_some(number),
+        seen: Some(0),
+        calls_today: Some(0),
+        ..Caller::default()
+    }
+}
+
+/// A line that has been set up with nothing.
+pub(crate) fn line() -> Profile {
+    Profile::bare(Phone::read(LINE))
+}
 
 /// What a caller does.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

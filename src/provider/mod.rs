@@ -93,8 +93,14 @@ impl Received {
 
     /// The position token `t` of the query, if one was sent.
     pub(crate) fn token(&self) -> Option<String> {
-        Params::from_query(self.query()).get("t").map(str::to_owned)
+        token_of(&self.path_and_query)
     }
+}
+
+/// The position token `t` in the query of a kept path, if there is one.
+pub(crate) fn token_of(path_and_query: &str) -> Option<String> {
+    let (_, query) = path_and_query.split_once('?')?;
+    Params::from_query(query).get("t").map(str::to_owned)
 }
 
 /// Whether an unsigned request may pass.

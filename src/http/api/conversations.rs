@@ -27,9 +27,8 @@ use crate::{
             check::check,
             read::{Fault, read},
         },
-        engine::{Caller, Profile},
-        is_withheld,
-        simulate::{Input, Simulated, default_flow},
+        engine::Profile,
+        simulate::{self, Input, Simulated, default_flow},
         token::TokenKeys,
     },
     provider::Provider,
@@ -137,13 +136,7 @@ pub(super) async fn simulate(
     let (flow, profile) = flow_of(&state, text("line"), text("toml"))?;
     let other = || cannot(Fault::new("provider", "it is none of the flow's `providers`"));
     let provider = flow.carrier(provider).ok_or_else(other)?;
-    let number = Phone::read(text("caller").unwrap_or("+14155550100"));
-    let caller = Caller {
-        number: (!is_withheld(&number)).then_some(number),
-        seen: Some(0),
-        calls_today: Some(0),
-        ..Caller::default()
-    };
+    let caller = simulate::caller(text("caller").unwrap_or(simulate::CALLER));
     let mut call = Simulated::new(&flow, profile, caller, provider, now);
     let mut steps = vec![match text("text") {
         Some(body) => call.text(body),
@@ -166,7 +159,7 @@ fn cannot(fault: Fault) -> Error {
 }
 
 fn flow_of(state: &State, line: Option<&str>, toml: Option<&str>) -> Result<(Flow, Profile), Error> {
-    let (mut flow, mut profile) = (default_flow().clone(), Profile::bare(Phone::read("+14155550199")));
+    let (mut flow, mut profile) = (default_flow().clone(), simulate::line());
     if let Some(line) = line {
         let number = Phone::read(line);
         let found = Provider::CARRIERS;

@@ -28,7 +28,6 @@ use super::{
 };
 use crate::{
     access::Scope,
-    domain::phone::Phone,
     http::{error::Error, state::State},
     lines::{
         document::{
@@ -41,19 +40,15 @@ use crate::{
             write::{Change as Difference, changes},
         },
         draft::{self, Change, Done, Draft},
-        engine::{Caller, Profile, Start},
+        engine::Start,
         line::Asked,
-        simulate::{Shown, Simulated},
+        simulate::{self, Shown, Simulated},
     },
     provider::{Params, Provider},
 };
 
 /// Where flows are.
 pub(super) const PATH: &str = "/console/flows";
-
-/// Numbers set aside for fiction: who calls, and the line that is called.
-const CALLER: &str = "+14155550100";
-const LINE: &str = "+14155550199";
 
 pub(super) fn asked(visitor: &Visitor) -> Asked<'_> {
     Asked { by: &visitor.signed.caller.name, at: visitor.now }
@@ -352,15 +347,10 @@ fn begun(visitor: &Visitor, flow: &Flow, name: &str) -> (&'static str, Shown) {
     let (call, sms) = (is_in(Some(&flow.start.call)), is_in(flow.start.sms.as_deref()));
     let missed = is_in(flow.start.missed.as_deref());
     let first = Some(name.to_owned());
-    let caller = Caller {
-        number: Some(Phone::read(CALLER)),
-        seen: Some(0),
-        calls_today: Some(0),
-        ..Caller::default()
-    };
+    let caller = simulate::caller(simulate::CALLER);
     let carrier = flow.carrier(None).unwrap_or(Provider::Twilio);
     let shown = |flow: &Flow, start| {
-        let mut call = Simulated::new(flow, Profile::bare(Phone::read(LINE)), caller, carrier, visitor.now);
+        let mut call = Simulated::new(flow, simulate::line(), caller, carrier, visitor.now);
         match start {
             Start::Call => call.call(),
             Start::Text => call.text("Hello"),

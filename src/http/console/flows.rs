@@ -19,7 +19,6 @@ use super::{
 };
 use crate::{
     access::Scope,
-    domain::phone::Phone,
     http::{error::Error, state::State},
     lines::{
         document::{
@@ -31,9 +30,8 @@ use crate::{
             write::changes,
         },
         draft::{self, Change, Draft},
-        engine::{Caller, Profile},
         manage::{self, Refused},
-        simulate::{Input, Shown, Simulated},
+        simulate::{self, Input, Shown, Simulated},
         table::Stored,
     },
     provider::{Params, Provider},
@@ -506,13 +504,7 @@ fn input(text: &str) -> Option<Input> {
 /// A call that nobody makes: each step with both documents. Nothing is sent and nothing is kept.
 fn trial(visitor: &Visitor, name: &str, number: Option<i32>, flow: &Flow, params: &Params) -> Markup {
     let given = params.get("do").unwrap_or_default();
-    let caller = Caller {
-        number: Some(Phone::read("+14155550100")),
-        seen: Some(0),
-        calls_today: Some(0),
-        ..Caller::default()
-    };
-    let profile = Profile::bare(Phone::read("+14155550199"));
+    let (caller, profile) = (simulate::caller(simulate::CALLER), simulate::line());
     let mut call =
         Simulated::new(flow, profile, caller, flow.carrier(None).unwrap_or(Provider::Twilio), visitor.now);
     let mut steps: Vec<(String, Shown)> = vec![("The call comes in".to_owned(), call.call())];

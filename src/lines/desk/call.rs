@@ -122,7 +122,7 @@ impl Desk {
         let (name, step) = step_at(followed.flow(), at.step).ok_or("position token of an unknown step")?;
         let key = crate::lines::key_of(call.provider, signer.id);
         let handed_back = matches!(step, Step::Agent(_)) && edge == Edge::Answered;
-        let going = self.going(&key, signer.id, at.turn, handed_back).await;
+        let going = self.going(&key, signer, at.turn, handed_back).await;
         let ours = going.line.clone().unwrap_or_else(|| call.line().clone());
         let line = self.lines.line(call.provider, &ours);
         let line = line.as_deref();
@@ -311,12 +311,12 @@ impl Desk {
 
     /// The call at this turn as it is remembered, or else as its own events tell. What an agent said of a call that it has
     /// `handed_back` may have reached another replica.
-    async fn going(&self, key: &str, id: &str, turn: u8, handed_back: bool) -> Going {
+    async fn going(&self, key: &str, signer: &Signer<'_>, turn: u8, handed_back: bool) -> Going {
         let remembered = self.running.call(key);
         match remembered {
             Some(going) if going.whole && !handed_back => going,
-            _ if !self.is_there() || id.is_empty() => remembered.unwrap_or_else(Going::unknown),
-            remembered => match self.fold(key, id, turn).await {
+            _ if !self.is_there() || signer.id.is_empty() => remembered.unwrap_or_else(Going::unknown),
+            remembered => match self.fold(key, signer, turn).await {
                 Some(going) => going,
                 None => remembered.unwrap_or_else(Going::unknown),
             },

@@ -9,20 +9,21 @@ use uuid::Uuid;
 use super::Desk;
 use crate::{
     domain::id::EventId,
-    lines::{Call, decision::Decision, engine::Caller, line::Line, running::Going},
+    lines::{Call, decision::Decision, engine::Caller, line::Line, running::Going, safe::Signer},
+    provider,
 };
 
-/// A call's decisions, oldest first, and whether its stream has begun: those that the worker has put into its timeline, and
+/// A call's decisions, oldest first, and where it was told that its stream has begun: those that the worker has put into its timeline, and
 /// of the newest events, which it may not have seen yet, those that name the call.
 const FOLD_SQL: &str = "
 SELECT id, decision,
-       (kind = 'twilio.stream' AND position('stream-started'::bytea IN body) > 0)
-           OR (kind = 'plivo.hangup' AND position('StartStream'::bytea IN body) > 0) AS streams
+       CASE WHEN (kind = 'twilio.stream' AND position('stream-started'::bytea IN body) > 0)
+              OR (kind = 'plivo.hangup' AND position('StartStream'::bytea IN body) > 0) THEN path END AS streams
 FROM (
-    SELECT id, kind, decision, body FROM events
+    SELECT id, kind, decision, path, body FROM events
     WHERE id = ANY (ARRAY (SELECT event_id FROM call_events WHERE call = $3 ORDER BY at LIMIT 600))
     UNION ALL
-    SELECT id, kind, decision, body FROM events
+    SELECT id, kind, decision, path, body FROM events
     WHERE subject = $1 AND id >= uuid_floor($2)
       AND id <> ALL (ARRAY (SELECT event_id FROM call_events WHERE call = $3 ORDER BY at LIMIT 600))
 ) event ORDER BY id LIMIT 600";
@@ -41,11 +42,11 @@ const WISH_SQL: &str = "SELECT target FROM directives WHERE call = $1 AND turn =
 
 impl Desk {
     /// A call at this turn as its own events tell; none where they cannot be read now.
-    pub(super) async fn fold(&self, key: &str, id: &str, turn: u8) -> Option<Going> {
+    pub(super) async fn fold(&self, key: &str, signer: &Signer<'_>, turn: u8) -> Option<Going> {
         let since = self.clock.now() - UNSEEN;
         let rows = async {
-            let rows: Vec<(Uuid, Option<Json<Value>>, bool)> = sqlx::query_as(FOLD_SQL)
-                .bind(stored(id))
+            let rows: Vec<(Uuid, Option<Json<Value>>, Option<String>)> = sqlx::query_as(FOLD_SQL)
+                .bind(stored(signer.id))
                 .bind(since)
                 .bind(stored(key))
                 .fetch_all(&self.db)
@@ -64,22 +65,23 @@ impl Desk {
         };
         let mut going = self.running.call(key).unwrap_or_else(Going::unknown);
         // Another replica may have handed the call over since then.
-        let streams_now = going.streamed && going.turn == turn;
-        going.streamed = false;
+        going.streamed = going.streamed && going.turn == turn;
+        // Of which hand-over it was told is known by its token: events of other machines may come in another order.
+        let is_now = |path: String| {
+            let token = provider::token_of(&path);
+            let at = token.and_then(|token| signer.keys.open(&token, signer.id, signer.now).ok());
+            at.is_none_or(|at| at.turn == turn)
+        };
         for (event, decision, streams) in rows {
             if let Some(decision) = decision.and_then(|json| Decision::read(&json.0)) {
                 if decision.turn == 0 {
                     let at = EventId::from(event).time();
                     going.began = Some(going.began.map_or(at, |known| known.min(at)));
                 }
-                if !decision.path.is_empty() {
-                    going.streamed = false; // what streamed was an earlier hand-over
-                }
                 going = going.after(&decision);
             }
-            going.streamed |= streams;
+            going.streamed |= streams.is_some_and(is_now);
         }
-        going.streamed |= streams_now;
         going.wished = wish.map(|person| (turn, person)).or(going.wished);
         Some(going)
     }

@@ -35,12 +35,9 @@ use crate::{
     },
     domain::{id::EventId, phone::Phone},
     http::{error::Error, state::State},
-    lines::line::Line,
+    lines::{line::Line, simulate::CALLER},
     provider::{Params, Provider},
 };
-
-/// Who seems to call, unless another number is given.
-const CALLER: &str = "+14155550100";
 
 /// How a caller is written who withholds their number.
 const WITHHELD: &str = "anonymous";
