@@ -4,7 +4,7 @@
 //! Meanwhile the service goes on. At the end, under a lock that lets readers read, the newest events are brought in and
 //! only those rows are written that differ. What retention has left no events of is carried over as it is.
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, TimeDelta};
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 use uuid::Uuid;
 
@@ -26,7 +26,8 @@ const UNLOCK_SQL: &str = "SELECT pg_advisory_unlock(hashtext('smartline.rebuild'
 
 const OLDEST_SQL: &str = "SELECT id FROM events ORDER BY id LIMIT 1";
 
-const NEWEST_SQL: &str = "SELECT id FROM events ORDER BY id DESC LIMIT 1";
+const ENDS_SQL: &str = "
+SELECT (SELECT id FROM events ORDER BY id LIMIT 1), (SELECT id FROM events ORDER BY id DESC LIMIT 1)";
 
 /// The newest transaction that began before.
 const NOW_SQL: &str = "SELECT pg_snapshot_xmin(pg_current_snapshot())::text";
@@ -102,8 +103,9 @@ pub(crate) async fn rebuild(
     }
     let began: String = sqlx::query_scalar(NOW_SQL).fetch_one(&mut *db).await?;
     make_schema(db).await?;
-    let oldest = end(db, OLDEST_SQL).await?;
-    let whole = (end(db, NEWEST_SQL).await? - oldest).num_milliseconds();
+    let (oldest, newest): (Option<Uuid>, Option<Uuid>) = sqlx::query_as(ENDS_SQL).fetch_one(&mut *db).await?;
+    let oldest = oldest.map_or(DateTime::UNIX_EPOCH, |oldest| EventId::from(oldest).time());
+    let whole = newest.map_or(0, |newest| (EventId::from(newest).time() - oldest).num_milliseconds());
     let mut rebuilt = Rebuilt::default();
     let mut last = Uuid::nil();
     loop {
@@ -142,12 +144,6 @@ pub(crate) async fn rebuild(
     transaction.commit().await?;
     sqlx::query(UNLOCK_SQL).execute(db).await?;
     Ok(rebuilt)
-}
-
-/// When the event came that a statement finds; long ago where there is none.
-async fn end(db: &mut PgConnection, sql: &'static str) -> sqlx::Result<DateTime<Utc>> {
-    let event: Option<Uuid> = sqlx::query_scalar(sql).fetch_optional(db).await?;
-    Ok(event.map_or(DateTime::UNIX_EPOCH, |event| EventId::from(event).time()))
 }
 
 /// Empty tables, but for the rows that no event is left of.

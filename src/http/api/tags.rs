@@ -21,7 +21,7 @@ use crate::{
 /// Source: RFC 9110, sections 8.8.3 and 13.1.2.
 pub(super) async fn tagged(request: Request, next: Next) -> Response {
     let reads = [Method::GET, Method::HEAD].contains(request.method());
-    let known = Tags::of(request.headers(), header::IF_NONE_MATCH);
+    let known = Tags::of(request.headers(), &header::IF_NONE_MATCH);
     let response = next.run(request).await;
     if !reads || response.status() != StatusCode::OK || media(response.headers()) != "application/json" {
         return response;
@@ -50,9 +50,9 @@ fn tag(body: &[u8]) -> String {
 struct Tags(Vec<String>);
 
 impl Tags {
-    fn of(headers: &HeaderMap, name: HeaderName) -> Option<Self> {
-        headers.contains_key(&name).then(|| {
-            let lists = headers.get_all(&name).iter().filter_map(|value| value.to_str().ok());
+    fn of(headers: &HeaderMap, name: &HeaderName) -> Option<Self> {
+        headers.contains_key(name).then(|| {
+            let lists = headers.get_all(name).iter().filter_map(|value| value.to_str().ok());
             Self(lists.flat_map(|list| list.split(',')).map(|tag| tag.trim().to_owned()).collect())
         })
     }
@@ -96,7 +96,7 @@ impl FromRequestParts<State> for MadeOf {
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut Parts, _: &State) -> Result<Self, Error> {
-        Ok(Self(Tags::of(&parts.headers, header::IF_MATCH)))
+        Ok(Self(Tags::of(&parts.headers, &header::IF_MATCH)))
     }
 }
 
@@ -121,9 +121,9 @@ mod tests {
             for list in lists {
                 headers.append(header::IF_MATCH, list.parse().unwrap());
             }
-            let tags = Tags::of(&headers, header::IF_MATCH).unwrap();
+            let tags = Tags::of(&headers, &header::IF_MATCH).unwrap();
             assert_eq!((tags.have(&tag), tags.have_weakly(&tag)), (strongly, weakly), "{case}");
         }
-        assert!(Tags::of(&HeaderMap::new(), header::IF_MATCH).is_none());
+        assert!(Tags::of(&HeaderMap::new(), &header::IF_MATCH).is_none());
     }
 }
