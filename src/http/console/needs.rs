@@ -5,6 +5,7 @@ use uuid::Uuid;
 
 use super::{
     parts::{self, Tone},
+    shared::Checks,
     visitor::Visitor,
 };
 use crate::{
@@ -71,10 +72,17 @@ pub(super) struct Need {
 }
 
 /// All of it, what is bad first.
-pub(super) fn needs(state: &State, visitor: &Visitor, standing: &Standing, trouble: &Trouble) -> Vec<Need> {
+pub(super) fn needs(
+    state: &State,
+    visitor: &Visitor,
+    standing: &Standing,
+    trouble: &Trouble,
+    checks: &Checks,
+) -> Vec<Need> {
     let mut needs = of_intake(state, visitor.now);
     needs.extend(of_work(visitor, standing, trouble));
     needs.extend(of_outbox(visitor.now, trouble));
+    needs.extend(of_consoles(visitor.now, checks));
     for provider in Provider::ALL.into_iter().filter(|one| !state.providers.missing(*one).is_empty()) {
         let name = parts::capital(provider.name());
         let text = format!("{name} is not configured: its endpoints answer 503");
@@ -134,6 +142,29 @@ fn of_work(visitor: &Visitor, standing: &Standing, trouble: &Trouble) -> Vec<Nee
         );
     }
     needs
+}
+
+/// What the providers' own consoles were last seen to have.
+fn of_consoles(now: DateTime<Utc>, checks: &Checks) -> Vec<Need> {
+    let drifted = Provider::ALL.into_iter().zip(checks).filter_map(|(provider, checked)| {
+        let checked = checked.as_ref().filter(|checked| !checked.drifted.is_empty())?;
+        let parts: Vec<&str> =
+            checked.drifted.iter().filter_map(|one| Some(one.name().split_once('/')?.1)).collect();
+        let text = format!(
+            "{} does not call here as it should{}{}; seen {}",
+            parts::capital(provider.name()),
+            if parts.is_empty() { "" } else { ": " },
+            parts.join(", "),
+            parts::ago(now, checked.at)
+        );
+        let path = match provider {
+            Provider::Stripe => "/console/setup#stripe",
+            Provider::Twilio => "/console/setup#twilio",
+            Provider::Plivo => "/console/setup#plivo",
+        };
+        Some(Need { tone: Tone::Warn, text, path })
+    });
+    drifted.collect()
 }
 
 /// What is owed to the outside.
