@@ -34,7 +34,8 @@ use crate::{
 
 /// Check, format, keep and compare flows
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:
+#[command(before_help = "\
+Examples:
   smartline flow check examples/flows/*.toml
   smartline flow push office office.toml --line +14155550190 --publish
   smartline flow pull office > office.toml

@@ -36,7 +36,8 @@ use crate::{
 ///
 /// `agent: WORDS` is what an agent says. Engine and renderers are real; nothing is sent or kept.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:
+#[command(before_help = "\
+Examples:
   smartline simulate --flow examples/flows/office.toml
   smartline simulate --line +14155550199 --xml
   smartline simulate --flow office.toml --at 2026-12-01T15:00:00Z --save \"a booking\"
