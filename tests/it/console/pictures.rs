@@ -5,16 +5,15 @@ use std::path::PathBuf;
 
 use crate::house::{House, NewLine};
 
-use super::{at, browser::Browser, day, sign_in};
+use super::{at, browser::Browser, day, plan, sign_in};
 
 /// The editor's pages, as [`super::editor::pages`] has them.
-const FLOW: [&str; 14] = [
+const FLOW: [&str; 13] = [
     "flow",
     "flow-version",
     "flow-text",
     "flow-start",
     "flow-people",
-    "flow-carriers",
     "flow-hours",
     "flow-menu",
     "flow-route",
@@ -32,7 +31,7 @@ async fn pictures() {
     let Some(folder) = std::env::var_os("SMARTLINE_PICTURES").map(PathBuf::from) else { return };
     std::fs::create_dir_all(&folder).unwrap();
     let only = std::env::var("SMARTLINE_PICTURES_ONLY").unwrap_or_default();
-    let (house, _consoles) = super::setup::with_consoles().await;
+    let (mut house, _consoles) = super::setup::with_consoles(plan().gated()).await;
     let browser = Browser::open().await;
     browser.go(&at(&house, "/console/sign-in")).await;
     let mut pages = vec![("sign-in", "/console/sign-in".to_owned())];
@@ -93,6 +92,9 @@ async fn pictures() {
     if only.is_empty() {
         for_the_readme(&browser, &house).await;
     }
+    house.gate().shut().await;
+    shoot(&browser, &house, &folder, "outage", "/console", &only).await;
+    house.gate().reopen().await;
     browser.close().await;
     house.close().await;
 }
@@ -181,7 +183,7 @@ async fn shoot(
     for theme in ["light", "dark"] {
         let cookie = format!("document.cookie = 'smartline_theme={theme}; path=/'");
         browser.run(&cookie).await;
-        for (width, height) in [(1440, 900), (390, 844)] {
+        for (width, height) in [(1440, 900), (360, 780)] {
             browser.screen(width, height).await;
             browser.go(&at(house, path)).await;
             browser.settle().await;
