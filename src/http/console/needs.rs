@@ -20,6 +20,7 @@ const TROUBLE_SQL: &str = "
 SELECT (SELECT count(*) FROM (SELECT FROM subscriptions WHERE status IN ('past_due', 'unpaid') LIMIT 1001) one) AS owed,
        (SELECT count(*) FROM (SELECT FROM calls WHERE NOT ended AND NOT simulated AND last_seen_at < $1 LIMIT 1001) one) AS stuck,
        (SELECT count(*) FROM rejections WHERE at >= $2 AND code LIKE 'signature%') AS forged,
+       (SELECT count(*) FROM rejections WHERE at >= $5 AND code = 'not_found') AS missed,
        (SELECT event_id FROM event_work WHERE dead_at IS NULL ORDER BY event_id LIMIT 1) AS oldest,
        (SELECT count(*) FROM (SELECT FROM outbox WHERE state = 'dead' AND id >= uuid_floor($3) LIMIT 1001) one) AS failed,
        (SELECT count(*) FROM (SELECT FROM outbox WHERE state = 'waiting' AND doubt_since < $4 LIMIT 1001) one) AS doubtful,
@@ -33,6 +34,9 @@ const STUCK: TimeDelta = TimeDelta::hours(1);
 
 /// Signature failures within an hour that are worth a look.
 const FORGERIES: i64 = 5;
+
+/// For how long a provider that calls a path which is none is told of.
+const MISSED: TimeDelta = TimeDelta::days(1);
 
 /// For how long something owed that failed is told of.
 const FAILED: TimeDelta = TimeDelta::days(7);
@@ -49,6 +53,7 @@ pub(super) struct Trouble {
     owed: i64,
     stuck: i64,
     forged: i64,
+    missed: i64,
     oldest: Option<Uuid>,
     failed: i64,
     doubtful: i64,
@@ -60,7 +65,7 @@ impl Trouble {
     /// What the database raises.
     pub(super) async fn look(state: &State, now: DateTime<Utc>) -> sqlx::Result<Self> {
         let query = sqlx::query_as(TROUBLE_SQL).bind(now - STUCK).bind(now - TimeDelta::hours(1));
-        query.bind(now - FAILED).bind(now - OVERDUE).fetch_one(&state.db).await
+        query.bind(now - FAILED).bind(now - OVERDUE).bind(now - MISSED).fetch_one(&state.db).await
     }
 }
 
@@ -127,6 +132,11 @@ fn of_work(visitor: &Visitor, standing: &Standing, trouble: &Trouble) -> Vec<Nee
     if trouble.forged >= FORGERIES {
         let text = format!("{} signature failures within an hour", trouble.forged);
         add(Tone::Warn, text, "/console/refused");
+    }
+    if trouble.missed > 0 {
+        let what = parts::counted(trouble.missed, "request", "requests");
+        let text = format!("{what} of a provider came to a path that is none within a day");
+        add(Tone::Warn, text, "/console/refused?code=not_found");
     }
     if trouble.owed > 0 && visitor.may(Scope::BillingRead) {
         let text =

@@ -34,7 +34,7 @@ pub(super) async fn list(
         div.filters {
             (listed.choice("code", "Reason", &[
                 ("signature_missing", "No signature"), ("signature_mismatch", "Wrong signature"),
-                ("timestamp_out_of_tolerance", "Too old"), ("account_mismatch", "Other account"),
+                ("timestamp_out_of_tolerance", "Too old"), ("account_mismatch", "Other account"), ("not_found", "Wrong path"),
             ]))
             (listed.more(&[("endpoint", "Endpoint", "twilio/voice"), ("code", "Code", "signature_mismatch"), ("created[gte]", "Since", "2026-11-26T12:00:00Z")]))
         }
