@@ -206,9 +206,8 @@ pub(super) async fn not_found(request: Request) -> Response {
         let nearest = nearest(path).path();
         problem.more.insert("nearest".to_owned(), nearest.into());
         problem.more.insert("paths".to_owned(), json!(paths));
-        // A number that somebody wrote into the path is somebody's.
-        let masked = path.chars().take(100).map(|letter| if letter.is_ascii_digit() { '#' } else { letter });
-        cause = format!("no such path: {}; the nearest is {nearest}", masked.collect::<String>());
+        // The path itself may hold what is somebody's, and is neither logged nor kept.
+        cause = format!("no such path; the nearest is {nearest}");
     }
     respond(problem, HeaderMap::new(), Outcome::refused(Code::NotFound, cause))
 }

@@ -82,10 +82,7 @@ async fn a_provider_on_a_wrong_path_is_told_of_with_the_right_one() {
     let list = session.get(&house, "/console/refused?code=not_found").await;
     let start = list.text().find("/console/refused/req_").unwrap();
     let page = session.get(&house, list.text()[start..].split('"').next().unwrap()).await;
-    for words in [
-        "no such path: /webhook/twilio/sms; the nearest is /webhooks/twilio/sms",
-        "Copy the address from Setup",
-    ] {
+    for words in ["no such path; the nearest is /webhooks/twilio/sms", "Copy the address from Setup"] {
         assert!(page.text().contains(words), "{words}: {}", page.text());
     }
     house.close().await;
