@@ -148,7 +148,7 @@ fn lists_have_an_end() {
         match expected {
             None => assert_eq!(told, Vec::<String>::new()),
             Some(expected) => {
-                assert!(told.len() == 1 && told[0].starts_with(expected), "{expected}: {told:?}")
+                assert!(told.len() == 1 && told[0].starts_with(expected), "{expected}: {told:?}");
             }
         }
     }
