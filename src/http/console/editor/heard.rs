@@ -5,16 +5,23 @@ use maud::{Markup, html};
 use crate::{
     http::console::{icons, payload, visitor::Visitor},
     lines::{
-        document::{Flow, check::reached},
+        document::Flow,
         engine::Start,
-        simulate::{self, Shown, Simulated},
+        simulate::{self, Shown},
     },
     provider::Provider,
 };
 
 /// What a step comes to on both carriers: a conversation that begins with it.
 pub(super) fn heard(visitor: &Visitor, flow: &Flow, name: &str) -> Markup {
-    let (told, shown) = begun(visitor, flow, name);
+    let caller = simulate::caller(simulate::CALLER);
+    let carrier = flow.carrier(None).unwrap_or(Provider::Twilio);
+    let (start, shown) = simulate::begun(flow, name, simulate::line(), caller, carrier, visitor.now);
+    let told = match start {
+        Start::Call => "What a carrier is told when a call comes to this step, up to where it waits.",
+        Start::Text => "The answer to a text that comes to this step.",
+        Start::Missed => "What is done after a missed call that comes to this step.",
+    };
     html! {
         section.card aria-labelledby="heard" {
             div.card-head { h2 #heard { "What it comes to" } }
@@ -22,39 +29,6 @@ pub(super) fn heard(visitor: &Visitor, flow: &Flow, name: &str) -> Markup {
             @if let Some(cause) = shown.cause { p.notice.warn { (icons::alert()) span { "It cannot be followed to its end: " (cause) "." } } }
             ul.verbs { @for heard in shown.told() { li { (payload::safe(&heard)) } } }
             (documents(&shown))
-        }
-    }
-}
-
-fn begun(visitor: &Visitor, flow: &Flow, name: &str) -> (&'static str, Shown) {
-    let mut flow = flow.clone();
-    let is_in = |start: Option<&str>| reached(&flow, start, |_| true).contains(name);
-    let (call, sms) = (is_in(Some(&flow.start.call)), is_in(flow.start.sms.as_deref()));
-    let missed = is_in(flow.start.missed.as_deref());
-    let first = Some(name.to_owned());
-    let caller = simulate::caller(simulate::CALLER);
-    let carrier = flow.carrier(None).unwrap_or(Provider::Twilio);
-    let shown = |flow: &Flow, start| {
-        let mut call = Simulated::new(flow, simulate::line(), caller, carrier, visitor.now);
-        match start {
-            Start::Call => call.call(),
-            Start::Text => call.text("Hello"),
-            Start::Missed => call.missed(),
-        }
-    };
-    match (call, sms, missed) {
-        (false, true, _) => {
-            flow.start.sms = first;
-            ("The answer to a text that comes to this step.", shown(&flow, Start::Text))
-        }
-        (false, false, true) => {
-            flow.start.missed = first;
-            ("What is done after a missed call that comes to this step.", shown(&flow, Start::Missed))
-        }
-        _ => {
-            name.clone_into(&mut flow.start.call);
-            let told = "What a carrier is told when a call comes to this step, up to where it waits.";
-            (told, shown(&flow, Start::Call))
         }
     }
 }
