@@ -2,7 +2,7 @@
 
 use std::{fs, path::Path};
 
-use crate::{cli, config, http};
+use crate::{cli, config, http, lines::document::fields};
 
 #[test]
 #[expect(clippy::disallowed_methods, reason = "a test's own switch, not configuration")]
@@ -13,6 +13,7 @@ fn generated_files_are_up_to_date() {
         ("docs/configuration.md", config::table::reference_page()),
         ("docs/doctor.md", cli::doctor::reference_page()),
         ("docs/errors.md", http::problem::reference_page()),
+        ("docs/flows.md", with_part(&source("docs/flows.md"), &fields::reference())),
         ("docs/openapi.json", http::api::openapi::text()),
     ] {
         let file = root.join(name);
@@ -46,6 +47,14 @@ fn the_table_has_every_variable_that_is_read() {
     for variable in config::table::VARIABLES {
         assert!(named.clone().any(|name| name == variable.name), "nobody reads {}", variable.name);
     }
+}
+
+/// A page of which one part is written: what stands between the two marks.
+fn with_part(page: &str, part: &str) -> String {
+    let (begin, end) = ("<!-- generated -->\n", "<!-- end -->\n");
+    let (before, rest) = page.split_once(begin).unwrap();
+    let (_, after) = rest.split_once(end).unwrap();
+    format!("{before}{begin}\n{part}{end}{after}")
 }
 
 fn source(name: &str) -> String {

@@ -14,19 +14,21 @@ use super::{
     calls, database,
     error::{Error, note, print},
     line::{listed, published, refused},
+    simulate,
 };
 use crate::{
     domain::clock::Clock,
     lines::{
         document::{
             Flow,
-            check::{Findings, check},
+            check::Findings,
             hours::Hours,
             read::{Fault, read},
             write::{canonical, changes},
         },
         line::Asked,
         manage::{self, Target},
+        publish::look_alone,
         table::Stored,
     },
     provider::mac,
@@ -34,8 +36,10 @@ use crate::{
 
 /// Check, format, keep and compare flows
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:
+#[command(before_help = "\
+Examples:
   smartline flow check examples/flows/*.toml
+  smartline flow simulate examples/flows/office.toml
   smartline flow push office office.toml --line +14155550190 --publish
   smartline flow pull office > office.toml
   smartline flow diff office office.toml")]
@@ -109,6 +113,7 @@ enum Command {
         /// Name of the flow
         flow: String,
     },
+    Simulate(simulate::Args),
 }
 
 /// Does it.
@@ -117,6 +122,7 @@ pub(super) async fn run(args: Args, clock: &dyn Clock) -> Result<ExitCode, Error
     match args.command {
         Command::Check { files, accept } => check_files(&files, accept, json, clock),
         Command::Format { file, write, check } => format(&file, write, check),
+        Command::Simulate(args) => simulate::run(args, clock).await,
         command => {
             let mut db = database::connect().await?;
             with_database(&mut db, command, json, clock).await.map(|()| ExitCode::SUCCESS)
@@ -194,7 +200,7 @@ async fn with_database(
         Command::Push { flow, file, line, anyway, .. } => {
             let document = flow_in(&file, &text_of(&file)?)?;
             // A document with faults is told them below, and nobody calls it.
-            let calls = !anyway && check(&document).faults.is_empty();
+            let calls = !anyway && look_alone(&document).faults.is_empty();
             let different = if calls { differences(&file, &document)? } else { Vec::new() };
             if !different.is_empty() {
                 return Err(Error::Failed(format!(
@@ -238,7 +244,8 @@ async fn with_database(
             Ok(())
         }
         Command::Diff { flow, from, to } => diff(db, &flow, from, to, json).await,
-        Command::Check { .. } | Command::Format { .. } => Ok(()), // need no database
+        // These need no database, or find their own.
+        Command::Check { .. } | Command::Format { .. } | Command::Simulate(_) => Ok(()),
     }
 }
 
@@ -321,7 +328,7 @@ fn text_of(file: &Path) -> Result<String, Error> {
 fn look(text: &str) -> (Option<Flow>, Findings) {
     match read(text) {
         Ok(flow) => {
-            let findings = check(&flow);
+            let findings = look_alone(&flow);
             (Some(flow), findings)
         }
         Err(faults) => (None, Findings { faults, ..Findings::default() }),

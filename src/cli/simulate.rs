@@ -34,19 +34,24 @@ use crate::{
 ///
 /// `answer` takes the call of whoever is rung, `message` leaves a message, `hangup` hangs up.
 ///
-/// `agent: WORDS` is what an agent says. Engine and renderers are real; nothing is sent or kept.
+/// `agent: WORDS` is what an agent says. Engine and renderers are real; nothing is sent or kept. `smartline flow simulate` is
+/// the same.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:
-  smartline simulate --flow examples/flows/office.toml
+#[command(before_help = "\
+Examples:
+  smartline simulate examples/flows/office.toml
   smartline simulate --line +14155550199 --xml
-  smartline simulate --flow office.toml --at 2026-12-01T15:00:00Z --save \"a booking\"
-  echo 1 | smartline simulate --flow examples/flows/office.toml --at 2026-12-01T15:00:00Z")]
+  smartline simulate office.toml --at 2026-12-01T15:00:00Z --save \"a booking\"
+  echo 1 | smartline simulate examples/flows/office.toml --at 2026-12-01T15:00:00Z")]
 pub(super) struct Args {
-    /// Our number: its published flow and settings, from the database
-    #[arg(long, conflicts_with = "flow")]
-    line: Option<String>,
     /// A flow's file; without it and --line, the built-in default
-    #[arg(long)]
+    #[arg(group = "document")]
+    file: Option<PathBuf>,
+    /// Our number: its published flow and settings, from the database
+    #[arg(long, conflicts_with = "document")]
+    line: Option<String>,
+    /// The same as FILE
+    #[arg(long, value_name = "FILE", group = "document")]
     flow: Option<PathBuf>,
     /// The carrier, where there is a difference [default: the first of the flow's providers]
     #[arg(long, value_parser = ["twilio", "plivo"])]
@@ -67,7 +72,7 @@ pub(super) struct Args {
     #[arg(long)]
     agent: Option<String>,
     /// Keep the call under this name beside the flow's file, for `flow check` and `flow push`
-    #[arg(long, value_name = "NAME", requires = "flow")]
+    #[arg(long, value_name = "NAME", requires = "document")]
     save: Option<String>,
     /// Show both documents of each step
     #[arg(long)]
@@ -113,8 +118,7 @@ pub(super) async fn run(args: Args, clock: &dyn Clock) -> Result<ExitCode, Error
             None => note("that cannot happen here"),
         }
     }
-    let missed = matches!(shown.waits, Waits::Ring | Waits::Answer);
-    if missed && !args.json {
+    if call.is_missed() && !args.json {
         let after = call.missed();
         if !after.effects.is_empty() {
             print("(after a missed call)")?;
@@ -125,6 +129,10 @@ pub(super) async fn run(args: Args, clock: &dyn Clock) -> Result<ExitCode, Error
 }
 
 impl Args {
+    fn document(&self) -> Option<&PathBuf> {
+        self.file.as_ref().or(self.flow.as_ref())
+    }
+
     fn provider(&self) -> Option<Provider> {
         Provider::CARRIERS.into_iter().find(|one| self.provider.as_deref() == Some(one.name()))
     }
@@ -146,7 +154,7 @@ impl Args {
 
 /// Keeps a call beside the flow, if that was asked for.
 fn save(args: &Args, call: Saved) -> Result<ExitCode, Error> {
-    let (Some(flow), Some(name)) = (&args.flow, &args.save) else { return Ok(ExitCode::SUCCESS) };
+    let (Some(flow), Some(name)) = (args.document(), &args.save) else { return Ok(ExitCode::SUCCESS) };
     let mut calls = calls::beside(flow)?;
     if calls.iter().any(|known| known.name == *name) {
         let file = calls::file(flow);
@@ -175,7 +183,7 @@ async fn called(args: &Args, now: DateTime<Utc>) -> Result<(Flow, Profile), Erro
     }
     let profile =
         args.scene(now).line().map_err(|refused| Error::Usage(format!("--forward {}", refused.0)))?;
-    let Some(file) = &args.flow else { return Ok((default_flow().clone(), profile)) };
+    let Some(file) = args.document() else { return Ok((default_flow().clone(), profile)) };
     let text =
         fs::read_to_string(file).map_err(|error| Error::Failed(format!("{}: {error}", file.display())))?;
     let told = |faults: Vec<crate::lines::document::read::Fault>| {

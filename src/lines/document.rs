@@ -375,8 +375,12 @@ impl Step {
                 ways.into_iter().flatten().collect()
             }
             Self::Agent(agent) => {
-                let ways =
-                    [maybe("done", agent.done.as_ref(), false), maybe("failed", agent.failed.as_ref(), true)];
+                // By turns, silence is an end of it; another agent's end is the agent's own doing.
+                let silent = agent.mode.is_none_or(|mode| mode == Mode::Turns);
+                let ways = [
+                    maybe("done", agent.done.as_ref(), silent),
+                    maybe("failed", agent.failed.as_ref(), true),
+                ];
                 ways.into_iter().flatten().collect()
             }
             Self::End(_) => Vec::new(),

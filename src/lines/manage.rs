@@ -8,12 +8,12 @@ use uuid::Uuid;
 use super::{
     document::{
         Flow,
-        check::{Findings, check},
+        check::Findings,
         read::{Fault, is_name, read},
         write::canonical,
     },
     line::{Asked, Line},
-    publish,
+    publish::{self, look_alone},
     table::{self, Contact, ContactChange, Publication, Stored},
 };
 use crate::{
@@ -318,7 +318,7 @@ pub(crate) async fn push(
     document: &Flow,
     asked: Asked<'_>,
 ) -> Result<(Stored, bool, Findings), Refused> {
-    let findings = check(document);
+    let findings = look_alone(document);
     if !findings.faults.is_empty() {
         return Err(Refused::Faults(findings.faults));
     }

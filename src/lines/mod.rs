@@ -22,7 +22,10 @@ pub(crate) mod table;
 pub(crate) mod token;
 pub(crate) mod turns;
 
-use self::{decision::Decision, engine::Attestation};
+use self::{
+    decision::Decision,
+    engine::{Attestation, Directive},
+};
 use crate::{
     domain::{phone::Phone, verb::Verb},
     provider::Provider,
@@ -62,6 +65,8 @@ pub(crate) struct Call {
     pub(crate) taken: Option<bool>,
     /// How long they spoke, in seconds.
     pub(crate) dial_seconds: Option<u32>,
+    /// How an agent that was spoken to by relay gave the call back; none where none had it.
+    pub(crate) handed_back: Option<Directive>,
     /// Whether our own phone made it up: it uses nothing up.
     pub(crate) simulated: bool,
 }

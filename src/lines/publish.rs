@@ -14,7 +14,7 @@ use super::{
         read::Fault,
     },
     line::Line,
-    rendered,
+    rendered, simulate,
 };
 use crate::{
     domain::phone::{Phone, Refused},
@@ -76,6 +76,20 @@ fn dialled<'a>(line: &'a Line, flow: &'a Flow) -> Vec<(String, &'a str)> {
         }
     }
     found
+}
+
+/// Looks at a flow that no line has yet: every document besides, as each of its carriers would read it on a line with an agent
+/// and an owner. What a line of its own adds is looked at when it is to have the flow.
+pub(crate) fn look_alone(flow: &Flow) -> Findings {
+    let mut findings = check(flow);
+    if findings.faults.is_empty() {
+        let mut profile = simulate::line();
+        profile.people.insert(OWNER.to_owned(), Phone::read(simulate::CALLER));
+        profile.agent_url = Some("https://agent.example/turn".to_owned());
+        let found = flow.providers.iter().map(|provider| rendered::faults(flow, &profile, *provider));
+        findings.faults = found.flatten().collect();
+    }
+    findings
 }
 
 /// Looks at a flow on the line that is to have it. `others` are the other lines with the flows that they have; none is what

@@ -12,8 +12,9 @@ use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use super::{decision::Decision, engine::Directive};
 use crate::domain::phone::Phone;
 
-/// Most calls and contacts that are remembered: some 20 MB at most.
-const MOST: usize = 50_000;
+/// Most calls and contacts that are remembered: some 8 MB at most. A call goes on for minutes, so that is one that begins every
+/// 15 ms, and what is forgotten is folded from the events of its call.
+const MOST: usize = 20_000;
 
 /// Most texts that are remembered of a contact: more than the guards count, and so few that a flood from one costs no more
 /// than another text.
@@ -80,10 +81,11 @@ impl Going {
         self
     }
 
-    /// How an agent gives the call back at this turn.
-    pub(crate) fn handed_back(&self, turn: u8) -> Directive {
-        match &self.wished {
-            Some((of, person)) if *of == turn => Directive::Ring(person.clone()),
+    /// How an agent gives the call back at this turn; `told` is what the request itself says of it.
+    pub(crate) fn handed_back(&self, turn: u8, told: Option<&Directive>) -> Directive {
+        match (&self.wished, told) {
+            (Some((of, person)), _) if *of == turn => Directive::Ring(person.clone()),
+            (_, Some(told)) => told.clone(),
             _ if self.streamed => Directive::Done,
             _ => Directive::Failed,
         }
@@ -433,13 +435,18 @@ mod tests {
     fn an_agents_wish_counts_at_its_own_turn() {
         let streamed = Going { streamed: true, ..Going::unknown() };
         let wished = Going { wished: Some((3, "ada".to_owned())), ..streamed.clone() };
-        for (case, going, turn, expected) in [
-            ("wished", &wished, 3, Directive::Ring("ada".to_owned())),
-            ("of an earlier hand-over", &wished, 5, Directive::Done),
-            ("no wish", &streamed, 3, Directive::Done),
-            ("it never began", &Going::unknown(), 3, Directive::Failed),
+        let (ada, bob) = (Directive::Ring("ada".to_owned()), Directive::Ring("bob".to_owned()));
+        for (case, going, turn, told, expected) in [
+            ("wished", &wished, 3, None, &ada),
+            ("of an earlier hand-over", &wished, 5, None, &Directive::Done),
+            ("no wish", &streamed, 3, None, &Directive::Done),
+            ("it never began", &Going::unknown(), 3, None, &Directive::Failed),
+            ("a relay ended", &Going::unknown(), 3, Some(&Directive::Done), &Directive::Done),
+            ("a relay failed after a stream", &streamed, 3, Some(&Directive::Failed), &Directive::Failed),
+            ("a relay handed over", &Going::unknown(), 3, Some(&bob), &bob),
+            ("wished, and handed over", &wished, 3, Some(&bob), &ada),
         ] {
-            assert_eq!(going.handed_back(turn), expected, "{case}");
+            assert_eq!(going.handed_back(turn, told), *expected, "{case}");
         }
     }
 }

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     desk::{BUILT_IN, built_in},
-    document::Flow,
+    document::{Flow, check::reached},
     engine::{
         self, Action, AgentTurn, Caller, Directive, Effect, Event, Facts, Links, Profile, Reply, Start,
         Tested, Turn, step_at,
@@ -143,6 +143,37 @@ impl Shown {
     }
 }
 
+/// What a step comes to: a conversation that begins with it, of the kind that reaches it. A call where none does.
+pub(crate) fn begun(
+    flow: &Flow,
+    name: &str,
+    profile: Profile,
+    caller: Caller,
+    provider: Provider,
+    now: DateTime<Utc>,
+) -> (Start, Shown) {
+    let is_in = |start: Option<&str>| reached(flow, start, |_| true).contains(name);
+    let starts = &flow.start;
+    let start = match (is_in(Some(&starts.call)), is_in(starts.sms.as_deref())) {
+        (false, true) => Start::Text,
+        (false, false) if is_in(starts.missed.as_deref()) => Start::Missed,
+        _ => Start::Call,
+    };
+    let mut flow = flow.clone();
+    match start {
+        Start::Call => name.clone_into(&mut flow.start.call),
+        Start::Text => flow.start.sms = Some(name.to_owned()),
+        Start::Missed => flow.start.missed = Some(name.to_owned()),
+    }
+    let mut call = Simulated::new(&flow, profile, caller, provider, now);
+    let shown = match start {
+        Start::Call => call.call(),
+        Start::Text => call.text("Hello"),
+        Start::Missed => call.missed(),
+    };
+    (start, shown)
+}
+
 /// A call to a flow.
 pub(crate) struct Simulated<'a> {
     flow: &'a Flow,
@@ -158,6 +189,8 @@ pub(crate) struct Simulated<'a> {
     next: Option<(Position, Position)>,
     waits: Waits,
     is_text: Option<String>,
+    /// Whether somebody or something had the call, or it was refused: then nobody was missed.
+    had: bool,
 }
 
 /// Ways back, by their short names.
@@ -205,6 +238,7 @@ impl<'a> Simulated<'a> {
             next: None,
             waits: Waits::Nothing,
             is_text: None,
+            had: false,
         }
     }
 
@@ -231,6 +265,11 @@ impl<'a> Simulated<'a> {
         self.begin(Start::Missed)
     }
 
+    /// Whether the call was missed if it ends now: nobody took it, and neither a message nor an agent had it.
+    pub(crate) fn is_missed(&self) -> bool {
+        !self.had
+    }
+
     /// Whether the call is over.
     pub(crate) fn is_over(&self) -> bool {
         self.next.is_none()
@@ -242,6 +281,14 @@ impl<'a> Simulated<'a> {
         let is_agent = step_at(self.flow, answered.step)
             .is_some_and(|(_, step)| matches!(step, super::document::Step::Agent(_)));
         let (at, event) = match (self.waits, input) {
+            (Waits::Ring, Input::Answer) => {
+                self.had = true;
+                (answered, Event::Rung(true))
+            }
+            (Waits::Message, Input::Message) => {
+                self.had = true;
+                (answered, Event::Recorded)
+            }
             (_, Input::HangUp) => {
                 self.next = None;
                 self.waits = Waits::Nothing;
@@ -257,9 +304,8 @@ impl<'a> Simulated<'a> {
             (Waits::Answer, Input::Agent(words)) if is_agent => {
                 (answered, Event::Agent(AgentTurn::Answered(reply(words))))
             }
-            (Waits::Ring, Input::Answer) => (answered, Event::Rung(true)),
             (Waits::Ring, Input::Wait) => (answered, Event::Rung(false)),
-            (Waits::Message, Input::Message | Input::Wait) => (answered, Event::Recorded),
+            (Waits::Message, Input::Wait) => (answered, Event::Recorded),
             (Waits::Agent, Input::Agent(person)) => {
                 (answered, Event::HandedBack(Directive::Ring(person.clone())))
             }
@@ -296,6 +342,7 @@ impl<'a> Simulated<'a> {
         self.variables.extend(turn.captured.clone());
         self.open.extend(turn.open.clone());
         self.noticed |= turn.noticed;
+        self.had |= turn.agent || turn.verbs.iter().any(|verb| matches!(verb, Verb::Refuse(_)));
         self.remember(&turn);
         Shown {
             heard: turn.verbs.iter().flat_map(heard).collect(),

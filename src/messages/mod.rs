@@ -20,9 +20,8 @@ pub(crate) use self::{
 };
 use crate::{
     inbox::kept::Kept,
-    outbox::{Owed, Unregistered, api::UNREGISTERED},
+    outbox::{Owed, Unregistered, api::is_unregistered},
     projection::{Rows, Worked, fold},
-    provider::Provider,
 };
 
 const STANDING_SQL: &str = "SELECT key, status FROM messages WHERE key = ANY ($1)";
@@ -74,13 +73,13 @@ pub(crate) async fn texted_since(
 
 /// What is owed because of an event about a text: a line whose texts carriers refuse is kept from writing.
 pub(crate) fn owed(event: &Kept) -> Option<Owed> {
-    if event.kind != "twilio.message.status" {
+    if !matches!(event.kind.as_str(), "twilio.message.status" | "plivo.message.status") {
         return None;
     }
-    let told = Told::read(event)?;
-    let line = told.sides().0.filter(|_| told.error_code() == Some(UNREGISTERED))?;
+    let (told, provider) = (Told::read(event)?, event.request.endpoint.provider());
+    told.error_code().filter(|code| is_unregistered(provider, code))?;
     let key = format!("unregistered:{}", told.key);
-    Some(Owed::Unregistered(Unregistered { key, provider: Provider::Twilio, line }))
+    Some(Owed::Unregistered(Unregistered { key, provider, line: told.sides().0? }))
 }
 
 /// Makes the tables of a batch of events about texts.

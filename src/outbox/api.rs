@@ -18,8 +18,13 @@ use crate::{
 /// Twilio's error for somebody who wants no texts. Source: Twilio docs, error 21610.
 pub(crate) const OPTED_OUT: &str = "21610";
 
-/// Twilio's error for a number that is not registered for texts. Source: Twilio docs, error 30034.
-pub(crate) const UNREGISTERED: &str = "30034";
+/// Whether a carrier's code says that our number is not registered for texts.
+///
+/// Source: Twilio docs, error 30034. Plivo docs, "Error codes", have none for it: nothing is taken for one, since a wrong guess
+/// would keep a registered line from texting. A text that Plivo refuses for it is given up by itself.
+pub(crate) fn is_unregistered(provider: Provider, code: &str) -> bool {
+    provider == Provider::Twilio && code == "30034"
+}
 
 /// A request to an API, without who asks.
 #[derive(Clone, Debug, PartialEq, Eq)]

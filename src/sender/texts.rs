@@ -67,7 +67,7 @@ impl Sender {
             Answer::Refused { status, code: Some(code) } if code == api::OPTED_OUT => {
                 self.opted_out(&attempt, text, status).await
             }
-            Answer::Refused { status, code: Some(code) } if code == api::UNREGISTERED => {
+            Answer::Refused { status, code: Some(code) } if api::is_unregistered(text.provider, &code) => {
                 let mut transaction = self.db.begin().await?;
                 lines::table::unregister(&mut transaction, text.provider, &text.line, self.clock.now())
                     .await?;

@@ -61,3 +61,18 @@ fn every_statement_has_a_test_and_every_numbered_test_is_told() {
         }
     }
 }
+
+/// Each reading that nobody has tried with a carrier names the function that holds it.
+#[test]
+fn what_is_unverified_is_held_where_it_is_said_to_be() {
+    let page = crate::project_file("docs/unverified.md");
+    let mut rows = 0;
+    for row in page.lines().filter(|row| row.starts_with("| ") && row.contains(" in `src/")) {
+        let held: Vec<&str> = row.rsplit('|').nth(1).unwrap().split('`').collect();
+        let [_, function, _, file, _] = held[..] else { panic!("{row}") };
+        let source = crate::project_file(file);
+        assert!(source.contains(&format!("fn {function}(")), "{file} has no {function}");
+        rows += 1;
+    }
+    assert_eq!(rows, page.lines().filter(|row| row.starts_with("| ")).count() - 1, "all but the head");
+}

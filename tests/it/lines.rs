@@ -478,6 +478,28 @@ async fn run(house: &House, arguments: &[&str]) -> String {
 }
 
 #[tokio::test]
+async fn a_step_is_shown_as_both_carriers_would_be_told() {
+    let house = open().await;
+    let toml = crate::project_file("examples/flows/ring-group.toml");
+    let all = posted(&house, "flows/preview", &json!({ "toml": toml })).await;
+    let steps = all["data"].as_array().unwrap();
+    let names: Vec<&str> = steps.iter().map(|step| step["step"].as_str().unwrap()).collect();
+    let starts: Vec<&str> = steps.iter().map(|step| step["start"].as_str().unwrap()).collect();
+    assert_eq!(names.len(), toml.matches("[steps.").count(), "{names:?}");
+    assert!(starts.contains(&"call") && starts.contains(&"missed"), "{starts:?}");
+    for step in steps.iter().filter(|step| step["start"] == "call") {
+        for carrier in ["twilio", "plivo"] {
+            let document = step[carrier].as_str().unwrap();
+            assert_eq!(smartline::fuzzing::voice_document(carrier, document), Ok(()), "{step}");
+        }
+    }
+    let one = posted(&house, "flows/preview", &json!({ "toml": toml, "step": "vm" })).await;
+    assert_eq!(one["data"].as_array().unwrap().len(), 1);
+    assert!(one["data"][0]["plivo"].as_str().unwrap().contains("<Record"), "{one}");
+    house.close().await;
+}
+
+#[tokio::test]
 async fn the_command_line_does_all_of_it() {
     let house = House::open().await;
     let folder = tempfile::tempdir().unwrap();

@@ -38,6 +38,7 @@ mod sign;
 mod statements;
 mod storm;
 mod stream;
+mod terminal;
 mod tools;
 mod upkeep;
 mod wire;

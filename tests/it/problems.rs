@@ -84,6 +84,7 @@ async fn what_the_api_refuses_with_is_in_its_document() {
         ("/flows", "/flows", ADMIN, Some("{"), "body_malformed"),
         ("/flows", "/flows", ADMIN, Some(&large), "body_too_large"),
         ("/flows", "/flows", ADMIN, Some(r#"{"name": "no blanks"}"#), "fields_invalid"),
+        ("/flows/preview", "/flows/preview", ADMIN, Some(r#"{"step": "nowhere"}"#), "fields_invalid"),
         ("/flows/simulate", "/flows/simulate", ADMIN, Some(r#"{"toml": "x"}"#), "fields_invalid"),
         ("/flows/simulate", "/flows/simulate", ADMIN, Some(r#"{"line": "+14155550123"}"#), "fields_invalid"),
         ("/lines", "/lines", ADMIN, Some(line), "in_the_way"),
@@ -175,6 +176,7 @@ async fn all_that_is_wrong_is_told_at_once() {
         ("/contacts/+14155550142/erase", r#"{"after": "x", "dry_run": 1}"#, &["after", "dry_run"]),
         ("/flows", r#"{"x": 1}"#, &["name", "x"]),
         ("/lines/line_1/publish", r#"{"number": "x", "flow": 1, "x": 1}"#, &["flow", "number", "x"]),
+        ("/flows/preview", r#"{"at": "now", "step": 1, "text": "x"}"#, &["at", "step", "text"]),
         (
             "/flows/simulate",
             r#"{"at": "now", "provider": "x", "inputs": 1, "x": 1}"#,

@@ -8,7 +8,8 @@ use axum::{
     http::{HeaderMap, StatusCode},
     response::IntoResponse,
 };
-use serde_json::{Value, json};
+use chrono::{DateTime, Utc};
+use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
 use super::{
@@ -27,8 +28,8 @@ use crate::{
             check::check,
             read::{Fault, read},
         },
-        engine::Profile,
-        simulate::{self, Input, Simulated, default_flow},
+        engine::{Caller, Profile},
+        simulate::{self, Input, Simulated, begun, default_flow},
         token::TokenKeys,
     },
     provider::Provider,
@@ -91,7 +92,62 @@ pub(super) async fn directive(
     Ok((StatusCode::ACCEPTED, Json(json!({ "object": "directive", "do": "ring", "target": target }))))
 }
 
-/// `POST /api/v1/flows/simulate`: walks a flow, that of a line or one that is given, by what a caller does.
+/// A flow, that of a line or one that is given, and who is to try it when.
+struct Scene {
+    flow: Flow,
+    profile: Profile,
+    caller: Caller,
+    provider: Provider,
+    now: DateTime<Utc>,
+}
+
+impl Scene {
+    /// As a body says, which may have `more` fields besides. `wrong` is what was found in those.
+    ///
+    /// # Errors
+    /// All that is wrong with the fields, or with the flow; 403 where it would show whom a line rings.
+    fn read(
+        state: &State,
+        reader: &Reader,
+        given: &Map<String, Value>,
+        more: &[&str],
+        mut wrong: Wrong,
+    ) -> Result<Self, Error> {
+        const FIELDS: [&str; 5] = ["line", "toml", "provider", "caller", "at"];
+        let known = [&FIELDS, more].concat();
+        for name in given.keys().filter(|name| !known.contains(&name.as_str())) {
+            wrong.note(name, &format!("it is not known; there are {}", known.join(", ")));
+        }
+        let text = |name: &str| given.get(name).and_then(Value::as_str);
+        if text("line").is_some() {
+            reader.needs(Scope::PiiRead)?; // its documents name whom the line rings
+        }
+        for name in known.iter().filter(|name| **name != "inputs") {
+            if given.contains_key(*name) && text(name).is_none() {
+                wrong.note(name, "it is of another type");
+            }
+        }
+        let provider = match text("provider") {
+            None => None,
+            Some(name) => {
+                let named = Provider::CARRIERS.into_iter().find(|one| one.name() == name);
+                wrong.keep(named.ok_or_else(|| Fault::new("provider", "it is neither twilio nor plivo")))
+            }
+        };
+        let at = text("at").and_then(|at| {
+            let read = DateTime::parse_from_rfc3339(at);
+            wrong.keep(read.map_err(|_| Fault::new("at", "it is no RFC 3339 time")))
+        });
+        wrong.told()?;
+        let (flow, profile) = flow_of(state, text("line"), text("toml"))?;
+        let other = || cannot(Fault::new("provider", "it is none of the flow's `providers`"));
+        let provider = flow.carrier(provider).ok_or_else(other)?;
+        let caller = simulate::caller(text("caller").unwrap_or(simulate::CALLER));
+        Ok(Self { flow, profile, caller, provider, now: at.map_or(state.clock.now(), |at| at.to_utc()) })
+    }
+}
+
+/// `POST /api/v1/flows/simulate`: walks a flow by what a caller does.
 pub(super) async fn simulate(
     Extract(state): Extract<State>,
     reader: Reader,
@@ -99,32 +155,6 @@ pub(super) async fn simulate(
 ) -> Result<impl IntoResponse, Error> {
     reader.needs(Scope::Read)?;
     let (given, mut wrong) = (members(&body)?, Wrong::default());
-    for name in given.keys() {
-        if !["line", "toml", "provider", "caller", "text", "at", "inputs"].contains(&name.as_str()) {
-            wrong.note(name, "it is not known; there are line, toml, provider, caller, text, at and inputs");
-        }
-    }
-    let text = |name: &str| given.get(name).and_then(Value::as_str);
-    if text("line").is_some() {
-        reader.needs(Scope::PiiRead)?; // its documents name whom the line rings
-    }
-    for name in ["line", "toml", "caller", "text", "at", "provider"] {
-        if given.contains_key(name) && text(name).is_none() {
-            wrong.note(name, "it is of another type");
-        }
-    }
-    let provider = match text("provider") {
-        None => None,
-        Some(name) => {
-            let named = Provider::CARRIERS.into_iter().find(|one| one.name() == name);
-            wrong.keep(named.ok_or_else(|| Fault::new("provider", "it is neither twilio nor plivo")))
-        }
-    };
-    let at = text("at").and_then(|at| {
-        let read = chrono::DateTime::parse_from_rfc3339(at);
-        wrong.keep(read.map_err(|_| Fault::new("at", "it is no RFC 3339 time")))
-    });
-    let now = at.map_or(state.clock.now(), |at| at.to_utc());
     let inputs: Vec<Input> = given.get("inputs").map_or_else(Vec::new, |inputs| {
         let read = serde_json::from_value(inputs.clone());
         let read = read.map_err(|error| Fault::new("inputs", format!("they are no list of inputs: {error}")));
@@ -133,13 +163,10 @@ pub(super) async fn simulate(
     if inputs.len() > INPUTS {
         wrong.note("inputs", "there are more than 100");
     }
-    wrong.told()?;
-    let (flow, profile) = flow_of(&state, text("line"), text("toml"))?;
-    let other = || cannot(Fault::new("provider", "it is none of the flow's `providers`"));
-    let provider = flow.carrier(provider).ok_or_else(other)?;
-    let caller = simulate::caller(text("caller").unwrap_or(simulate::CALLER));
+    let Scene { flow, profile, caller, provider, now } =
+        Scene::read(&state, &reader, &given, &["text", "inputs"], wrong)?;
     let mut call = Simulated::new(&flow, profile, caller, provider, now);
-    let mut steps = vec![match text("text") {
+    let mut steps = vec![match given.get("text").and_then(Value::as_str) {
         Some(body) => call.text(body),
         None => call.call(),
     }];
@@ -152,6 +179,30 @@ pub(super) async fn simulate(
     }
     let over = call.is_over();
     Ok(Json(json!({ "object": "simulation", "data": steps, "over": over })))
+}
+
+/// `POST /api/v1/flows/preview`: what a step comes to on both carriers; without a name, every step.
+pub(super) async fn preview(
+    Extract(state): Extract<State>,
+    reader: Reader,
+    body: Bytes,
+) -> Result<impl IntoResponse, Error> {
+    reader.needs(Scope::Read)?;
+    let given = members(&body)?;
+    let Scene { flow, profile, caller, provider, now } =
+        Scene::read(&state, &reader, &given, &["step"], Wrong::default())?;
+    let only = given.get("step").and_then(Value::as_str);
+    if only.is_some_and(|name| !flow.steps.contains_key(name)) {
+        return Err(cannot(Fault::new("step", "the flow has no step of this name")));
+    }
+    let names = flow.steps.keys().filter(|name| only.is_none_or(|only| only == name.as_str()));
+    let data = names.map(|name| {
+        let (start, shown) = begun(&flow, name, profile.clone(), caller.clone(), provider, now);
+        let mut told = json!(shown);
+        (told["step"], told["start"]) = (json!(name), json!(start));
+        told
+    });
+    Ok(Json(json!({ "object": "preview", "data": data.collect::<Vec<_>>() })))
 }
 
 /// What can be read, and not be done.

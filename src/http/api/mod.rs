@@ -45,6 +45,7 @@ pub(super) fn router(state: &State) -> Router<State> {
         .route("/api/v1/{resource}/{id}", get(detail::detail))
         .route("/api/v1/calls/{id}/timeline", get(detail::timeline))
         .route("/api/v1/calls/{id}/why", get(conversations::why))
+        .route("/api/v1/flows/preview", post(conversations::preview).fallback(method_not_allowed))
         .route("/api/v1/flows/simulate", post(conversations::simulate).fallback(method_not_allowed))
         .route("/api/v1/accounts/{id}/entitlement", get(detail::entitlement))
         .route("/api/v1/events/replay", post(replay::events).fallback(method_not_allowed))

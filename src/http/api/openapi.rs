@@ -182,6 +182,7 @@ fn of_table(known: &Operation) -> Value {
     let body = match known.takes {
         Takes::Selection(name) => resources::named(name).map(selection),
         Takes::NewKey => Some(new_key()),
+        Takes::Body("Preview") => Some(conversations::preview()),
         Takes::Body("Simulate") => Some(conversations::simulate()),
         Takes::Body(name) => Some(lines::body(name)),
         Takes::Nothing | Takes::Filters(_) | Takes::Lines => None,

@@ -155,6 +155,18 @@ pub(super) const OPERATIONS: &[Operation] = &[
     },
     Operation {
         method: "post",
+        path: "/flows/preview",
+        name: "previewFlow",
+        about: "Shows what a step, or every step, comes to: what is heard and both documents. Sends and keeps nothing",
+        scope: Scope::Read,
+        id: None,
+        takes: Takes::Body("Preview"),
+        statuses: &["200"],
+        answer: "Preview",
+        refuses: &[Code::FieldsInvalid],
+    },
+    Operation {
+        method: "post",
         path: "/flows/simulate",
         name: "simulateFlow",
         about: "Walks a flow by what a caller does; shows what is heard and both documents. Sends and keeps nothing",

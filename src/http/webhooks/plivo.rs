@@ -44,6 +44,7 @@ impl Carrier for Plivo {
             dial_seconds: params
                 .first_of(&["DialBLegDuration", "DialDuration"])
                 .and_then(|seconds| seconds.parse().ok()),
+            handed_back: None, // Plivo has no relay
             simulated: delivery.is_simulated(),
         }
     }

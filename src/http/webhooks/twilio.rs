@@ -1,15 +1,21 @@
 //! `/webhooks/twilio/{voice,status,sms}`.
 
 use axum::{extract::State as Extract, response::Response};
+use serde_json::Value;
 
 use super::carrier::{self, Carrier};
 use crate::{
     calls,
     domain::{phone::Phone, verb::Verb},
     http::{error::Error, state::State},
-    lines::{Call, Message, desk::Told, engine::Attestation, token::TokenKeys},
+    lines::{
+        Call, Message,
+        desk::Told,
+        engine::{Attestation, Directive},
+        token::TokenKeys,
+    },
     provider::{
-        Provider, Verified,
+        Params, Provider, Verified,
         twilio::{Twilio, twiml},
     },
 };
@@ -39,6 +45,7 @@ impl Carrier for Twilio {
                 .first_of(&["DialCallStatus"])
                 .map(|status| matches!(status, "completed" | "answered") && bridged),
             dial_seconds: params.get("DialCallDuration").and_then(|seconds| seconds.parse().ok()),
+            handed_back: relayed(params),
             simulated: delivery.is_simulated(),
         }
     }
@@ -77,6 +84,22 @@ impl Carrier for Twilio {
     }
 }
 
+/// How an agent that was spoken to by relay gave the call back. Whom it wants rung stands in what it hands over, written as a
+/// directive is: `{"do": "ring", "target": "owner"}`.
+///
+/// Source: Twilio docs, "`ConversationRelay`", the request to the `action` of `Connect`.
+fn relayed(params: &Params) -> Option<Directive> {
+    let status = params.get("SessionStatus")?;
+    let handed = params.get("HandoffData").and_then(|data| serde_json::from_str::<Value>(data).ok());
+    let handed = handed.unwrap_or_default();
+    let person = handed.get("target").and_then(Value::as_str).filter(|_| handed["do"] == "ring");
+    Some(match (person, status) {
+        (Some(person), _) => Directive::Ring(person.to_owned()),
+        (None, "ended" | "completed") => Directive::Done,
+        (None, _) => Directive::Failed,
+    })
+}
+
 /// A call comes in or goes on.
 pub(in crate::http) async fn voice(Extract(state): Extract<State>, delivery: Verified<Twilio>) -> Response {
     carrier::answer_call(&state, &delivery).await
@@ -96,4 +119,28 @@ pub(in crate::http) async fn sms(
     delivery: Verified<Twilio>,
 ) -> Result<Response, Error> {
     carrier::answer_text(&state, &delivery).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_relay_is_over_as_its_session_says() {
+        let owner = || Directive::Ring("owner".to_owned());
+        for (form, expected) in [
+            ("CallStatus=in-progress", None),
+            ("SessionStatus=ended&SessionDuration=25", Some(Directive::Done)),
+            ("SessionStatus=completed", Some(Directive::Done)),
+            ("SessionStatus=failed&ErrorCode=64105", Some(Directive::Failed)),
+            ("SessionStatus=unheard-of", Some(Directive::Failed)),
+            (r#"SessionStatus=ended&HandoffData={"do":"ring","target":"owner"}"#, Some(owner())),
+            (r#"SessionStatus=ended&HandoffData={"do":"dance","target":"owner"}"#, Some(Directive::Done)),
+            (r#"SessionStatus=ended&HandoffData={"do":"ring","target":7}"#, Some(Directive::Done)),
+            ("SessionStatus=ended&HandoffData=[[[", Some(Directive::Done)),
+            ("SessionStatus=ended&HandoffData=7", Some(Directive::Done)),
+        ] {
+            assert_eq!(relayed(&Params::from_form(form.as_bytes())), expected, "{form}");
+        }
+    }
 }

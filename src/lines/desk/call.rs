@@ -362,7 +362,7 @@ fn happened(step: &Step, call: &Call, going: &Going, turn: u8) -> Event {
         },
         Step::Ring(_) => Event::Rung(call.taken.unwrap_or(false)),
         Step::Voicemail(_) => Event::Recorded,
-        Step::Agent(_) => Event::HandedBack(going.handed_back(turn)),
+        Step::Agent(_) => Event::HandedBack(going.handed_back(turn, call.handed_back.as_ref())),
         _ => Event::Agent(AgentTurn::Failed), // fits no step that does not wait, and is told so
     }
 }

@@ -82,6 +82,7 @@ fn call(token: Option<String>) -> Call {
         digits: None,
         speech: None,
         taken: None,
+        handed_back: None,
         simulated: false,
         dial_seconds: None,
     }

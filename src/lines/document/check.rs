@@ -6,7 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use url::{Host, Url};
 
 use super::{
-    Agent, Ask, End, Flow, How, Mode, Ring, Route, Step, Tests, read::Fault, segments::Segments, template,
+    Agent, Ask, End, Flow, How, Mode, Order, Ring, Route, Step, Tests, read::Fault, segments::Segments,
+    template,
 };
 use crate::{
     domain::phone::{Phone, Refused},
@@ -19,8 +20,16 @@ const STEPS: usize = 64;
 /// Most steps that one document is made of.
 const RUN: usize = 16;
 
+/// Most ways of a route, and most choices of a question.
+const WAYS: usize = 64;
+
 /// Most characters of what is said.
 const WORDS: usize = 1000;
+
+/// Most likely words of a question, most characters of one, and most of all together.
+///
+/// Source: Plivo docs, "`GetInput`", `hints`; Twilio docs, "`Gather`", `hints`, which says the same of their number and length.
+const HINTS: (usize, usize, usize) = (500, 100, 10_000);
 
 /// What was found in a document.
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
@@ -29,7 +38,7 @@ pub(crate) struct Findings {
     pub(crate) faults: Vec<Fault>,
     /// It can be used, and is perhaps not what was meant.
     pub(crate) warnings: Vec<Fault>,
-    /// What is worth knowing of it: in how many segments its texts are sent.
+    /// What is worth knowing of it, such as in how many segments its texts are sent.
     pub(crate) notes: Vec<Fault>,
 }
 
@@ -218,6 +227,8 @@ impl<'a> Checker<'a> {
                 self.fault(place, "is no word: letters, digits and blanks alone");
             }
         }
+        self.most_ways(&format!("{place}.choose"), ask.choose.len());
+        self.hints(&format!("{place}.hints"), ask);
         if let Some(variable) = &ask.variable
             && (variable.len() > 40
                 || variable.is_empty()
@@ -230,7 +241,36 @@ impl<'a> Checker<'a> {
         }
     }
 
+    /// Words that are likely; those that may be chosen are added to them.
+    fn hints(&mut self, place: &str, ask: &Ask) {
+        let (most, longest, all) = HINTS;
+        for (index, hint) in ask.hints.iter().enumerate() {
+            let place = format!("{place}[{index}]");
+            if hint.trim().is_empty() {
+                self.fault(place, "is empty");
+            } else if hint.contains(',') {
+                self.fault(place, "holds a comma, which parts them: make them two");
+            } else if hint.contains(char::is_control) {
+                self.fault(place, "holds a control character");
+            } else if hint.chars().count() > longest {
+                self.fault(place, format!("has more than {longest} characters"));
+            }
+        }
+        let words = || ask.hints.iter().chain(ask.choose.keys());
+        if words().count() > most || words().map(|word| word.chars().count() + 1).sum::<usize>() > all {
+            let problem = format!("with the choices, more than {most} or more than {all} characters");
+            self.fault(place, problem);
+        }
+    }
+
+    fn most_ways(&mut self, place: &str, ways: usize) {
+        if ways > WAYS {
+            self.fault(place, format!("there are {ways}, at most {WAYS} are taken"));
+        }
+    }
+
     fn route(&mut self, place: &str, route: &Route) {
+        self.most_ways(&format!("{place}.when"), route.when.len());
         for (index, when) in route.when.iter().enumerate() {
             self.tests(&format!("{place}.when[{index}].if"), &when.tests);
         }
@@ -294,6 +334,12 @@ impl<'a> Checker<'a> {
                 // `owner` may come from the line's settings.
                 self.fault(place, format!("there is nobody called `{to}` under [people], and it is no number such as +14155550142"));
             }
+        }
+        if ring.order == Order::All && ring.to.len() > 1 {
+            self.findings.notes.push(Fault::new(
+                format!("{place}.order"),
+                "the first phone that picks up stops the others, be it a mailbox; `each` has no such race",
+            ));
         }
         if !ring.screen {
             self.warn(format!("{place}.screen"), "a mailbox that answers takes the call");

@@ -1,5 +1,8 @@
 //! Every field of every part of a document, in the order of the reference: what it is called, what it takes, and what stands
-//! in where it is left out. Forms are made of this table.
+//! in where it is left out. Forms and the reference in `docs/flows.md` are made of this table.
+
+#[cfg(test)]
+use std::fmt::Write as _;
 
 /// A field.
 #[derive(Debug)]
@@ -179,7 +182,7 @@ pub(crate) const KINDS: [Kind; 8] = [
             field(
                 "to",
                 "Whom",
-                "Names of people of this flow, “owner”, or full numbers. One a line, 1 to 10.",
+                "1 to 10 names of people of this flow, “owner”, or full numbers. One a line.",
                 Takes::List { example: "ada" },
             ),
             field(
@@ -328,10 +331,10 @@ pub(crate) const HOURS: [Field; 3] = [
     field(
         "open",
         "Open",
-        "From and to, 24 hours; several with a comma. 20:00-02:00 goes past midnight. Empty is closed.",
+        "From and to, 24 hours. 20:00-02:00 goes past midnight. Empty is closed. Several with a comma.",
         Takes::Week,
     ),
-    field("closed", "Closed on", "Holidays, one a line.", Takes::List { example: "2026-12-25" }),
+    field("closed", "Closed on", "Holidays. One a line.", Takes::List { example: "2026-12-25" }),
 ];
 
 /// Whom the flow may ring.
@@ -395,6 +398,72 @@ pub(crate) const TESTS: [Field; 9] = [
     ),
     field("calls_today", "Calls today", "Of this contact.", Takes::Text { example: "< 3" }),
 ];
+
+/// The fields as `docs/flows.md` lists them.
+#[cfg(test)]
+pub(crate) fn reference() -> String {
+    let mut page = String::new();
+    for kind in &KINDS {
+        let _ = write!(page, "### `{}`\n\n{}\n\n{}", kind.name, kind.about, rows(kind.fields));
+    }
+    for (title, fields) in [
+        ("`start`", &START[..]),
+        ("`[hours.NAME]`", &HOURS),
+        ("`if` of a `route`: all that are given must hold", &TESTS),
+    ] {
+        let _ = write!(page, "### {title}\n\n{}", rows(fields));
+    }
+    page
+}
+
+#[cfg(test)]
+fn rows(fields: &[Field]) -> String {
+    let mut rows = "| field | takes | left out | what |\n|---|---|---|---|\n".to_owned();
+    for field in fields {
+        let (takes, without) = field.takes.told();
+        // A form has lines or commas, a document a list.
+        let in_forms = ["One a line", "Several with a comma"];
+        let shared = in_forms.iter().filter_map(|words| field.help.find(words)).min();
+        let help = field.help[..shared.unwrap_or(field.help.len())].trim_end();
+        let dot = if help.is_empty() { "" } else { ". " };
+        let _ = writeln!(rows, "| `{}` | {takes} | {without} | {}{dot}{help} |", field.name, field.label);
+    }
+    rows + "\n"
+}
+
+#[cfg(test)]
+impl Takes {
+    /// What it takes, and what stands in, as the reference says it.
+    fn told(self) -> (String, String) {
+        const NEEDED: &str = "needed";
+        let (takes, without) = match self {
+            Self::Words { needed } => ("words", if needed { NEEDED } else { "" }.to_owned()),
+            Self::Text { example } => return (format!("a text: `\"{example}\"`"), String::new()),
+            Self::Number { least, most, default, unit } => {
+                return (format!("{least} to {most} {unit}"), default.to_string());
+            }
+            Self::Switch { default } => ("true or false", default.to_string()),
+            Self::One { of, default } => {
+                let choices = of.iter().filter(|(name, _)| !name.is_empty());
+                let choices: Vec<String> = choices.map(|(name, _)| format!("`{name}`")).collect();
+                let blank = of.iter().find(|(name, _)| name.is_empty()).map_or("", |(_, label)| *label);
+                let without = if default.is_empty() { blank } else { default };
+                return (choices.join(", "), without.to_owned());
+            }
+            Self::List { example } => return (format!("a list: `[\"{example}\"]`"), String::new()),
+            Self::OneOrMore { example } => {
+                return (format!("`\"{example}\"`, or a list of such"), String::new());
+            }
+            Self::Way { without } => ("a step", without.unwrap_or(NEEDED).to_owned()),
+            Self::Hours => ("a name of `[hours]`", String::new()),
+            Self::Texts { .. } => ("a table: `{ NAME = \"…\" }`", String::new()),
+            Self::Choices => ("a table: `{ 1 = \"STEP\" }`", String::new()),
+            Self::Ways => ("a list: `[{ if = { … }, go = \"STEP\" }]`", String::new()),
+            Self::Week => ("a list: `[\"mon-fri 09:00-17:00\"]`", NEEDED.to_owned()),
+        };
+        (takes.to_owned(), without)
+    }
+}
 
 /// The kind of that name.
 pub(crate) fn kind(name: &str) -> Option<&'static Kind> {

@@ -1,6 +1,6 @@
 //! From TOML to a [`Flow`]: every fault at once, each with its place.
 
-use std::{collections::BTreeMap, fmt};
+use std::{borrow::Cow, collections::BTreeMap, fmt};
 
 use serde::de::DeserializeOwned;
 use toml::{Table, Value};
@@ -29,10 +29,20 @@ impl Fault {
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.place.is_empty() {
-            return f.write_str(&self.problem);
+            return f.write_str(&legible(&self.problem));
         }
-        write!(f, "{}: {}", self.place, self.problem)
+        write!(f, "{}: {}", legible(&self.place), legible(&self.problem))
     }
+}
+
+/// A text whose control characters are spelled out: names come from documents, and a terminal would obey them.
+fn legible(text: &str) -> Cow<'_, str> {
+    let obeyed = |c: char| c.is_control() && c != '\n';
+    if !text.contains(obeyed) {
+        return text.into();
+    }
+    let spelled = |c: char| if obeyed(c) { c.escape_default().to_string() } else { c.to_string() };
+    text.chars().map(spelled).collect::<String>().into()
 }
 
 /// Opening hours as they are written.
@@ -97,8 +107,12 @@ fn read_table(mut table: Table) -> Result<Flow, Vec<Fault>> {
             "is missing: write `start = { call = \"…\" }` with the name of a step",
         ));
     }
+    let start = start.filter(|start| is_table("start", start, "start = { call = \"…\" }", &mut faults));
     let start = start.and_then(|start| typed::<Start>("start", start, &mut faults));
     let hours = each(&mut table, "hours", &mut faults, |place, value, faults| {
+        if !is_table(place, &value, &format!("[{place}]"), faults) {
+            return None;
+        }
         let written = typed::<Written>(place, value, faults)?;
         let read = Hours::read(&written.zone, &written.open, &written.closed);
         let place = |(field, why): (String, String)| Fault::new(format!("{place}.{field}"), why);
@@ -145,7 +159,7 @@ pub(crate) fn syntax(text: &str, error: &toml::de::Error) -> Fault {
     let before = text.get(..at).unwrap_or_default();
     let line = before.matches('\n').count() + 1;
     let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
-    Fault::new(format!("line {line}, column {column}"), error.message())
+    Fault::new(format!("line {line}, column {column}"), plainly(error.message()))
 }
 
 /// Reads each entry of a table of tables.
@@ -176,10 +190,10 @@ fn each<T>(
 }
 
 fn step(place: &str, value: Value, faults: &mut Vec<Fault>) -> Option<Step> {
-    let Value::Table(mut fields) = value else {
-        faults.push(Fault::new(place, format!("is no table: write `[{place}]`")));
+    if !is_table(place, &value, &format!("[{place}]"), faults) {
         return None;
-    };
+    }
+    let Value::Table(mut fields) = value else { return None };
     let kind = match fields.remove("do") {
         Some(Value::String(kind)) => kind,
         Some(_) => String::new(),
@@ -188,6 +202,9 @@ fn step(place: &str, value: Value, faults: &mut Vec<Fault>) -> Option<Step> {
             return None;
         }
     };
+    if kind == "route" && !ways_are_tables(place, &fields, faults) {
+        return None;
+    }
     let fields = Value::Table(fields);
     match kind.as_str() {
         "say" => typed(place, fields, faults).map(Step::Say),
@@ -205,6 +222,30 @@ fn step(place: &str, value: Value, faults: &mut Vec<Fault>) -> Option<Step> {
     }
 }
 
+/// Whether a value is a table; else tells how it would be written. What is read next would take a list for one, by the order of
+/// its fields.
+fn is_table(place: &str, value: &Value, so: &str, faults: &mut Vec<Fault>) -> bool {
+    if !value.is_table() {
+        faults.push(Fault::new(place, format!("is no table: write `{so}`")));
+    }
+    value.is_table()
+}
+
+/// The same of each way of a route, and of its tests.
+fn ways_are_tables(place: &str, route: &Table, faults: &mut Vec<Fault>) -> bool {
+    let before = faults.len();
+    let ways = route.get("when").and_then(Value::as_array).into_iter().flatten();
+    for (index, way) in ways.enumerate() {
+        let place = format!("{place}.when[{index}]");
+        if is_table(&place, way, "{ if = { … }, go = \"…\" }", faults)
+            && let Some(tests) = way.get("if")
+        {
+            is_table(&format!("{place}.if"), tests, "if = { open = \"…\" }", faults);
+        }
+    }
+    faults.len() == before
+}
+
 /// Every kind of step.
 const KINDS: &str = "say, ask, route, ring, voicemail, agent, text, end";
 
@@ -219,10 +260,22 @@ pub(crate) fn typed<T: DeserializeOwned>(place: &str, value: Value, faults: &mut
                 entry if entry.starts_with('[') => format!("{place}{entry}"),
                 inner => format!("{place}.{inner}"),
             };
-            faults.push(Fault::new(place, error.inner().message()));
+            faults.push(Fault::new(place, plainly(error.inner().message())));
             None
         }
     }
+}
+
+/// What the reader of TOML says, without the names that only its code knows.
+fn plainly(told: &str) -> String {
+    const NAMES: [(&str, &str); 5] = [
+        ("expected u16", "expected a whole number from 0 to 65535"),
+        ("expected a sequence", "expected a list"),
+        ("expected a map", "expected a table"),
+        ("data did not match any variant of untagged enum Words", "is neither a text nor a list of texts"),
+        (" as i128", ""),
+    ];
+    NAMES.iter().fold(told.to_owned(), |told, (name, plain)| told.replace(name, plain))
 }
 
 /// Whether a text can name a step, hours or a person.
@@ -279,6 +332,41 @@ mod tests {
             ),
             (&format!("{GOOD}[people]\nada = 5"), "people.ada: invalid type"),
             ("schema = 1\nsteps = 5\nstart = { call = \"in\" }", "steps: is no table"),
+            // A list is no table, though its values might be taken for fields in their order.
+            ("schema = 1\nstart = [\"in\", \"in\", \"in\"]", "start: is no table: write `start = { call"),
+            (&format!("{GOOD}[hours]\nx = [\"UTC\", [], []]"), "hours.x: is no table: write `[hours.x]`"),
+            (
+                &format!("{GOOD}[steps.a]\ndo = \"route\"\nelse = \"in\"\nwhen = [[\"x\", \"in\"]]"),
+                "steps.a.when[0]: is no table",
+            ),
+            (
+                &format!(
+                    "{GOOD}[steps.a]\ndo = \"route\"\nelse = \"in\"\nwhen = [{{ if = [], go = \"in\" }}]"
+                ),
+                "steps.a.when[0].if: is no table",
+            ),
+            (
+                &format!(
+                    "{GOOD}[steps.a]\ndo = \"route\"\nelse = \"in\"\nwhen = [{{ if = {{ says = 1 }}, go = \"in\" }}]"
+                ),
+                "steps.a.when[0].if.says: is neither a text nor a list of texts",
+            ),
+            (
+                &format!("{GOOD}[steps.a]\ndo = \"ask\"\nwait = 8.0"),
+                "steps.a.wait: invalid type: floating point `8.0`, expected a whole number",
+            ),
+            (
+                &format!("{GOOD}[steps.a]\ndo = \"ring\"\nto = \"ada\""),
+                "steps.a.to: invalid type: string \"ada\", expected a list",
+            ),
+            (
+                "schema = 99999999999999999999",
+                "line 1, column 10: invalid type: integer `99999999999999999999`, expected",
+            ),
+            (
+                &format!("{GOOD}[steps.\"a\\u001b[31m\\nb\"]\ndo = \"end\""),
+                "steps.a\\u{1b}[31m\nb: is no name",
+            ),
         ] {
             let found = faults(text);
             assert!(found[0].contains(expected), "{text}\n{found:?}");

@@ -90,7 +90,8 @@ pub(crate) enum Event {
 }
 
 /// How a conversation begins.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
 pub(crate) enum Start {
     Call,
     Text,

@@ -3,7 +3,7 @@ use std::fmt::Write as _;
 use super::*;
 use crate::{
     domain::phone::Phone,
-    lines::{desk::built_in, document::read::read},
+    lines::{desk::built_in, document::read::read, publish::look_alone},
 };
 
 fn told(steps: &str) -> Vec<String> {
@@ -42,6 +42,9 @@ fn a_document_that_may_be_too_long_is_told_by_step_and_way() {
         let words = format!("{}{}", "&".repeat(240), "{caller.name}".repeat(2));
         let _ = write!(steps, "[steps.s{step}]\ndo = \"say\"\ntext = \"{words}\"\nnext = \"{next}\"\n");
     }
+    let flow = read(&format!("schema = 1\nstart = {{ call = \"in\" }}\n{steps}")).unwrap();
+    let saved = look_alone(&flow).faults;
+    assert_eq!(saved.len(), 2, "it is told before any line has it: {saved:?}");
     let told = told(&steps);
     assert_eq!(told.len(), 2, "{told:?}");
     for (fault, carrier) in told.iter().zip(["Twilio", "Plivo"]) {

@@ -316,6 +316,26 @@ impl Carrier {
         fields
     }
 
+    /// A relay is over after so many seconds, with what was handed over; none where it never came about.
+    pub(super) fn relayed(self, leg: &Leg, session: &str, over: Option<(u32, Option<String>)>) -> Fields {
+        let mut fields = self.goes_on(leg);
+        fields.push(("SessionId", session.to_owned()));
+        match over {
+            Some((seconds, handed)) => {
+                fields.push(("SessionStatus", "ended".to_owned()));
+                fields.push(("SessionDuration", seconds.to_string()));
+                fields.extend(handed.map(|handed| ("HandoffData", handed)));
+            }
+            None => fields.extend([
+                ("SessionStatus", "failed".to_owned()),
+                ("SessionDuration", "0".to_owned()),
+                ("ErrorCode", "64105".to_owned()),
+                ("ErrorMessage", "WebSocket: session could not be established".to_owned()),
+            ]),
+        }
+        fields
+    }
+
     /// How a stream stands: it began, it ended, or it never came about.
     pub(super) fn streams(self, leg: &Leg, stream: &str, state: Streams, now: DateTime<Utc>) -> Fields {
         match self {

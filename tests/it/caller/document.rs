@@ -15,15 +15,18 @@ pub(super) enum Step {
     Dial(Dial),
     Stream(Stream),
     /// Twilio alone.
-    Relay {
-        url: String,
-        greeting: Option<String>,
-        action: String,
-    },
+    Relay(Relay),
     Redirect(String),
     Hangup,
     /// `busy` or `rejected`.
     Refuse(String),
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Relay {
+    pub(super) url: String,
+    pub(super) greeting: Option<String>,
+    pub(super) action: String,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -181,7 +184,7 @@ fn connect(node: Node<'_, '_>) -> Step {
     let noun = node.first_child().unwrap();
     if noun.has_tag_name("ConversationRelay") {
         let greeting = maybe(noun, "welcomeGreeting");
-        return Step::Relay { url: needed(noun, "url"), greeting, action: needed(node, "action") };
+        return Step::Relay(Relay { url: needed(noun, "url"), greeting, action: needed(node, "action") });
     }
     Step::Stream(Stream {
         url: needed(noun, "url"),

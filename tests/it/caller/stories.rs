@@ -143,3 +143,71 @@ text = "Please leave a message after the tone."
     }
     stage.close().await;
 }
+
+/// `relay` is Twilio's alone. A Plivo line cannot have the flow published, and where one has it all the same, who calls comes
+/// to the step's `failed`, as when the agent is away.
+#[tokio::test]
+async fn a_relay_hands_back_what_it_was_told_and_the_other_carrier_takes_the_safe_way() {
+    let flow = r#"
+schema = 1
+providers = ["twilio"]
+start = { call = "ai" }
+[people]
+ada = "+14155550142"
+[steps.ai]
+do = "agent"
+url = "wss://agent.example/r"
+mode = "relay"
+greet = "How can I help you?"
+may_ring = ["ada"]
+done = "bye"
+failed = "vm"
+[steps.bye]
+do = "end"
+text = "Goodbye from us."
+[steps.vm]
+do = "voicemail"
+text = "Please leave a message after the tone."
+"#;
+    let stage = Stage::open(Some(flow), plain()).await;
+    let begins = [
+        "says: You are speaking with the automated assistant of Harbor Dental.",
+        "hands the words to wss://agent.example/r",
+        "says: How can I help you?",
+    ];
+    let message = [
+        "says: Please leave a message after the tone.",
+        "records up to 120 s",
+        "the caller speaks for 7 s",
+        "says: Thank you. Goodbye.",
+        "the line hangs up",
+    ];
+    let bye = ["says: Goodbye from us.", "the line hangs up"];
+    let rung = [
+        "rings +14155550142 for 25 s, showing LINE",
+        "+14155550142 picks up",
+        "who is rung hears it: says: Call for Harbor Dental. Press 1 to accept.",
+        "+14155550142 is connected for 20 s",
+    ];
+    for (agent, after) in [
+        (Agent::Speaks(12), [&["the agent speaks for 12 s"][..], &bye].concat()),
+        (
+            Agent::HandsBack(30, "ada"),
+            [&["the agent speaks for 30 s", "the agent wants ada rung"][..], &rung, &bye].concat(),
+        ),
+        (
+            Agent::HandsBack(5, "eve"),
+            [&["the agent speaks for 5 s", "the agent wants eve rung"][..], &message].concat(),
+        ),
+        (Agent::Away, [&["the agent is away"][..], &message].concat()),
+    ] {
+        let caller = Caller::new().agent(agent).callee("+14155550142", Callee::Talks(20)).speaks(7);
+        let told = caller.calls(&stage.house, Carrier::Twilio).await;
+        assert_eq!(told.transcript, [&begins[..], &after].concat(), "{agent:?}");
+        let told = caller.calls(&stage.house, Carrier::Plivo).await;
+        assert_eq!(told.transcript, message, "{agent:?}");
+    }
+    let told = Caller::new().agent(Agent::Speaks(3)).hangs_up().calls(&stage.house, Carrier::Twilio).await;
+    assert_eq!(told.end, End::ByCaller);
+    stage.close().await;
+}

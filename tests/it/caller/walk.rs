@@ -8,7 +8,7 @@ use smartline::{Clock as _, fuzzing};
 use super::{
     Act, Agent, Callee, Caller, End, Told,
     carrier::{Carrier, Dialled, Fields, Leg, Streams},
-    document::{self, Dial, Record, Step, Stream},
+    document::{self, Dial, Record, Relay, Step, Stream},
 };
 use crate::house::{House, ORIGIN, SetClock};
 use crate::storm::random::Random;
@@ -116,13 +116,7 @@ impl Walk<'_> {
             Step::Record(record) => self.record(record).await,
             Step::Dial(dial) => self.dial(dial).await,
             Step::Stream(stream) => self.stream(stream).await,
-            Step::Relay { url, greeting, action } => {
-                self.note(format!("hands the words to {url}"));
-                if let Some(greeting) = greeting {
-                    self.note(format!("says: {greeting}"));
-                }
-                Way::To(action, self.carrier.redirected(&self.leg))
-            }
+            Step::Relay(relay) => self.relay(relay),
             Step::Redirect(url) => Way::To(url, self.carrier.redirected(&self.leg)),
             Step::Hangup => Way::Over(End::ByLine),
             Step::Refuse(how) => Way::Over(End::Refused(how)),
@@ -325,16 +319,8 @@ impl Walk<'_> {
         true
     }
 
-    async fn stream(&mut self, stream: Stream) -> Way {
-        let names: Vec<_> = stream.told.iter().map(|(name, _)| name.as_str()).collect();
-        // What the agent may do with this call stands in the path.
-        let (address, capability) = stream.url.rsplit_once('/').unwrap();
-        assert!(
-            capability.len() == 32 && capability.bytes().all(|byte| byte.is_ascii_hexdigit()),
-            "{stream:?}"
-        );
-        self.note(format!("hands the sound to {address}, telling {}", names.join(", ")));
-        let id = self.carrier.id("MZ");
+    /// How long the agent speaks, if it is there, and whom it wants rung then.
+    fn agent(&mut self) -> (Option<u32>, Option<&'static str>) {
         let (seconds, wish) = match self.caller.agent {
             Agent::Speaks(seconds) => (Some(seconds), None),
             Agent::HandsBack(seconds, target) => (Some(seconds), Some(target)),
@@ -345,6 +331,35 @@ impl Walk<'_> {
             None => "the agent is away".to_owned(),
         });
         self.pass(seconds.unwrap_or(0));
+        (seconds, wish)
+    }
+
+    /// Twilio does the speaking, and the agent hands over whom it wants rung in words of its own.
+    fn relay(&mut self, relay: Relay) -> Way {
+        let (address, _) = capability(&relay.url);
+        self.note(format!("hands the words to {address}"));
+        if let Some(greeting) = relay.greeting {
+            self.note(format!("says: {greeting}"));
+        }
+        let (seconds, wish) = self.agent();
+        if let Some(target) = wish {
+            self.note(format!("the agent wants {target} rung"));
+        }
+        if self.acts.front() == Some(&Act::HangsUp) {
+            self.acts.pop_front();
+            return Way::Over(End::ByCaller);
+        }
+        let handed = wish.map(|target| serde_json::json!({ "do": "ring", "target": target }).to_string());
+        let over = seconds.map(|seconds| (seconds, handed));
+        Way::To(relay.action, self.carrier.relayed(&self.leg, &self.carrier.id("VX"), over))
+    }
+
+    async fn stream(&mut self, stream: Stream) -> Way {
+        let names: Vec<_> = stream.told.iter().map(|(name, _)| name.as_str()).collect();
+        let (address, capability) = capability(&stream.url);
+        self.note(format!("hands the sound to {address}, telling {}", names.join(", ")));
+        let id = self.carrier.id("MZ");
+        let (seconds, wish) = self.agent();
         // That it began is known long before it ends.
         let begins = if seconds.is_some() { Streams::Began } else { Streams::Failed };
         self.streams(&stream, &id, begins).await;
@@ -429,6 +444,13 @@ impl Walk<'_> {
         }
         reply
     }
+}
+
+/// An agent's address, and what it may do with this call, which stands at the end of the path.
+fn capability(url: &str) -> (&str, &str) {
+    let (address, capability) = url.rsplit_once('/').unwrap();
+    assert!(capability.len() == 32 && capability.bytes().all(|byte| byte.is_ascii_hexdigit()), "{url}");
+    (address, capability)
 }
 
 /// A callback gets an empty document.

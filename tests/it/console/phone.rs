@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use crate::caller::{Caller, Carrier, Stage, Texter, number};
+use crate::caller::{Answer, Caller, Carrier, FakeAgent, Stage, Texter, number};
 use crate::house::{House, NewLine};
 use crate::wire::{Ask, Reply};
 
@@ -217,6 +217,85 @@ async fn the_bundled_flows_are_walked_on_both_carriers() {
         let refused: i64 =
             sqlx::query_scalar("SELECT count(*) FROM rejections").fetch_one(&stage.house.db).await.unwrap();
         assert_eq!(refused, 0);
+        stage.close().await;
+    }
+}
+
+/// The other two of the six: keywords are walked by texts, see below.
+#[tokio::test]
+async fn the_default_and_the_agent_are_walked_on_both_carriers() {
+    let agent = FakeAgent::open().await;
+    let answers = [
+        Answer::Says(json!({ "say": "At nine. Anything else?" })),
+        Answer::Says(json!({ "say": "One moment.", "do": "ring", "target": "owner" })),
+        Answer::Fails(500),
+        Answer::Fails(500),
+    ];
+    let hello = vec![
+        "The call comes in",
+        "You are speaking with the automated assistant of Harbor Dental.",
+        "How can I help you?",
+        WAITS,
+    ];
+    let asked = vec!["“When do you open?”", "At nine. Anything else?", WAITS];
+    let message = [&["Nobody took the call"][..], &LEAVE].concat();
+    let left = [&["Speaks for 9 s"][..], &BYE].concat();
+    let with_agent = [
+        (
+            &["say When do you open?", "say A person, please.", "answer"][..],
+            vec![
+                hello.clone(),
+                asked.clone(),
+                vec![
+                    "“A person, please.”",
+                    "One moment.",
+                    "rings +14155550142 for 25 s; who answers must press 1",
+                ],
+                vec!["Took the call, and hung up", "Goodbye.", "hangs up"],
+            ],
+        ),
+        (
+            &["say Are you there?", "wait", "message"][..],
+            vec![hello, vec!["“Are you there?”", RINGS_ADA], message.clone(), left.clone()],
+        ),
+    ];
+    let greeting = "You have reached Harbor Dental. Please leave a message after the tone.";
+    let by_default = [
+        (
+            &["answer"][..],
+            vec![
+                vec!["The call comes in", RINGS_ADA],
+                vec!["Took the call, and hung up", "Goodbye.", "hangs up"],
+            ],
+        ),
+        (
+            &["machine", "message"][..],
+            vec![
+                vec!["The call comes in", RINGS_ADA],
+                vec!["Picked up, and did not take the call", greeting, "tone; records up to 120 s"],
+                left,
+            ],
+        ),
+    ];
+    let url = json!({ "agent_url": agent.url });
+    for (flow, settings, stories) in [("default", json!({}), &by_default[..]), ("agent", url, &with_agent)] {
+        let text = crate::project_file(&format!("examples/flows/{flow}.toml"));
+        let stage = Stage::built(plan(), Some(&text), settings).await;
+        stage.monday();
+        let session = Session::open(&stage.house, &[]).await;
+        for carrier in Carrier::ALL {
+            agent.answers(answers.clone());
+            for (deeds, expected) in stories {
+                let mut hand = Hand::of(&stage.house, &session, carrier).await;
+                hand.dial(carrier).await;
+                for deed in *deeds {
+                    hand.does(deed).await;
+                    stage.work().await;
+                }
+                assert_eq!(hand.turns(), *expected, "{flow} by {}: {deeds:?}", carrier.name());
+                assert!(hand.is_over(), "{flow} by {}: {deeds:?}", carrier.name());
+            }
+        }
         stage.close().await;
     }
 }

@@ -43,13 +43,37 @@ pub(super) fn schemas() -> Map<String, Value> {
     });
     let list = |item: Value| json!({ "type": "array", "items": item });
     let why = [("data", list(decision)), ("has_more", json!({ "const": false }))];
+    let mut previewed = shown.clone();
+    previewed["properties"]["step"] = text();
+    previewed["properties"]["start"] = json!({ "enum": ["call", "text", "missed"], "description": "the conversation that begins with the step" });
+    previewed["required"] = json!(["step", "start", "heard", "waits", "path", "twilio", "plivo"]);
+    let preview = [("data", list(previewed))];
     let simulation = [("data", list(shown)), ("over", json!({ "type": "boolean" }))];
     let directive = [("do", json!({ "const": "ring" })), ("target", text())];
     Map::from_iter([
         ("Why".to_owned(), whole("list", &why)),
+        ("Preview".to_owned(), whole("preview", &preview)),
         ("Simulation".to_owned(), whole("simulation", &simulation)),
         ("Directive".to_owned(), whole("directive", &directive)),
     ])
+}
+
+/// Which flow is tried, and who tries it when.
+fn scene() -> Value {
+    json!({
+        "line": { "type": "string", "description": "our number: its flow and settings" },
+        "toml": { "type": "string", "description": "a flow in place of the line's" },
+        "provider": { "enum": ["twilio", "plivo"], "description": "one of the flow's `providers`; the first of them unless given" },
+        "caller": { "type": "string", "description": "E.164; `anonymous` withholds it" },
+        "at": time_schema(),
+    })
+}
+
+/// What a step is shown of.
+pub(super) fn preview() -> Value {
+    let mut properties = scene();
+    properties["step"] = json!({ "type": "string", "description": "its name; every step unless given" });
+    json!({ "type": "object", "additionalProperties": false, "properties": properties })
 }
 
 /// What a simulated call is made of.
@@ -60,21 +84,13 @@ pub(super) fn simulate() -> Value {
             "properties": { name: { "type": "string" } },
         })
     };
-    json!({
-        "type": "object", "additionalProperties": false,
-        "properties": {
-            "line": { "type": "string", "description": "our number: its flow and settings" },
-            "toml": { "type": "string", "description": "a flow in place of the line's" },
-            "provider": { "enum": ["twilio", "plivo"], "description": "one of the flow's `providers`; the first of them unless given" },
-            "caller": { "type": "string", "description": "E.164; `anonymous` withholds it" },
-            "text": { "type": "string", "description": "a text instead of a call" },
-            "at": time_schema(),
-            "inputs": { "type": "array", "maxItems": 100, "items": { "anyOf": [
-                { "enum": ["wait", "answer", "message", "hang_up"] },
-                one("press", "keys"), one("say", "words"), one("agent", "what an agent says"),
-            ] } },
-        },
-    })
+    let mut properties = scene();
+    properties["text"] = json!({ "type": "string", "description": "a text instead of a call" });
+    properties["inputs"] = json!({ "type": "array", "maxItems": 100, "items": { "anyOf": [
+        { "enum": ["wait", "answer", "message", "hang_up"] },
+        one("press", "keys"), one("say", "words"), one("agent", "what an agent says"),
+    ] } });
+    json!({ "type": "object", "additionalProperties": false, "properties": properties })
 }
 
 /// The one operation whose bearer is no key.

@@ -65,6 +65,22 @@ fn what_is_refused_and_where() {
             "[steps.in]\ndo = \"route\"\nelse = \"bye\"\nwhen = [{ if = { var.x = \"1\" }, go = \"bye\" }]",
             "if.var.x: no `ask` keeps",
         ),
+        (
+            "[steps.in]\ndo = \"agent\"\ndone = \"in\"\nfailed = \"bye\"",
+            "steps.in: a caller who does nothing goes in a circle: in → in",
+        ),
+        (
+            "[steps.in]\ndo = \"ask\"\ntext = \"Hi\"\nnext = \"bye\"\nspeech = true\nhints = [\"new booking\", \" \"]",
+            "steps.in.hints[1]: is empty",
+        ),
+        (
+            "[steps.in]\ndo = \"ask\"\ntext = \"Hi\"\nnext = \"bye\"\nspeech = true\nhints = [\"yes, please\"]",
+            "steps.in.hints[0]: holds a comma",
+        ),
+        (
+            "[steps.in]\ndo = \"ask\"\ntext = \"Hi\"\nnext = \"bye\"\nspeech = true\nhints = [\"a\\u0007\"]",
+            "steps.in.hints[0]: holds a control character",
+        ),
         ("[steps.in]\ndo = \"ring\"\nto = []", "steps.in.to: names 1 to 10"),
         ("[steps.in]\ndo = \"ring\"\nto = [\"bob\"]", "steps.in.to[0]: there is nobody called `bob`"),
         ("[steps.in]\ndo = \"ring\"\nto = [\"+1911\"]", "steps.in.to[0]: is an emergency number"),
@@ -89,6 +105,52 @@ fn what_is_refused_and_where() {
         let found = findings(&with(steps)).faults;
         let found: Vec<String> = found.iter().map(Fault::to_string).collect();
         assert!(found.len() == 1 && found[0].contains(expected), "{steps}\nexpected {expected}\n{found:#?}");
+    }
+}
+
+/// What a carrier would cut off, and what nobody could look at in time.
+#[test]
+fn lists_have_an_end() {
+    let ask = |fields: &str| {
+        with(&format!("[steps.in]\ndo = \"ask\"\ntext = \"Hi\"\nnext = \"bye\"\nspeech = true\n{fields}\n"))
+    };
+    let hints = |count: usize, length: usize| {
+        let hints: Vec<String> = (0..count).map(|hint| format!("\"{hint:0length$}\"")).collect();
+        ask(&format!("hints = [{}]", hints.join(", ")))
+    };
+    let choices = |count: usize| {
+        let choices: Vec<String> = (0..count).map(|word| format!("word{word} = \"bye\"")).collect();
+        ask(&format!("choose = {{ {} }}", choices.join(", ")))
+    };
+    let ways = |count: usize| {
+        let way = "{ if = { has = \"agent\" }, go = \"bye\" }";
+        with(&format!(
+            "[steps.in]\ndo = \"route\"\nelse = \"bye\"\nwhen = [{}]\n",
+            vec![way; count].join(", ")
+        ))
+    };
+    let told = |text: &str| findings(text).faults.iter().map(Fault::to_string).collect::<Vec<_>>();
+    for (text, expected) in [
+        (hints(500, 3), None),
+        (hints(501, 3), Some("steps.in.hints: with the choices, more than 500")),
+        (hints(99, 100), None),
+        (
+            hints(100, 100),
+            Some("steps.in.hints: with the choices, more than 500 or more than 10000 characters"),
+        ),
+        (hints(1, 101), Some("steps.in.hints[0]: has more than 100 characters")),
+        (choices(64), None),
+        (choices(65), Some("steps.in.choose: there are 65, at most 64 are taken")),
+        (ways(64), None),
+        (ways(65), Some("steps.in.when: there are 65, at most 64 are taken")),
+    ] {
+        let told = told(&text);
+        match expected {
+            None => assert_eq!(told, Vec::<String>::new()),
+            Some(expected) => {
+                assert!(told.len() == 1 && told[0].starts_with(expected), "{expected}: {told:?}");
+            }
+        }
     }
 }
 
