@@ -17,7 +17,7 @@ use crate::{
     domain::clock::Clock,
     http::{
         self,
-        console::shared::Console,
+        console::{self, shared::Console},
         crowd::Crowd,
         limiter::{FailureLimiter, KeyLimiter},
         state::{Door, Keys, Limits, Shared, State},
@@ -344,6 +344,11 @@ impl App {
         serde_json::to_value(report).map_err(|error| sqlx::Error::Encode(error.into()))
     }
 
+    /// Compares the providers' consoles with what is wanted, for the checklist and the overview.
+    pub async fn compare_once(&self) {
+        console::look_at_all(&self.state).await;
+    }
+
     /// Makes the token of a link that signs in to the console once.
     ///
     /// # Errors
@@ -471,6 +476,11 @@ impl App {
             self.every(LOOK, UPKEEP, move || {
                 let reconciling = reconciling.clone();
                 async move { reconciling.when_ready().await }
+            });
+            let state = self.state.clone();
+            self.every(LOOK, UPKEEP, move || {
+                let state = state.clone();
+                async move { console::look_at_all(&state).await }
             });
         }
         // The first time comes soon: some hosts let no service run for an hour.

@@ -24,6 +24,9 @@ pub(crate) use durability::{connect_durably, settings_off};
 /// Every migration, embedded in the binary.
 const MIGRATOR: Migrator = sqlx::migrate!();
 
+/// PostgreSQL's code for a table that there is not.
+const UNDEFINED_TABLE: &str = "42P01";
+
 /// Most connections of one process, besides the two of intake and the one of hints.
 const CONNECTIONS: u32 = 8;
 
@@ -110,20 +113,23 @@ pub(crate) async fn migrate(pool: &PgPool) -> Result<(), MigrateError> {
 /// out beside this one.
 ///
 /// # Errors
-/// When the database is away or was never migrated.
+/// When the database is away.
 pub(crate) async fn is_migrated(pool: &PgPool) -> sqlx::Result<bool> {
-    Ok(lacking(pool).await? == 0)
+    Ok(lacking(pool).await?.is_empty())
 }
 
-/// How many migrations of this binary are not applied.
+/// The migrations of this binary that are not applied, as `0016 name`: all of them where none ever was.
 ///
 /// # Errors
-/// When the database is away or was never migrated.
-pub(crate) async fn lacking(db: impl PgExecutor<'_>) -> sqlx::Result<usize> {
-    const APPLIED_SQL: &str = "SELECT count(*) FROM _sqlx_migrations WHERE success AND version = ANY($1)";
-    let versions: Vec<i64> = MIGRATOR.iter().map(|migration| migration.version).collect();
-    let applied: i64 = sqlx::query_scalar(APPLIED_SQL).bind(&versions).fetch_one(db).await?;
-    Ok(versions.len().saturating_sub(usize::try_from(applied).unwrap_or_default()))
+/// When the database is away.
+pub(crate) async fn lacking(db: impl PgExecutor<'_>) -> sqlx::Result<Vec<String>> {
+    const APPLIED_SQL: &str = "SELECT version FROM _sqlx_migrations WHERE success";
+    let applied: Vec<i64> = match sqlx::query_scalar(APPLIED_SQL).fetch_all(db).await {
+        Err(sqlx::Error::Database(error)) if error.code().as_deref() == Some(UNDEFINED_TABLE) => Vec::new(),
+        applied => applied?,
+    };
+    let lacking = MIGRATOR.iter().filter(|migration| !applied.contains(&migration.version));
+    Ok(lacking.map(|migration| format!("{:04} {}", migration.version, migration.description)).collect())
 }
 
 /// Whether a migration failed because the database could not be reached, so that trying again may help.
@@ -237,9 +243,6 @@ impl Presence {
             Ok(Ok(true)) if self.0.prepared.load(Ordering::Relaxed) => State::Ready,
             Ok(Ok(true)) => State::Unprepared,
             Ok(Ok(false)) => State::Outdated,
-            Ok(Err(sqlx::Error::Database(error))) if error.code().as_deref() == Some("42P01") => {
-                State::Outdated
-            }
             Ok(Err(_)) | Err(_) => State::Away,
         };
         let before = State::of(self.0.state.swap(now as u8, Ordering::Relaxed));

@@ -28,14 +28,17 @@ const TELL: Duration = Duration::from_secs(1);
 
 /// Show all that is kept of a person, or erase it
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:
+#[command(
+    before_help = "\
+Examples:
   smartline contact export +14155550142 > ada.json    everything that is kept of them
   smartline contact erase +14155550142                how much that is; changes nothing
-  smartline contact erase +14155550142 --apply        takes it out of all tables and events
-
+  smartline contact erase +14155550142 --apply        takes it out of all tables and events",
+    after_help = "\
 Erasing keeps how many calls and texts there were, and, as a hash, that they wanted no texts.
 Accounts and invoices from Stripe are not touched, nor what the providers keep, except recordings.
-Events that still wait in a spool are not reached: erase once more when it is drained.")]
+Events that still wait in a spool are not reached: erase once more when it is drained."
+)]
 pub(super) struct Args {
     #[command(subcommand)]
     command: Command,

@@ -31,6 +31,10 @@ use crate::{
 
 /// Run a line on this machine, with a database of its own, that takes unsigned requests
 #[derive(Debug, clap::Args)]
+#[command(before_help = "\
+Examples:
+  smartline dev                 a line to call, and a link to its console
+  smartline dev --traffic       with made-up requests of all providers")]
 pub(super) struct Args {
     /// Folder for the database and the secrets; used again next time
     #[arg(long, value_name = "DIR", default_value = DATA_DIR)]

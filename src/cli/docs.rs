@@ -8,6 +8,10 @@ use crate::{config, http};
 
 /// Print a reference page of this version
 #[derive(Debug, clap::Args)]
+#[command(before_help = "\
+Examples:
+  smartline docs configuration
+  smartline docs env-example > .env")]
 pub(super) struct Args {
     /// Which page
     page: Page,

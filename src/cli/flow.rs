@@ -36,7 +36,8 @@ use crate::{
 
 /// Check, format, keep and compare flows
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:
+#[command(before_help = "\
+Examples:
   smartline flow check examples/flows/*.toml
   smartline flow simulate examples/flows/office.toml
   smartline flow push office office.toml --line +14155550190 --publish

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     config::{Apis, Environment},
-    consoles::{self, Account, Plan, Wanted},
+    consoles::{self, Plan, Side, Wanted},
     domain::clock::Clock,
     inbox::overview,
     lines::NO_EMERGENCY,
@@ -81,12 +81,13 @@ async fn consoles(environment: &Environment, origin: &str) -> Vec<(Provider, Con
     let Ok(apis) = Apis::read(environment) else { return Vec::new() };
     let mut all = Vec::new();
     for provider in Provider::ALL.into_iter().filter(|provider| apis.missing(*provider).is_empty()) {
-        let wanted = Wanted::all(apis.of(provider), origin);
-        for name in &apis.of(provider).accounts {
-            let Ok(mut account) = Account::new(provider, apis.of(provider), name) else { continue };
-            match consoles::plan(&mut account, &wanted).await {
-                Ok(plan) => all.push((provider, Console { account: name.clone(), plan })),
-                Err(trouble) => note(&format!("note: {} {name}: {trouble}", provider.name())),
+        let api = apis.of(provider);
+        for Side { account, plan, .. } in
+            consoles::read(provider, api, &api.accounts, &Wanted::all(api, origin)).await
+        {
+            match plan {
+                Ok(plan) => all.push((provider, Console { account, plan })),
+                Err(trouble) => note(&format!("note: {} {account}: {trouble}", provider.name())),
             }
         }
     }

@@ -18,7 +18,13 @@ const DEADLINE: Duration = Duration::from_secs(5);
 /// GETs /healthz at PORT (default 8080) and HOST, where that is a specific address (default
 /// 127.0.0.1). Exits with 0 on 200 within 5 s, else with 1 and one line that says why.
 #[derive(Debug, clap::Args)]
-#[command(verbatim_doc_comment)]
+#[command(
+    verbatim_doc_comment,
+    before_help = "\
+Examples:
+  smartline healthcheck
+  PORT=10000 smartline healthcheck"
+)]
 pub(super) struct Args {}
 
 /// Asks once.

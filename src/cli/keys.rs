@@ -15,7 +15,8 @@ use crate::{
 
 /// Create, list and revoke keys of the API
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:
+#[command(before_help = "\
+Examples:
   smartline keys create --name dashboard --scope read --scope billing:read --days 90
   smartline keys list
   smartline keys revoke key_01kxyz…")]
@@ -75,7 +76,11 @@ pub(super) async fn run(args: Args, clock: &dyn Clock) -> Result<(), Error> {
             print(secret.expose_secret())
         }
         Command::List => {
-            for key in keys::list(&mut db).await.map_err(Error::because)? {
+            let keys = keys::list(&mut db).await.map_err(Error::because)?;
+            if keys.is_empty() {
+                note("no key was made; SMARTLINE_API_KEY is none of these");
+            }
+            for key in keys {
                 let id = KeyId::from(key.id);
                 if args.json {
                     let mut shown = serde_json::to_value(&key).map_err(Error::because)?;

@@ -25,7 +25,8 @@ const ACTOR: &str = "command line";
 
 /// Add lines, set them up, and point them at flows
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:
+#[command(before_help = "\
+Examples:
   smartline line add twilio +14155550190 --name \"Harbor Dental\" --zone America/New_York
   smartline line set +14155550190 forward=+14155550142 a2p=true daily_calls=
   smartline line publish +14155550190 office

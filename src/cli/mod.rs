@@ -73,8 +73,7 @@ struct Cli {
 enum Command {
     Dev(dev::Args),
     Serve(serve::Args),
-    /// Bring the database's schema up to date, as a step of its own before a deploy
-    Migrate,
+    Migrate(migrate::Args),
     Sign(sign::Args),
     #[command(visible_alias = "trigger")]
     Send(send::Args),
@@ -104,6 +103,10 @@ enum Command {
     Export(export::Args),
     Guide(guide::Args),
     /// Print the API's document in the form `OpenAPI` 3.1
+    #[command(before_help = "\
+Examples:
+  smartline openapi > openapi.json
+  smartline openapi | jq '.paths | keys'")]
     Openapi,
     Completions(manual::CompletionsArgs),
     Man(manual::ManArgs),
@@ -119,7 +122,7 @@ impl Command {
         match self {
             Self::Dev(args) => Box::pin(dev::run(args)).await.map(done), // far larger than the others
             Self::Serve(args) => serve::run(args).await.map(done),
-            Self::Migrate => migrate::run().await.map(done),
+            Self::Migrate(args) => migrate::run(args).await.map(done),
             Self::Docs(args) => docs::run(&args).map(done),
             Self::Sign(args) => sign::run(&args, &SystemClock),
             Self::Send(args) => send::run(args, &SystemClock).await,
@@ -182,11 +185,14 @@ mod tests {
     }
 
     #[test]
-    fn help_fits_a_terminal() {
+    fn help_begins_with_two_examples_and_fits_a_terminal() {
         let mut cli = Cli::command();
         cli.build();
-        for command in cli.get_subcommands_mut() {
+        for command in cli.get_subcommands_mut().filter(|command| command.get_name() != "help") {
             let help = command.render_long_help().to_string();
+            let examples = help.strip_prefix("Examples:\n").and_then(|rest| rest.split("\n\n").next());
+            let count = examples.map(|examples| examples.matches("smartline ").count());
+            assert!(count >= Some(2), "{}: {help}", command.get_name());
             let wide = help.lines().find(|line| line.len() > 100);
             assert_eq!(wide, None, "{}", command.get_name());
         }

@@ -15,7 +15,8 @@ use crate::{
 
 /// Show what is owed to the outside, try it again, or cancel it
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:
+#[command(before_help = "\
+Examples:
   smartline outbox list                       what waits, and what for
   smartline outbox list --state dead          what was given up, and why
   smartline outbox retry outbox_01kxyz…       once the cause is mended

@@ -17,6 +17,10 @@ const TELL: Duration = Duration::from_secs(1);
 ///
 /// Rows whose events retention has removed are kept as they are.
 #[derive(Debug, clap::Args)]
+#[command(before_help = "\
+Examples:
+  smartline rebuild --dry-run       what would differ
+  smartline rebuild")]
 pub(super) struct Args {
     /// Only compare; change nothing
     #[arg(long)]

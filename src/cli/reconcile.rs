@@ -33,7 +33,8 @@ const TELL: Duration = Duration::from_secs(1);
 #[derive(Debug, clap::Args)]
 #[command(
     verbatim_doc_comment,
-    after_help = "Examples:
+    before_help = "\
+Examples:
   smartline reconcile --dry-run             what is missing
   smartline reconcile                       what is missing is taken in
   smartline reconcile --provider stripe --since 36h"

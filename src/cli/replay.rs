@@ -31,13 +31,15 @@ const STEP: i64 = 500;
 
 /// Work on kept events again: tables change, nothing is said or sent
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:
+#[command(
+    before_help = "\
+Examples:
   smartline replay event_01kxyz…                         one event
   smartline replay --dead                                how many were given up
   smartline replay --dead --yes                          all of them, again
-  smartline replay --kind twilio.voice --since 2026-11-01T00:00:00Z --yes --rate 200
-
-Ctrl-C stops it after the step that it is at, with exit code 130. What was put back stays.")]
+  smartline replay --kind twilio.voice --since 2026-11-01T00:00:00Z --yes --rate 200",
+    after_help = "Ctrl-C stops it after the step that it is at, with exit code 130. What was put back stays."
+)]
 pub(super) struct Args {
     /// Events by id: event_… or Stripe's evt_…
     #[arg(conflicts_with_all = ["dead", "provider", "kind", "subject", "since", "until"])]
@@ -76,6 +78,10 @@ pub(super) struct Args {
 
 /// Show the events that were given up, and why
 #[derive(Debug, clap::Args)]
+#[command(before_help = "\
+Examples:
+  smartline dead-letters
+  smartline dead-letters --limit 500 --json")]
 pub(super) struct DeadArgs {
     /// Most of them
     #[arg(long, value_name = "N", default_value_t = 50)]

@@ -8,6 +8,7 @@ use std::{
 use chrono::{DateTime, TimeDelta, Utc};
 use clap::builder::PossibleValuesParser;
 use secrecy::SecretString;
+use serde_json::json;
 
 use super::{
     client::{Client, Reply},
@@ -86,6 +87,9 @@ pub(super) struct Args {
     /// Print the body and send nothing
     #[arg(long)]
     print: bool,
+    /// Write each answer as a line of JSON
+    #[arg(long, conflicts_with = "print")]
+    json: bool,
     /// Read the secret from stdin
     #[arg(long)]
     secret_stdin: bool,
@@ -179,7 +183,10 @@ impl Trial<'_> {
             if expected == Expected::Taken && first.as_ref().is_some_and(|first| first.body != reply.body) {
                 verdict = Err("the second answer is not the first".into());
             }
-            print_to(out, &line(&what, &reply, verdict.as_ref().err()))?;
+            let wrong = verdict.as_ref().err();
+            let told =
+                if self.args.json { json_line(&what, &reply, wrong) } else { line(&what, &reply, wrong) };
+            print_to(out, &told)?;
             right &= verdict.is_ok();
             first.get_or_insert(reply);
         }
@@ -247,6 +254,20 @@ fn line(what: &str, reply: &Reply, wrong: Option<&String>) -> String {
     let columns = [format!("{what:<36} {} {:>5} ms", reply.status, reply.millis()), name, answered, wrong];
     let filled: Vec<_> = columns.into_iter().filter(|column| !column.is_empty()).collect();
     filled.join("  ").replace(char::is_control, "") // a terminal obeys some of them
+}
+
+/// The same for programs.
+fn json_line(what: &str, reply: &Reply, wrong: Option<&String>) -> String {
+    let answer = json!({
+        "sent": what,
+        "status": reply.status,
+        "duration_ms": reply.millis(),
+        "event": reply.event,
+        "code": reply.code(),
+        "body": String::from_utf8_lossy(&reply.body),
+        "wrong": wrong,
+    });
+    answer.to_string()
 }
 
 /// The document on one line, without the blanks that only indent it.

@@ -18,6 +18,10 @@ use crate::{
 
 /// Run the service, with everything from the environment and `.env`
 #[derive(Debug, clap::Args)]
+#[command(before_help = "\
+Examples:
+  smartline serve
+  smartline serve --no-migrate       where a deploy has run `smartline migrate`")]
 pub(super) struct Args {
     /// Leave the schema alone, and wait until `smartline migrate` has brought it up to date
     #[arg(long)]

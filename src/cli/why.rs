@@ -8,7 +8,8 @@ use crate::lines::desk::why;
 
 /// Tell why a call went as it did: each guard and test with what it saw
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:
+#[command(before_help = "\
+Examples:
   smartline why call_01m85fhqndetat1nd9f5v2e8yj
   smartline why CAc93bf9a243a391a65da5b60116ee9a5c --json")]
 pub(super) struct Args {

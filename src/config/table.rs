@@ -182,7 +182,7 @@ pub(crate) const VARIABLES: &[Variable] = &[
         name: "SMARTLINE_RECONCILE",
         needed_for: "asking the providers what did not come",
         about: "`on`: at start and hourly the service asks the providers' APIs for what happened, and takes in what is missing, \
-                as `smartline reconcile` does.",
+                as `smartline reconcile` does. It also looks whether their consoles still lead here, and the overview tells.",
         example: "on",
         default: "off",
     },

@@ -6,6 +6,7 @@ pub(crate) mod plivo;
 pub(crate) mod stripe;
 mod twilio;
 
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -196,11 +197,34 @@ fn differing(name: &str, before: Option<&str>, after: &str) -> Option<Field> {
     })
 }
 
+/// What was read at one account.
+#[derive(Debug)]
+pub(crate) struct Side {
+    /// Its id; for Stripe `live` or `test`.
+    pub(crate) account: String,
+    pub(crate) plan: Result<Plan, Trouble>,
+    /// What the provider's clock showed.
+    pub(crate) date: Option<DateTime<Utc>>,
+}
+
+/// Compares these accounts of a provider with what is wanted. One that cannot be read hides no other.
+pub(crate) async fn read(provider: Provider, api: &Api, accounts: &[String], wanted: &Wanted) -> Vec<Side> {
+    let mut sides = Vec::new();
+    for name in accounts {
+        let (plan, date) = match Account::new(provider, api, name) {
+            Ok(mut account) => (plan(&mut account, wanted).await, account.date),
+            Err(trouble) => (Err(trouble), None),
+        };
+        sides.push(Side { account: name.clone(), plan, date });
+    }
+    sides
+}
+
 /// Compares an account with what is wanted.
 ///
 /// # Errors
 /// Why it could not be read.
-pub(crate) async fn plan(account: &mut Account<'_>, wanted: &Wanted) -> Result<Plan, Trouble> {
+async fn plan(account: &mut Account<'_>, wanted: &Wanted) -> Result<Plan, Trouble> {
     match account.provider {
         Provider::Stripe => stripe::plan(account, wanted).await,
         Provider::Twilio => twilio::plan(account, wanted).await,

@@ -200,21 +200,29 @@ fn hint(endpoint: Endpoint) -> String {
 pub(super) async fn not_found(request: Request) -> Response {
     let path = request.uri().path();
     let mut problem = Problem::from(Code::NotFound);
-    let outcome = Outcome::refused(Code::NotFound, "no such path".to_owned());
-    if path.starts_with("/webhook") {
+    let mut cause = "no such path".to_owned();
+    if is_near(path) {
         let paths: Vec<_> = Endpoint::ALL.iter().map(|endpoint| endpoint.path()).collect();
-        problem.more.insert("nearest".to_owned(), nearest(path).into());
+        let nearest = nearest(path).path();
+        problem.more.insert("nearest".to_owned(), nearest.into());
         problem.more.insert("paths".to_owned(), json!(paths));
+        // The path itself may hold what is somebody's, and is neither logged nor kept.
+        cause = format!("no such path; the nearest is {nearest}");
     }
-    respond(problem, HeaderMap::new(), outcome)
+    respond(problem, HeaderMap::new(), Outcome::refused(Code::NotFound, cause))
 }
 
-/// The webhook path with the fewest edits to `path`.
-fn nearest(path: &str) -> &'static str {
+/// Whether a path was meant to be one of the seven.
+pub(super) fn is_near(path: &str) -> bool {
+    path.starts_with("/webhook")
+}
+
+/// The endpoint whose path has the fewest edits to `path`.
+pub(super) fn nearest(path: &str) -> Endpoint {
     let path: String = path.chars().take(100).collect();
     let path = path.to_lowercase();
     let closest = Endpoint::ALL.into_iter().min_by_key(|endpoint| edits(&path, endpoint.path()));
-    closest.unwrap_or(Endpoint::Stripe).path()
+    closest.unwrap_or(Endpoint::Stripe)
 }
 
 /// Levenshtein distance, in characters.
@@ -269,7 +277,7 @@ mod tests {
             ("/webhook/plivo/hangup", "/webhooks/plivo/hangup"),
             ("/webhooks", "/webhooks/stripe"),
         ] {
-            assert_eq!(nearest(path), expected, "{path}");
+            assert_eq!(nearest(path).path(), expected, "{path}");
         }
     }
 }

@@ -119,6 +119,29 @@ async fn a_wrong_path_names_the_seven_and_the_nearest() {
     house.close().await;
 }
 
+/// A path that a provider was set to call by mistake is told of; what strangers try is not.
+#[tokio::test]
+async fn a_provider_on_a_wrong_path_is_noted_with_the_right_one() {
+    let house = House::open().await;
+    let call = [("CallSid", "CA1")];
+    house.ask(&Ask::post("/webhook/twilio/voice").form(&call)).await;
+    house.ask(&Ask::post("/wp-login.php").form(&call).by_twilio()).await;
+    for path in ["/webhook/twilio/voice", "/webhooks/twilio/voice/+14155550142"] {
+        let reply = house.ask(&Ask::post(path).form(&call).by_twilio()).await;
+        assert_eq!((reply.status, reply.code().as_str()), (404, "not_found"), "{path}");
+    }
+    house.rejections(2).await;
+    let kept: Vec<(String, String, String)> =
+        sqlx::query_as("SELECT endpoint, code, cause FROM rejections ORDER BY id")
+            .fetch_all(&house.db)
+            .await
+            .unwrap();
+    let cause = "no such path; the nearest is /webhooks/twilio/voice";
+    let noted = ("twilio/voice".to_owned(), "not_found".to_owned(), cause.to_owned());
+    assert_eq!(kept, [noted.clone(), noted], "without the path, in which may stand what is somebody's");
+    house.close().await;
+}
+
 #[tokio::test]
 async fn no_header_changes_what_is_signed_or_where_answers_link() {
     let house = House::open().await;

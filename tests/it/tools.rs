@@ -38,6 +38,33 @@ async fn status_and_guide_tell_what_came_and_what_is_set() {
 }
 
 #[tokio::test]
+async fn what_a_migration_would_do_is_told_first() {
+    let (consoles, house, folder) =
+        (Consoles::open().await, House::open().await, tempfile::tempdir().unwrap());
+    let url = house.database.url().await;
+    let database = [("DATABASE_URL", url.as_str())];
+    let told = async |arguments: &[&str]| -> Value {
+        let output = command(&consoles, folder.path(), arguments, &database).await;
+        serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{}", text(&output.stderr)))
+    };
+    let again = told(&["migrate", "--json"]).await;
+    assert_eq!((&again["applied"], &again["missing"]), (&json!([]), &json!([])), "{again}");
+    assert!(again["room_until"].is_string(), "{again}");
+
+    sqlx::query("DELETE FROM _sqlx_migrations WHERE version IN (1, 3)").execute(&house.db).await.unwrap();
+    for _ in 0..2 {
+        let dry = told(&["migrate", "--dry-run", "--json"]).await;
+        assert_eq!((&dry["applied"], &dry["room_until"]), (&json!([]), &json!(null)), "{dry}");
+        assert_eq!(dry["missing"].as_array().unwrap().len(), 2, "{dry}");
+        assert!(dry["missing"][0].as_str().unwrap().starts_with("0001 "), "{dry}");
+    }
+    sqlx::query("DROP TABLE _sqlx_migrations").execute(&house.db).await.unwrap();
+    let dry = told(&["migrate", "--dry-run", "--json"]).await;
+    assert!(dry["missing"].as_array().unwrap().len() > 10, "where nothing was ever applied: {dry}");
+    house.close().await;
+}
+
+#[tokio::test]
 async fn pages_and_completions_name_every_command() {
     let (consoles, folder) = (Consoles::open().await, tempfile::tempdir().unwrap());
     for (arguments, code, says) in [

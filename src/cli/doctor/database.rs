@@ -58,17 +58,12 @@ async fn ask(report: &mut Report, db: &mut sqlx::PgConnection, now: DateTime<Utc
     if is_dev(&mut *db).await? {
         report.found("E404", "DATABASE_URL", "it was made by `smartline dev`", None);
     }
-    match db::lacking(&mut *db).await {
-        Ok(0) => report.fine(GROUP, "migrations", "all applied"),
-        Ok(lacking) => {
-            report.found("E403", "migrations", &format!("{lacking} are missing"), None);
+    match db::lacking(&mut *db).await?.as_slice() {
+        [] => report.fine(GROUP, "migrations", "all applied"),
+        lacking => {
+            report.found("E403", "migrations", &format!("missing: {}", lacking.join(", ")), None);
             return Ok(());
         }
-        Err(sqlx::Error::Database(error)) if error.code().as_deref() == Some("42P01") => {
-            report.found("E403", "migrations", "it was never migrated", None);
-            return Ok(());
-        }
-        Err(error) => return Err(error),
     }
     match overview::room_until(db).await? {
         Some(until) if until - now >= ROOM => {

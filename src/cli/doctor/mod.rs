@@ -74,7 +74,8 @@ fn only(word: &str) -> Result<String, String> {
 /// [`Error::Usage`] for a code that there is not.
 pub(super) async fn run(args: Args, clock: &dyn Clock) -> Result<ExitCode, Error> {
     if let Some(code) = &args.explain {
-        return explain(code);
+        print(&explained(code)?)?;
+        return Ok(ExitCode::SUCCESS);
     }
     let environment = Environment::of_process().and_file(Path::new(".env")).map_err(Error::because)?;
     let mut report = Report { only: args.only.clone(), lines: Vec::new() };
@@ -101,14 +102,13 @@ pub(super) async fn run(args: Args, clock: &dyn Clock) -> Result<ExitCode, Error
     Ok(report.exit_code(args.strict))
 }
 
-fn explain(code: &str) -> Result<ExitCode, Error> {
+fn explained(code: &str) -> Result<String, Error> {
     let Some(entry) = entry(code) else {
         let known: Vec<String> = CATALOGUE.iter().map(|entry| entry.code.to_owned()).collect();
         let near = near::nearest(code, &known, 1).join("");
         return Err(Error::Usage(format!("there is no finding {code}; near it is {near}")));
     };
-    print(&format!("{}  {}\neffect  {}\nfix     {}", entry.code, entry.title, entry.effect, entry.fix))?;
-    Ok(ExitCode::SUCCESS)
+    Ok(format!("{}  {}\neffect  {}\nfix     {}", entry.code, entry.title, entry.effect, entry.fix))
 }
 
 /// What was seen, in the order in which it was.

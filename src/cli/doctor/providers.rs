@@ -8,7 +8,7 @@ use super::Report;
 use crate::{
     cli::{client::Client, setup},
     config::{Apis, Environment},
-    consoles::{self, Account, Trouble, Wanted, plain},
+    consoles::{self, Plan, Side, Trouble, Wanted, plain},
     domain::clock::Clock,
     provider::Provider,
 };
@@ -28,16 +28,12 @@ pub(super) async fn look(report: &mut Report, environment: &Environment, clock: 
         if !apis.missing(provider).is_empty() {
             continue;
         }
-        for name in &apis.of(provider).accounts {
-            let wanted = Wanted::all(apis.of(provider), origin.as_deref().unwrap_or_default());
-            let title = format!("{} {name}", provider.name());
-            match Account::new(provider, apis.of(provider), name) {
-                Ok(mut account) => {
-                    one(report, &title, &mut account, &wanted, origin.is_some()).await;
-                    drift(report, &title, account.date, clock.now());
-                }
-                Err(trouble) => report.found("E202", &title, &trouble.to_string(), None),
-            }
+        let api = apis.of(provider);
+        let wanted = Wanted::all(api, origin.as_deref().unwrap_or_default());
+        for Side { account, plan, date } in consoles::read(provider, api, &api.accounts, &wanted).await {
+            let title = format!("{} {account}", provider.name());
+            one(report, &title, plan, origin.is_some());
+            clocks(report, &title, date, clock.now());
         }
     }
     if let Some(origin) = origin.filter(|_| report.wants("runtime")) {
@@ -45,8 +41,8 @@ pub(super) async fn look(report: &mut Report, environment: &Environment, clock: 
     }
 }
 
-async fn one(report: &mut Report, title: &str, account: &mut Account<'_>, wanted: &Wanted, is_public: bool) {
-    let plan = match consoles::plan(account, wanted).await {
+fn one(report: &mut Report, title: &str, plan: Result<Plan, Trouble>, is_public: bool) {
+    let plan = match plan {
         Ok(plan) => plan,
         Err(trouble) => {
             let code = match trouble {
@@ -80,7 +76,7 @@ async fn one(report: &mut Report, title: &str, account: &mut Account<'_>, wanted
     }
 }
 
-fn drift(report: &mut Report, title: &str, date: Option<DateTime<Utc>>, now: DateTime<Utc>) {
+fn clocks(report: &mut Report, title: &str, date: Option<DateTime<Utc>>, now: DateTime<Utc>) {
     let Some(date) = date else { return };
     let off = now - date;
     let text = format!("{} s from {title}", off.num_seconds());

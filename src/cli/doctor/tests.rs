@@ -1,6 +1,6 @@
 use std::collections::BTreeSet;
 
-use super::*;
+use super::{catalogue::Entry, *};
 
 fn looked(variables: &[(&str, &str)], only: &[&str]) -> Report {
     let environment: Environment = variables.iter().copied().collect();
@@ -73,6 +73,17 @@ fn exit_codes_and_what_is_asked_for_alone() {
 fn the_catalogue_is_sound_and_everything_in_it_can_be_found() {
     let codes: BTreeSet<&str> = CATALOGUE.iter().map(|entry| entry.code).collect();
     assert_eq!(codes.len(), CATALOGUE.len(), "no code twice");
+    for Entry { code, title, effect, fix } in CATALOGUE {
+        assert!(
+            effect.ends_with('.') && fix.ends_with('.'),
+            "{code} says what it does, and one way to mend it"
+        );
+        assert!(
+            reference_page().contains(&format!("| `{code}` | {title} | {effect} | {fix} |")),
+            "{code} is in docs"
+        );
+        assert_eq!(explained(code).unwrap(), format!("{code}  {title}\neffect  {effect}\nfix     {fix}"));
+    }
     let source = ["mod", "environment", "database", "spool", "providers"]
         .map(|name| format!("src/cli/doctor/{name}.rs"));
     let consoles = ["stripe", "twilio", "plivo"].map(|name| format!("src/consoles/{name}.rs"));

@@ -130,6 +130,13 @@ fn a_line_tells_all() {
         told,
         "twilio voice                         200     3 ms  event_1  <Response> <Say>Hi[2J</Say> </Response>"
     );
+    let told: serde_json::Value = serde_json::from_str(&json_line("twilio voice", &reply, None)).unwrap();
+    let body = "<Response>\n  <Say>Hi\u{1b}[2J</Say>\n</Response>";
+    assert_eq!(
+        told,
+        serde_json::json!({"sent": "twilio voice", "status": 200, "duration_ms": 3, "event": "event_1", "code": null,
+                           "body": body, "wrong": null})
+    );
     let refused = Reply {
         status: 401,
         media_type: "application/problem+json".into(),

@@ -23,7 +23,7 @@ use super::{
 };
 use crate::{
     config::{Apis, Environment},
-    consoles::{self, Account, Act, Numbers, Payload, Plan, Step, Trouble, Wanted},
+    consoles::{self, Account, Act, Numbers, Payload, Plan, Side, Step, Trouble, Wanted},
     domain::clock::Clock,
     lines,
     provider::{Provider, plivo, twilio},
@@ -231,15 +231,16 @@ async fn read(apis: &Apis, provider: Provider, wanted: &Wanted) -> Result<Vec<(S
     let api = apis.of(provider);
     // A second account of Plivo would get a second application; one is enough.
     let accounts = if provider == Provider::Plivo { &api.accounts[..1] } else { &api.accounts[..] };
-    let mut plans = Vec::new();
-    for name in accounts {
-        let title = format!("{} {name}", provider.name());
-        let failed = |trouble: Trouble| Error::Failed(format!("{title}: {trouble}; nothing was changed"));
-        let mut account = Account::new(provider, api, name).map_err(failed)?;
-        let plan = consoles::plan(&mut account, wanted).await.map_err(failed)?;
-        plans.push((title, plan));
-    }
-    Ok(plans)
+    let sides = consoles::read(provider, api, accounts, wanted).await.into_iter();
+    sides
+        .map(|Side { account, plan, .. }| {
+            let title = format!("{} {account}", provider.name());
+            match plan {
+                Ok(plan) => Ok((title, plan)),
+                Err(trouble) => Err(Error::Failed(format!("{title}: {trouble}; nothing was changed"))),
+            }
+        })
+        .collect()
 }
 
 fn show(account: &str, plan: &Plan) -> Result<(), Error> {

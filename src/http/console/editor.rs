@@ -1,12 +1,19 @@
-//! The editor of a flow: a form for each part of its draft, the same draft as text, and what is done to whole steps. All of it
-//! works without script; every form says which text it was made of, so that nobody writes over another's work unseen.
+//! The editor of a flow: a form for each part of its draft, here; the same draft as `text`; and what is done to whole steps, in
+//! `arrange`. All of it works without script; every form says which text it was made of, so that nobody writes over another's
+//! work unseen.
 
+mod arrange;
 mod form;
+mod heard;
 mod picture;
+mod text;
 
 pub(super) use self::{
+    arrange::{arrange, rearrange},
     form::{is_at, problem},
+    heard::documents,
     picture::{draw, way_word},
+    text::{save_text, text, text_page},
 };
 
 use axum::{
@@ -17,7 +24,10 @@ use axum::{
 use maud::{Markup, html};
 use serde_json::json;
 
-use self::form::{Form, places};
+use self::{
+    form::{Form, places},
+    heard::heard,
+};
 use super::{
     assets::{EDITOR_SCRIPT, EDITOR_STYLE},
     flash::Flash,
@@ -34,17 +44,15 @@ use crate::{
             Flow,
             check::{Findings, check},
             edit::{self, comments, leads, reading},
-            fields::{KINDS, kind},
+            fields::{KINDS, Takes, kind},
             forms::{Part, filled, holds, swapped, with},
-            read::{Fault, read},
+            read::Fault,
             write::{Change as Difference, changes},
         },
         draft::{self, Change, Done, Draft},
-        engine::Start,
         line::Asked,
-        simulate::{self, Shown},
     },
-    provider::{Params, Provider},
+    provider::Params,
 };
 
 /// Where flows are.
@@ -213,11 +221,11 @@ fn part_page(
         @if let Some(told) = &tried.clash { (clash_notice(visitor, draft, told)) }
         @if refused { p.notice.bad role="alert" { (icons::bad()) span { "Nothing was kept: " (parts::counted(i64::try_from(here.len()).unwrap_or(0), "fault", "faults")) ", each at its field." } } }
         @else if !here.is_empty() { p.notice.warn { (icons::alert()) span { "Kept in the draft. Before it can be a version: " (parts::counted(i64::try_from(here.len()).unwrap_or(0), "fault", "faults")) ", each at its field." } } }
-        @for fault in &here { @if fault.place == place && !part.is_field() { p.notice.bad { (icons::bad()) span { "This part " (payload::safe(&fault.problem)) "." } } } }
+        @for fault in &here { @if fault.place == place && !part.is_field() { p.notice.bad { (icons::bad()) span { "This part " (payload::told(&fault.problem)) "." } } } }
         @for warning in warnings.iter().filter(|warning| is_at(&warning.place, &place)) { p.notice.warn { (icons::alert()) span {
-            code { (warning.place[place.len()..].trim_start_matches('.')) } " " (payload::safe(&warning.problem)) "."
+            code { (warning.place[place.len()..].trim_start_matches('.')) } " " (payload::told(&warning.problem)) "."
         } } }
-        @for note in notes.iter().filter(|note| is_at(&note.place, &place)) { p.notice { (icons::info()) span { "As a text it is " (payload::safe(&note.problem)) "." } } }
+        @for note in notes.iter().filter(|note| is_at(&note.place, &place)) { p.notice { (icons::info()) span { "As a text it is " (payload::told(&note.problem)) "." } } }
         (losses(draft, flow, part))
         div.columns {
             section.card aria-labelledby="fields" {
@@ -237,7 +245,7 @@ fn part_page(
             }
             div {
                 @if let Part::Step(name) = part { (leads_card(flow, &path, name)) }
-                @if matches!(part, Part::Step(_)) { (places_card(flow)) }
+                @if fields.iter().any(|field| matches!(field.takes, Takes::Words { .. })) { (places_card(flow)) }
                 (steps_card(flow, &path, part))
             }
         }
@@ -327,142 +335,6 @@ fn steps_card(flow: &Flow, path: &str, part: Part<'_>) -> Markup {
     }
 }
 
-/// What a step comes to on both carriers: a conversation that begins with it.
-fn heard(visitor: &Visitor, flow: &Flow, name: &str) -> Markup {
-    let caller = simulate::caller(simulate::CALLER);
-    let carrier = flow.carrier(None).unwrap_or(Provider::Twilio);
-    let (start, shown) = simulate::begun(flow, name, simulate::line(), caller, carrier, visitor.now);
-    let told = match start {
-        Start::Call => "What a carrier is told when a call comes to this step, up to where it waits.",
-        Start::Text => "The answer to a text that comes to this step.",
-        Start::Missed => "What is done after a missed call that comes to this step.",
-    };
-    html! {
-        section.card aria-labelledby="heard" {
-            div.card-head { h2 #heard { "What it comes to" } }
-            p.hint { (told) }
-            @if let Some(cause) = shown.cause { p.notice.warn { (icons::alert()) span { "It cannot be followed to its end: " (cause) "." } } }
-            ul.verbs { @for heard in shown.told() { li { (payload::safe(&heard)) } } }
-            (documents(&shown))
-        }
-    }
-}
-
-/// Both documents, side by side.
-pub(super) fn documents(shown: &Shown) -> Markup {
-    html! {
-        div.columns.even {
-            @for (carrier, document) in shown.documents() {
-                div { p.hint { (carrier.title()) } pre.payload tabindex="0" { (payload::safe(&indented(document))) } }
-            }
-        }
-    }
-}
-
-/// A document with each element on a line of its own; one that holds nothing but words stays on one.
-fn indented(document: &str) -> String {
-    let (mut lines, mut depth) = (Vec::new(), 0_usize);
-    for piece in document.split_inclusive('>').collect::<Vec<_>>() {
-        let tag = &piece[piece.find('<').unwrap_or(0)..];
-        let closes = tag.starts_with("</");
-        if closes {
-            depth = depth.saturating_sub(1);
-        }
-        let after_words = closes && !piece.starts_with('<');
-        let empty = closes && lines.last().is_some_and(|(_, line): &(usize, String)| opens(line, tag));
-        match lines.last_mut() {
-            Some((_, line)) if after_words || empty => line.push_str(piece),
-            _ => lines.push((depth, piece.to_owned())),
-        }
-        if !closes && !tag.ends_with("/>") && !tag.starts_with("<?") {
-            depth += 1;
-        }
-    }
-    lines.iter().map(|(depth, line)| format!("{}{line}", "  ".repeat(*depth))).collect::<Vec<_>>().join("\n")
-}
-
-/// Whether a line is the beginning of the element that a tag ends.
-fn opens(line: &str, end: &str) -> bool {
-    let name = end.trim_start_matches("</").trim_end_matches('>');
-    line.strip_prefix('<')
-        .and_then(|rest| rest.strip_prefix(name))
-        .is_some_and(|rest| rest.starts_with([' ', '>']))
-        && line.matches('<').count() == 1
-}
-
-/// `GET /console/flows/{name}/text`.
-pub(super) async fn text(
-    Extract(state): Extract<State>,
-    Path(name): Path<String>,
-    visitor: Visitor,
-) -> Result<Response, Error> {
-    let draft = open(&state, &visitor, &name).await?;
-    Ok(text_page(&visitor, &draft, None, &draft.flow().err().unwrap_or_default()))
-}
-
-/// `POST /console/flows/{name}/text`: keeps the text as the draft, faults or not.
-pub(super) async fn save_text(
-    Extract(state): Extract<State>,
-    Path(name): Path<String>,
-    posted: Posted,
-) -> Result<Response, Error> {
-    let Posted { visitor, params } = posted;
-    visitor.needs(Scope::LinesWrite)?;
-    visitor.needs(Scope::PiiRead)?;
-    let text = params.get("toml").unwrap_or_default().replace("\r\n", "\n");
-    let seen = params.get("seen").unwrap_or_default();
-    let mut db = state.db.acquire().await?;
-    let done = draft::change(&mut db, &name, seen, Change::Text(&text), asked(&visitor)).await?;
-    let now = draft::find(&mut db, &name).await?;
-    drop(db);
-    match done {
-        Done::Clash(theirs) => Ok(text_page(&visitor, &theirs, Some(&text), &[])),
-        Done::Kept => Ok(match now.flow() {
-            Err(faults) if !faults.is_empty() => text_page(&visitor, &now, None, &faults),
-            _ => Flash::DraftKept.on(visitor.way, see_other(&format!("{PATH}/{name}/text"))),
-        }),
-    }
-}
-
-/// The draft as text: with its faults, or with what was typed where another's text is kept.
-pub(super) fn text_page(visitor: &Visitor, draft: &Draft, mine: Option<&str>, faults: &[Fault]) -> Response {
-    let may = visitor.may(Scope::LinesWrite);
-    let path = format!("{PATH}/{}", draft.name);
-    let clash = mine.is_some() && faults.is_empty();
-    let told = match (mine.map(read), draft.flow()) {
-        (Some(Ok(mine)), Ok(theirs)) => changes(&theirs, &mine).iter().map(Difference::told).collect(),
-        _ => vec!["One of the two cannot be read, so what differs cannot be told.".to_owned()],
-    };
-    let body = html! {
-        (loads())
-        (parts::crumbs(&draft.name, &path))
-        (parts::head("As text", &html! { "The same draft as the forms change, in TOML." }, &html! { a.button href=(path) { "Steps and forms" } }))
-        @if clash { (clash_notice(visitor, draft, &told)) }
-        section.card aria-labelledby="text" {
-            div.card-head { h2 #text { "The document" } }
-            @if !faults.is_empty() { div #faults role="alert" {
-                p.notice.bad { (icons::bad()) span { @if mine.is_some() { "No version was made." } @else { "It is kept as it stands, and the forms cannot read it yet." } } }
-                ul { @for fault in faults { li { @if !fault.place.is_empty() { code { (payload::safe(&fault.place)) } ": " } (payload::safe(&fault.problem)) } } }
-            } }
-            form method="post" action={ (path) "/text" } data-editor {
-                (token(visitor))
-                input type="hidden" name="seen" value=(draft.seen());
-                label { span { "TOML. Comments stay in the draft until a form or a version is saved; neither keeps them." } textarea name="toml" rows="28" spellcheck="false" readonly[!may] aria-describedby=[(!faults.is_empty()).then_some("faults")] { "\n" (mine.unwrap_or(&draft.text)) } }
-                @if may { div.actions {
-                    button.primary type="submit" { "Save the draft" }
-                    button type="submit" formaction=(path) { "Save as a new version" }
-                } }
-            }
-        }
-    };
-    let status = match (clash, faults.is_empty()) {
-        (true, _) => StatusCode::CONFLICT,
-        (false, false) => StatusCode::UNPROCESSABLE_ENTITY,
-        (false, true) => StatusCode::OK,
-    };
-    page::page_as(visitor, status, Section::Lines, "Flow as text", &body)
-}
-
 /// `POST /console/flows/{name}/draft`: goes a change back, or to the newest version.
 pub(super) async fn turn_back(
     Extract(state): Extract<State>,
@@ -502,128 +374,6 @@ pub(super) async fn settle(
     }
 }
 
-/// `GET /console/flows/{name}/steps/{step}`: what would become of the ways that lead to it.
-pub(super) async fn arrange(
-    Extract(state): Extract<State>,
-    Path((name, step)): Path<(String, String)>,
-    visitor: Visitor,
-) -> Result<Response, Error> {
-    let draft = open(&state, &visitor, &name).await?;
-    let Ok(flow) = draft.flow() else { return Ok(see_other(&format!("{PATH}/{name}/text"))) };
-    arrange_page(&visitor, &draft, &flow, &step, &Params::from_query(""), &[])
-}
-
-/// `POST /console/flows/{name}/steps/{step}`: renames, copies, moves or deletes it.
-pub(super) async fn rearrange(
-    Extract(state): Extract<State>,
-    Path((name, step)): Path<(String, String)>,
-    posted: Posted,
-) -> Result<Response, Error> {
-    let Posted { visitor, params } = posted;
-    visitor.needs(Scope::LinesWrite)?;
-    let draft = open(&state, &visitor, &name).await?;
-    let Ok(flow) = draft.flow() else { return Ok(see_other(&format!("{PATH}/{name}/text"))) };
-    if !flow.steps.contains_key(&step) {
-        return Err(missing());
-    }
-    let given = |name: &str| params.get(name).unwrap_or_default().trim();
-    let done = match given("which") {
-        "rename" => edit::rename(&flow, &step, given("name"))
-            .map(|flow| (flow, format!("/edit/steps.{}", given("name")))),
-        "duplicate" => {
-            edit::duplicate(&flow, &step).map(|(flow, copy)| (flow, format!("/edit/steps.{copy}")))
-        }
-        "move" => {
-            edit::put_behind(&flow, &step, given("behind")).map(|flow| (flow, format!("/edit/steps.{step}")))
-        }
-        "delete" => {
-            let instead = Some(given("instead")).filter(|instead| flow.steps.contains_key(*instead));
-            edit::take_out(&flow, &step, instead).map(|flow| (flow, String::new()))
-        }
-        _ => return Err(Error::Parameter("which".to_owned(), "it is nothing that can be done".to_owned())),
-    };
-    match done {
-        Ok((flow, to)) => settle(&state, &visitor, &name, &params, Change::Flow(&flow), &to).await,
-        Err(faults) => arrange_page(&visitor, &draft, &flow, &step, &params, &faults),
-    }
-}
-
-fn arrange_page(
-    visitor: &Visitor,
-    draft: &Draft,
-    flow: &Flow,
-    step: &str,
-    typed: &Params,
-    faults: &[Fault],
-) -> Result<Response, Error> {
-    if !flow.steps.contains_key(step) {
-        return Err(missing());
-    }
-    visitor.needs(Scope::LinesWrite)?;
-    let path = format!("{PATH}/{}", draft.name);
-    let here = format!("{path}/steps/{step}");
-    let leads = leads(flow, step);
-    let others: Vec<&str> = reading(flow).into_iter().filter(|other| *other != step).collect();
-    let tried = |which: &str| typed.get("which") == Some(which);
-    let wrong = |which: &str| html! { @if tried(which) { @for fault in faults { div.wrong { p { (icons::bad()) span { (payload::safe(&fault.to_string())) "." } } } } } };
-    let form = |which: &str, body: Markup| {
-        html! {
-            form.stack method="post" action=(here) {
-                (token(visitor)) input type="hidden" name="seen" value=(draft.seen());
-                (body) (wrong(which))
-            }
-        }
-    };
-    let press = |which: &str, class: Option<&str>, word: &str| html! { button type="submit" name="which" value=(which) class=[class] { (word) } };
-    let body = html! {
-        (loads())
-        (parts::crumbs(step, &format!("{path}/edit/steps.{step}")))
-        (parts::head(&format!("Step: {step}"), &html! { "Give it another name, copy it, move it, or delete it." }, &html! {}))
-        @if !faults.is_empty() { p.notice.bad role="alert" { (icons::bad()) span { "Nothing was changed." } } }
-        div.columns {
-            div {
-                section.card aria-labelledby="rename" {
-                    div.card-head { h2 #rename { "Rename" } }
-                    (form("rename", html! {
-                        label { span { "Another name; the ways that lead to it follow" } input name="name" value=(typed.get("name").unwrap_or(step)) required autocomplete="off" spellcheck="false"; }
-                        (press("rename", None, "Rename"))
-                    }))
-                }
-                section.card aria-labelledby="copy" {
-                    div.card-head { h2 #copy { "Duplicate" } }
-                    (form("duplicate", html! { p.hint { "A second step like this one. Nothing leads to it yet." } (press("duplicate", None, "Duplicate")) }))
-                }
-                section.card aria-labelledby="move" {
-                    div.card-head { h2 #move { "Move" } }
-                    (form("move", html! {
-                        label { span { "Put it behind" } select name="behind" { @for other in &others { option value=(other) selected[typed.get("behind") == Some(*other)] { (other) } } } }
-                        p.hint { "What leads here then leads to what follows it now." }
-                        (press("move", None, "Move"))
-                    }))
-                }
-                section.card aria-labelledby="delete" {
-                    div.card-head { h2 #delete { "Delete" } }
-                    (form("delete", html! {
-                        @if !leads.is_empty() { label { span { "What leads here then leads to" } select name="instead" {
-                            option value="" { "Nothing; I mend it myself" }
-                            @for other in &others { option value=(other) { (other) } }
-                        } } }
-                        (press("delete", Some("danger"), "Delete the step"))
-                    }))
-                }
-            }
-            section.card aria-labelledby="leads" {
-                div.card-head { h2 #leads { "Ways that lead here" } span.count { (leads.len()) } }
-                @if leads.is_empty() { p.hint { "None: nothing else changes when it is deleted." } }
-                @else { p.hint { "When it is deleted and they lead to nothing, the conversation ends there; what is marked must lead somewhere, and is a fault until it does." } }
-                ul.brief { @for lead in &leads { li { (place_link(&path, &lead.place)) @if lead.needed { (parts::pill(parts::Tone::Warn, "Needed")) } } } }
-            }
-        }
-    };
-    let status = if faults.is_empty() { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY };
-    Ok(page::page_as(visitor, status, Section::Lines, "Step", &body))
-}
-
 /// What may be added: kinds of steps for a form.
 pub(super) fn kinds() -> Markup {
     html! { @for kind in &KINDS { option value=(kind.name) { (kind.title) } } }
@@ -632,21 +382,6 @@ pub(super) fn kinds() -> Markup {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_document_is_shown_an_element_a_line() {
-        for (document, expected) in [
-            ("<Response/>", "<Response/>"),
-            ("<Response></Response>", "<Response></Response>"),
-            (
-                "<Response><Gather input=\"dtmf\"><Say>Press 1 &gt; 0</Say></Gather><Hangup/></Response>",
-                "<Response>\n  <Gather input=\"dtmf\">\n    <Say>Press 1 &gt; 0</Say>\n  </Gather>\n  <Hangup/>\n</Response>",
-            ),
-            ("", ""),
-        ] {
-            assert_eq!(indented(document), expected);
-        }
-    }
 
     #[test]
     fn a_place_leads_to_its_form() {

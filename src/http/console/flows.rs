@@ -324,7 +324,7 @@ fn faults_card(path: &str, faults: &[Fault]) -> Markup {
     html! {
         section.card.faulty aria-labelledby="wrong" {
             div.card-head { h2 #wrong { "To be mended before it can be a version" } span.count { (faults.len()) } }
-            ul { @for fault in faults { li { (icons::bad()) span { @if !fault.place.is_empty() { (editor::place_link(path, &fault.place)) " " } (payload::safe(editor::problem(fault))) } } } }
+            ul { @for fault in faults { li { (icons::bad()) span { @if !fault.place.is_empty() { (editor::place_link(path, &fault.place)) " " } (payload::told(editor::problem(fault))) } } } }
         }
     }
 }
@@ -345,7 +345,7 @@ fn steps_card(path: &str, flow: &Flow, findings: &Findings, people: bool) -> Mar
                         @if faults > 0 { (parts::pill(parts::Tone::Bad, &parts::counted(i64::try_from(faults).unwrap_or(0), "fault", "faults"))) }
                     }
                     @if let (true, Some(words)) = (people, words_of(step)) { p.hint.quote { (payload::safe(words)) } }
-                    @for warning in warnings { p.hint { (icons::alert()) " " (payload::safe(&warning.problem)) } }
+                    @for warning in warnings { p.hint { (icons::alert()) " " (payload::told(&warning.problem)) } }
                     @let edges = step.edges();
                     @if !edges.is_empty() { ul.leads { @for edge in &edges { li { (payload::safe(&way_words(step, &edge.field))) " → " @if flow.steps.contains_key(edge.to) { a href={ "#step-" (edge.to) } { (edge.to) } } @else { span.gone { @if edge.to.is_empty() { "nothing yet" } @else { (payload::safe(edge.to)) ", which is not there" } } } } } } }
                 }
@@ -393,7 +393,7 @@ fn name_field(tried: Option<(&str, &[Fault])>, example: &str) -> Markup {
     html! {
         div {
             label { span { "Its name" } input name="name" required placeholder=(example) value=[tried.map(|(name, _)| name)] autocomplete="off" spellcheck="false" aria-invalid=[tried.map(|_| "true")] aria-describedby=[tried.map(|_| "name-fault")]; }
-            @if tried.is_some() { div.wrong #name-fault role="alert" { @for fault in faults { p { (icons::bad()) span { (payload::safe(&fault.problem)) "." } } } } }
+            @if tried.is_some() { div.wrong #name-fault role="alert" { @for fault in faults { p { (icons::bad()) span { (payload::told(&fault.problem)) "." } } } } }
         }
     }
 }
@@ -525,9 +525,9 @@ fn trial(visitor: &Visitor, name: &str, number: Option<i32>, flow: &Flow, params
                 button type="submit" { "Walk through it" }
             }
             @if let Some(line) = stuck { p.notice.warn { (icons::alert()) span { "That cannot happen there: " (payload::safe(line)) } } }
-            ol { @for (what, shown) in &steps { li {
+            ol.trial { @for (what, shown) in &steps { li {
                 p { strong { (payload::safe(what)) } " " @for step in &shown.path { span.chip { (step) } " " } }
-                @for heard in &shown.heard { p { (payload::safe(heard)) } }
+                ul.verbs { @for heard in &shown.heard { li { (payload::safe(heard)) } } }
                 (editor::documents(shown))
             } } }
         }

@@ -9,6 +9,7 @@ mod accounts;
 mod assets;
 mod calls;
 mod chart;
+mod checks;
 mod editor;
 mod event;
 mod events;
@@ -49,6 +50,7 @@ use axum::{
 };
 
 use super::state::State;
+pub(crate) use checks::look_at_all;
 
 /// The paths below `/console`.
 pub(super) fn router() -> Router<State> {

@@ -5,6 +5,7 @@ use uuid::Uuid;
 
 use super::{
     parts::{self, Tone},
+    shared::Checks,
     visitor::Visitor,
 };
 use crate::{
@@ -19,6 +20,7 @@ const TROUBLE_SQL: &str = "
 SELECT (SELECT count(*) FROM (SELECT FROM subscriptions WHERE status IN ('past_due', 'unpaid') LIMIT 1001) one) AS owed,
        (SELECT count(*) FROM (SELECT FROM calls WHERE NOT ended AND NOT simulated AND last_seen_at < $1 LIMIT 1001) one) AS stuck,
        (SELECT count(*) FROM rejections WHERE at >= $2 AND code LIKE 'signature%') AS forged,
+       (SELECT count(*) FROM rejections WHERE at >= $5 AND code = 'not_found') AS missed,
        (SELECT event_id FROM event_work WHERE dead_at IS NULL ORDER BY event_id LIMIT 1) AS oldest,
        (SELECT count(*) FROM (SELECT FROM outbox WHERE state = 'dead' AND id >= uuid_floor($3) LIMIT 1001) one) AS failed,
        (SELECT count(*) FROM (SELECT FROM outbox WHERE state = 'waiting' AND doubt_since < $4 LIMIT 1001) one) AS doubtful,
@@ -32,6 +34,9 @@ const STUCK: TimeDelta = TimeDelta::hours(1);
 
 /// Signature failures within an hour that are worth a look.
 const FORGERIES: i64 = 5;
+
+/// For how long a provider that calls a path which is none is told of.
+const MISSED: TimeDelta = TimeDelta::days(1);
 
 /// For how long something owed that failed is told of.
 const FAILED: TimeDelta = TimeDelta::days(7);
@@ -48,6 +53,7 @@ pub(super) struct Trouble {
     owed: i64,
     stuck: i64,
     forged: i64,
+    missed: i64,
     oldest: Option<Uuid>,
     failed: i64,
     doubtful: i64,
@@ -59,7 +65,7 @@ impl Trouble {
     /// What the database raises.
     pub(super) async fn look(state: &State, now: DateTime<Utc>) -> sqlx::Result<Self> {
         let query = sqlx::query_as(TROUBLE_SQL).bind(now - STUCK).bind(now - TimeDelta::hours(1));
-        query.bind(now - FAILED).bind(now - OVERDUE).fetch_one(&state.db).await
+        query.bind(now - FAILED).bind(now - OVERDUE).bind(now - MISSED).fetch_one(&state.db).await
     }
 }
 
@@ -71,10 +77,17 @@ pub(super) struct Need {
 }
 
 /// All of it, what is bad first.
-pub(super) fn needs(state: &State, visitor: &Visitor, standing: &Standing, trouble: &Trouble) -> Vec<Need> {
+pub(super) fn needs(
+    state: &State,
+    visitor: &Visitor,
+    standing: &Standing,
+    trouble: &Trouble,
+    checks: &Checks,
+) -> Vec<Need> {
     let mut needs = of_intake(state, visitor.now);
     needs.extend(of_work(visitor, standing, trouble));
     needs.extend(of_outbox(visitor.now, trouble));
+    needs.extend(of_consoles(visitor.now, checks));
     for provider in Provider::ALL.into_iter().filter(|one| !state.providers.missing(*one).is_empty()) {
         let name = parts::capital(provider.name());
         let text = format!("{name} is not configured: its endpoints answer 503");
@@ -120,6 +133,11 @@ fn of_work(visitor: &Visitor, standing: &Standing, trouble: &Trouble) -> Vec<Nee
         let text = format!("{} signature failures within an hour", trouble.forged);
         add(Tone::Warn, text, "/console/refused");
     }
+    if trouble.missed > 0 {
+        let what = parts::counted(trouble.missed, "request", "requests");
+        let text = format!("{what} of a provider came to a path that is none within a day");
+        add(Tone::Warn, text, "/console/refused?code=not_found");
+    }
     if trouble.owed > 0 && visitor.may(Scope::BillingRead) {
         let text =
             format!("{} overdue", parts::counted(trouble.owed, "subscription is", "subscriptions are"));
@@ -134,6 +152,29 @@ fn of_work(visitor: &Visitor, standing: &Standing, trouble: &Trouble) -> Vec<Nee
         );
     }
     needs
+}
+
+/// What the providers' own consoles were last seen to have.
+fn of_consoles(now: DateTime<Utc>, checks: &Checks) -> Vec<Need> {
+    let drifted = Provider::ALL.into_iter().zip(checks).filter_map(|(provider, checked)| {
+        let checked = checked.as_ref().filter(|checked| !checked.drifted.is_empty())?;
+        let parts: Vec<&str> =
+            checked.drifted.iter().filter_map(|one| Some(one.name().split_once('/')?.1)).collect();
+        let text = format!(
+            "{} does not call here as it should{}{}; seen {}",
+            parts::capital(provider.name()),
+            if parts.is_empty() { "" } else { ": " },
+            parts.join(", "),
+            parts::ago(now, checked.at)
+        );
+        let path = match provider {
+            Provider::Stripe => "/console/setup#stripe",
+            Provider::Twilio => "/console/setup#twilio",
+            Provider::Plivo => "/console/setup#plivo",
+        };
+        Some(Need { tone: Tone::Warn, text, path })
+    });
+    drifted.collect()
 }
 
 /// What is owed to the outside.

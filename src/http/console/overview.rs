@@ -84,7 +84,8 @@ pub(super) async fn overview(Extract(state): Extract<State>, visitor: Visitor) -
     let trouble = Trouble::look(&state, now).await?;
     let ends = ends(&state, now).await?;
     let latest = events::latest(&state, 8).await?;
-    let needs = needs::needs(&state, &visitor, &standing, &trouble);
+    let checks = state.console.checks.lock().await.clone();
+    let needs = needs::needs(&state, &visitor, &standing, &trouble, &checks);
     let period = |from: i64, to: i64| {
         let [signed, unsigned] = tally.sum(from, to);
         let refused: i64 = refused.iter().filter(|row| (from..to).contains(&row.0)).map(|row| row.2).sum();

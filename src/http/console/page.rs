@@ -374,7 +374,12 @@ fn problem_page(manner: Manner, id: Option<RequestId>, problem: &Problem, refuse
             @for field in problem.more.get("fields").and_then(serde_json::Value::as_array).into_iter().flatten() {
                 p.hint { code { (field["name"].as_str().unwrap_or_default()) } ": " (field["reason"].as_str().unwrap_or_default()) }
             }
-            p.actions { a.button.primary href="/console" { "To the overview" } " " a.button href="" { "Try again" } }
+            // What was refused for good is not asked again.
+            @let passes = entry.status >= 500 || entry.status == 429;
+            p.actions {
+                @if passes { a.button.primary href="" { "Try again" } " " }
+                a.button.primary[!passes] href="/console" { "To the overview" }
+            }
             @if let Some(id) = id { p.hint.foot { "Reference " code { (id.to_string()) } ", as in the log." } }
         },
     );

@@ -246,6 +246,15 @@ pub(super) fn safe(text: &str) -> Markup {
     }
 }
 
+/// The same for a sentence of ours in which words of theirs stand between backticks: those are shown as code.
+pub(super) fn told(text: &str) -> Markup {
+    html! {
+        @for (place, piece) in text.split('`').enumerate() {
+            @if place % 2 == 1 { code { (safe(piece)) } } @else { (safe(piece)) }
+        }
+    }
+}
+
 /// Text between such letters, each with the one that follows.
 fn pieces(text: &str) -> Vec<(&str, Option<char>)> {
     let mut pieces = Vec::new();

@@ -34,7 +34,7 @@ pub(super) async fn list(
         div.filters {
             (listed.choice("code", "Reason", &[
                 ("signature_missing", "No signature"), ("signature_mismatch", "Wrong signature"),
-                ("timestamp_out_of_tolerance", "Too old"), ("account_mismatch", "Other account"),
+                ("timestamp_out_of_tolerance", "Too old"), ("account_mismatch", "Other account"), ("not_found", "Wrong path"),
             ]))
             (listed.more(&[("endpoint", "Endpoint", "twilio/voice"), ("code", "Code", "signature_mismatch"), ("created[gte]", "Since", "2026-11-26T12:00:00Z")]))
         }
@@ -49,7 +49,9 @@ pub(super) async fn list(
                 tbody { @for row in &listed.rows {
                     tr data-id=(row.text("id")) {
                         td.time { @if let Some(at) = row.time("at") { (parts::when(&visitor, at)) } }
-                        td.what { a.open href={ (PATH) "/" (row.text("id")) } { (words::refusal(row.text("code"), row.text("cause"), row.text("endpoint")).0) } " " code.kind { (row.text("code")) } }
+                        td.what { a.open href={ (PATH) "/" (row.text("id")) } { (words::refusal(row.text("code"), row.text("cause"), row.text("endpoint")).0) } " " code.kind { (row.text("code")) }
+                            @if let Some(told) = explain::told(row.text("cause")).filter(Told::is_found) { " " small.found { (payload::safe(&parts::capital(told.found))) "." } }
+                        }
                         td.from { (parts::provider(row.text("endpoint").split('/').next().unwrap_or_default())) @if let Some((_, end)) = row.text("endpoint").split_once('/') { " " code { (end) } } }
                         td { (pill(Tone::Bad, &Code::named(row.text("code")).entry().status.to_string())) }
                     }

@@ -59,11 +59,10 @@ async fn page_of(state: &State, visitor: &Visitor, made: Option<&str>) -> Result
     let took = asked.elapsed();
     let body = html! {
         (parts::head("Settings", &html! { "Keys, sign-ins, the record of what was done, and the state of the service." }, &html! {}))
-        nav.choice aria-label="On this page" { @if admin { a href="#keys" { "Keys" } a href="#sign-ins" { "Sign-ins" } a href="#audit" { "Audit" } } a href="#health" { "Health" } a href="#configuration" { "Configuration" } }
+        nav.choice aria-label="On this page" { @if admin { a href="#keys" { "Keys" } a href="#sign-ins" { "Sign-ins" } } a href="#health" { "Health" } a href="#configuration" { "Configuration" } @if admin { a href="#audit" { "Audit" } } }
         @if admin {
             (keys_card(visitor, &keys, made))
             (sessions_card(visitor, &sessions))
-            (audit_card(visitor, &deeds))
         } @else { p.notice { (icons::info()) span { "Keys, sign-ins and the audit are shown to admins." } } }
         div.columns.even {
             section.card aria-labelledby="health" {
@@ -82,6 +81,7 @@ async fn page_of(state: &State, visitor: &Visitor, made: Option<&str>) -> Result
             }
             (configuration(state))
         }
+        @if admin { (audit_card(visitor, &deeds)) }
     };
     Ok(page::page(visitor, Section::Settings, "Settings", &body))
 }
@@ -134,13 +134,13 @@ fn sessions_card(visitor: &Visitor, sessions: &[Session]) -> Markup {
         section.card aria-labelledby="sign-ins" {
             div.card-head { h2 #sign-ins { "Sign-ins" } span.count { (sessions.len()) }
                 form method="post" action="/console/sign-out" { (token(visitor)) button.danger name="which" value="all" { "Sign out everywhere" } } }
-            div.scroll tabindex="0" role="region" aria-label="Table of sign-ins" { table.rows.inner {
+            div.scroll tabindex="0" role="region" aria-label="Table of sign-ins" { table.rows.inner.stacked {
                 thead { tr { th scope="col" { "Who" } th scope="col" { "Browser" } th scope="col" { "From" } th scope="col" { "Last seen" } th scope="col" { span.hidden { "Action" } } } }
                 tbody { @for session in sessions {
                     @let id = SessionId::from(session.id);
                     @let own = id == visitor.signed.session;
                     tr {
-                        td { code { (session.actor) } @if own { " " (pill(Tone::Good, "This one")) } br; small { (session.scopes.join(" ")) } }
+                        td.what { code { (session.actor) } @if own { " " (pill(Tone::Good, "This one")) } br; small { (session.scopes.join(" ")) } }
                         td { (browser(&session.browser)) }
                         td { code { (session.client.addr()) } }
                         td.time { (parts::when(visitor, session.seen_at)) br; small { "signed in " (parts::time(visitor, session.made_at)) ", ends " (parts::time(visitor, session.ends_at)) } }
@@ -183,13 +183,13 @@ fn audit_card(visitor: &Visitor, deeds: &[Deed]) -> Markup {
         section.card aria-labelledby="audit" {
             div.card-head { h2 #audit { "Audit" } small { "the last 50" } }
             @if deeds.is_empty() { p.hint { "Nothing was changed yet." } } @else {
-                div.scroll tabindex="0" role="region" aria-label="Table of deeds" { table.rows.inner {
+                div.scroll tabindex="0" role="region" aria-label="Table of deeds" { table.rows.inner.stacked {
                     thead { tr { th scope="col" { "When" } th scope="col" { "Who" } th scope="col" { "What" } th scope="col" { "About" } } }
                     tbody { @for (at, actor, action, subject, detail) in deeds {
                         tr {
                             td.time { (parts::when(visitor, *at)) }
                             td { code { (actor) } }
-                            td { code { (action) } }
+                            td.what { code { (action) } }
                             td { code { (subject) } @if detail.0.as_object().is_some_and(|detail| !detail.is_empty()) { " " small { code { (detail.0.to_string()) } } } }
                         }
                     } }

@@ -1,33 +1,28 @@
 //! The checklist, from three sides: for each provider what is configured here and what is set in its own console, as far as
 //! somebody has asked; and for each endpoint whether a genuine request was seen.
 
-use std::time::Duration;
-
 use axum::{extract::State as Extract, response::Response};
 use chrono::{DateTime, TimeDelta, Utc};
 use maud::{Markup, html};
 use serde_json::json;
 
 use super::{
+    checks::{self, public},
     flash::Flash,
     icons,
     page::{self, Section, token},
     parts::{self, Tone, pill},
     probe,
-    shared::{Checked, Found},
+    shared::{Checked, Checks, Found},
     tally::Tally,
     visitor::{Posted, Visitor, see_other},
     words,
 };
 use crate::{
     access::Scope,
-    consoles::{self, Account, Act, Wanted, plain},
     http::{error::Error, state::State},
     provider::{Endpoint, Provider, stripe::object::TYPES},
 };
-
-/// Longest time for asking a provider, whatever it has.
-const PATIENCE: Duration = Duration::from_secs(10);
 
 /// How far back a refusal makes an endpoint one that fails.
 const RECENT: TimeDelta = TimeDelta::days(1);
@@ -130,7 +125,7 @@ struct Seen<'s> {
     visitor: &'s Visitor,
     tally: Tally,
     refused: Vec<(String, DateTime<Utc>)>,
-    checks: [Option<Checked>; Provider::ALL.len()],
+    checks: Checks,
 }
 
 impl<'s> Seen<'s> {
@@ -306,64 +301,19 @@ fn working(seen: &Seen<'_>, provider: Provider) -> Markup {
     }
 }
 
-/// The origin that providers can call.
-fn public(state: &State) -> Option<&str> {
-    state.origins.first().map(String::as_str).filter(|origin| origin.starts_with("https://"))
-}
-
 /// `POST /console/setup/check`: asks a provider what is set there.
 pub(super) async fn check(Extract(state): Extract<State>, posted: Posted) -> Result<Response, Error> {
     let Posted { visitor, params } = posted;
     visitor.needs(Scope::LinesWrite)?;
     let wanted = params.get("provider").unwrap_or_default();
     let provider = Provider::ALL.into_iter().find(|provider| provider.name() == wanted);
-    let able = provider.filter(|provider| state.console.apis.missing(*provider).is_empty());
-    let (Some(provider), Some(origin)) = (able, public(&state)) else {
-        return Err(Error::Parameter("provider".to_owned(), "it cannot be asked".to_owned()));
-    };
-    let asked = tokio::time::timeout(PATIENCE, ask(&state, provider, origin)).await;
-    let (drifted, found) = asked.unwrap_or_else(|_| {
-        (Vec::new(), vec![(Found::Unknown, format!("No whole answer within {} s.", PATIENCE.as_secs()))])
-    });
-    let checked = Checked { at: visitor.now, drifted, found };
+    let unable = || Error::Parameter("provider".to_owned(), "it cannot be asked".to_owned());
+    let provider = provider.ok_or_else(unable)?;
+    let checked = checks::look(&state, provider, visitor.now).await.ok_or_else(unable)?;
     visitor
         .audit(&state.db, "setup.check", provider.name(), json!({ "drifted": checked.drifted.len() }))
         .await?;
-    state.console.checks.lock().await[provider as usize] = Some(checked);
     Ok(Flash::Checked.on(visitor.way, see_other(&format!("/console/setup#{}", provider.name()))))
-}
-
-/// What every account of a provider has that is not as it should be, and what is.
-async fn ask(state: &State, provider: Provider, origin: &str) -> (Vec<Endpoint>, Vec<(Found, String)>) {
-    let api = state.console.apis.of(provider);
-    let (mut drifted, mut found) = (Vec::new(), Vec::new());
-    for name in &api.accounts {
-        let wanted = Wanted::all(api, origin);
-        let plan = match Account::new(provider, api, name) {
-            Ok(mut account) => consoles::plan(&mut account, &wanted).await,
-            Err(trouble) => Err(trouble),
-        };
-        let plan = match plan {
-            Ok(plan) => plan,
-            Err(trouble) => {
-                found.push((Found::Unknown, format!("{name}: {trouble}.")));
-                continue;
-            }
-        };
-        for step in plan.steps.iter().filter(|step| !step.differs().is_empty()) {
-            drifted.extend(step.endpoints());
-            let what = plain(&step.what);
-            found.push(match step.act {
-                Act::Create => (Found::Differs, format!("There is no {what}.")),
-                _ => (Found::Differs, format!("{what} differs in {}.", step.differs().join(", "))),
-            });
-        }
-        found.extend(plan.remarks.into_iter().map(|remark| (Found::Differs, format!("{}.", remark.text))));
-        found.extend(
-            plan.fine.iter().map(|fine| (Found::Fine, format!("{} is as it should be.", plain(fine)))),
-        );
-    }
-    (drifted, found)
 }
 
 /// `POST /console/setup/probe`: sends a signed request of our own to an endpoint.

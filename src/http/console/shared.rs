@@ -37,6 +37,9 @@ pub(super) struct Checked {
     pub(super) found: Vec<(Found, String)>,
 }
 
+/// What was found at each provider when it was last asked, in the order of [`Provider::ALL`].
+pub(super) type Checks = [Option<Checked>; Provider::ALL.len()];
+
 /// The console's part of the state.
 pub(crate) struct Console {
     /// Tries to sign in.
@@ -48,8 +51,8 @@ pub(crate) struct Console {
     pub(super) ends: Mutex<Option<Ends>>,
     /// The providers' APIs, for whoever asks what is set there.
     pub(super) apis: Arc<Apis>,
-    /// What was found at each provider when somebody last asked, in the order of [`Provider::ALL`].
-    pub(super) checks: Mutex<[Option<Checked>; Provider::ALL.len()]>,
+    /// What was found at the providers when they were last asked.
+    pub(super) checks: Mutex<Checks>,
 }
 
 impl Console {

@@ -118,6 +118,7 @@ pub(super) fn refusal(code: &str, cause: &str, endpoint: &str) -> (String, Strin
         "unsupported_media_type" => "Its body is of a type that no signature covers.".to_owned(),
         "key_required" => "Somebody asked for the figures without the key.".to_owned(),
         "method_not_allowed" => "It came by a method that this path does not answer.".to_owned(),
+        "not_found" => format!("{provider} signed it, as it seems, and called a path that is none."),
         "body_too_large" => "Its body was larger than any provider sends.".to_owned(),
         "source_not_allowed" => format!("It did not come from a network on the list for {provider}."),
         _ => "It was refused.".to_owned(),
@@ -140,6 +141,7 @@ pub(super) fn refusal(code: &str, cause: &str, endpoint: &str) -> (String, Strin
             "Add the account to TWILIO_ACCOUNT_SID or PLIVO_AUTH_ID, or point that account elsewhere."
         }
         "config_missing" => "Set the variables that Setup names, and restart.",
+        "not_found" => "Copy the address from Setup into the provider's console.",
         "method_not_allowed" => "Set the method to POST in the provider's console.",
         "source_not_allowed" => "Add the network to SMARTLINE_ALLOW_…, or write report: before the list.",
         _ => "The error page of the documentation says more about this code.",

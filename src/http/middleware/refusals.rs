@@ -1,5 +1,5 @@
-//! What follows a refusal on a webhook path, on `/metrics`, or of a key of the API: it is counted against the client's
-//! budget and noted. A request that was proven genuine never comes near the budget.
+//! What follows a refusal on a webhook path or near one, on `/metrics`, or of a key of the API: it is counted against the
+//! client's budget and noted. A request that was proven genuine never comes near the budget.
 
 use std::net::IpAddr;
 
@@ -12,7 +12,7 @@ use axum::{
 use crate::{
     domain::id::RequestId,
     http::{
-        error::Error,
+        error::{self, Error},
         problem::Code,
         state::{Outcome, State},
     },
@@ -20,9 +20,26 @@ use crate::{
     metrics::Route,
 };
 
+/// The headers in which the providers sign.
+const SIGNATURES: [&str; 5] = [
+    "stripe-signature",
+    "x-twilio-signature",
+    "x-plivo-signature",
+    "x-plivo-signature-v2",
+    "x-plivo-signature-v3",
+];
+
+/// Whether a provider seems to have been set to call a path that is none.
+fn misses(request: &Request) -> bool {
+    error::is_near(request.uri().path())
+        && SIGNATURES.iter().any(|name| request.headers().contains_key(*name))
+}
+
 /// A request whose refusal would be noted.
 pub(super) struct Watched {
     route: Route,
+    /// What the note names: for a path that is none, the nearest endpoint.
+    endpoint: &'static str,
     method: Method,
     client: IpAddr,
     headers: HeaderMap,
@@ -32,12 +49,12 @@ impl Watched {
     /// What a note would tell; `None` where the path is open to everybody.
     pub(super) fn new(route: Route, client: IpAddr, request: &Request) -> Option<Self> {
         let (method, headers) = (request.method(), request.headers());
-        matches!(route, Route::Webhook(_) | Route::Metrics | Route::Api).then(|| Self {
-            route,
-            method: method.clone(),
-            client,
-            headers: headers.clone(),
-        })
+        let endpoint = match route {
+            Route::Webhook(_) | Route::Metrics | Route::Api => route.name(),
+            Route::Other if misses(request) => error::nearest(request.uri().path()).name(),
+            Route::Other | Route::Health => return None,
+        };
+        Some(Self { route, endpoint, method: method.clone(), client, headers: headers.clone() })
     }
 
     /// Notes a refusal; beyond the client's budget the answer becomes 429.
@@ -57,7 +74,7 @@ impl Watched {
         state.rejections.note(Rejection {
             request,
             at: state.clock.now(),
-            endpoint: self.route.name(),
+            endpoint: self.endpoint,
             method: self.method.to_string(),
             code: code.entry().code,
             cause: cause.clone(),

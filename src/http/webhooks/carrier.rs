@@ -58,7 +58,7 @@ pub(super) async fn answer_call<W: Carrier>(state: &State, delivery: &Verified<W
         let goodbye = || W::render(&safe::goodbye(), "").unwrap_or_else(|| EMPTY.to_owned());
         Answer::xml(document.ok().flatten().unwrap_or_else(goodbye))
     };
-    let decide = async { state.desk.answer_call(W::keys(state), &call, now).await };
+    let decide = Box::pin(state.desk.answer_call(W::keys(state), &call, now)); // see `answer`
     let remember = |decided: &Decided| state.desk.kept_call(&call, decided, now);
     let contact = pseudonym::<W>(state, call.contact());
     answer(state, delivery, contact, decide, remember, safe).await.unwrap_or_else(|_| {
@@ -78,7 +78,7 @@ pub(super) async fn answer_text<W: Carrier>(
 ) -> Result<Response, Error> {
     let message = W::message(delivery);
     let now = delivery.received().at;
-    let decide = async { state.desk.answer_text(W::keys(state), &message, now).await };
+    let decide = Box::pin(state.desk.answer_text(W::keys(state), &message, now)); // see `answer`
     let remember = |decided: &Decided| state.desk.kept_text(&message, decided, now);
     let contact = pseudonym::<W>(state, &message.from);
     answer(state, delivery, contact, decide, remember, || Answer::xml(EMPTY)).await
@@ -103,6 +103,9 @@ fn pseudonym<W: Carrier>(state: &State, number: &Phone) -> Option<String> {
 }
 
 /// Decides, renders, keeps, remembers; on any failure but a refusal the safe answer leaves instead, and the log says why.
+///
+/// `decide` comes boxed: each future that holds it in here would have room for it twice, once as it is handed over and once
+/// as it waits. So an answer in the making took 13 kB, which were copied several times.
 async fn answer<W: Carrier>(
     state: &State,
     delivery: &Verified<W>,

@@ -147,6 +147,19 @@ impl Browser {
         self.command("POST", &format!("/element/{element}/click"), json!({})).await;
     }
 
+    /// Presses the first thing to press that can be seen and bears these words.
+    pub(crate) async fn click_on(&self, words: &str) {
+        let mark = format!(
+            "const named = [...document.querySelectorAll('a, button, summary')].find((one) => one.checkVisibility()
+                 && [one.innerText.trim(), one.getAttribute('aria-label')].includes({}));
+             named?.setAttribute('data-pressed', 'yes');
+             return named !== undefined",
+            json!(words)
+        );
+        assert_eq!(self.run(&mark).await, json!(true), "nothing to press is called {words}");
+        self.click("[data-pressed]").await;
+    }
+
     pub(crate) async fn write(&self, selector: &str, text: &str) {
         let element = self.element(selector).await;
         self.command("POST", &format!("/element/{element}/value"), json!({ "text": text })).await;

@@ -299,9 +299,13 @@ async fn beginning_people_and_hours_have_forms() {
         .await;
     let wrong = (wrong.status, wrong.text().to_owned());
     assert_eq!(wrong.0, 422);
-    for told in
-        ["`Mars` is no IANA time zone", "<code>mon</code>", "<code>[0]</code>", "value=\"9-17\"", "Christmas"]
-    {
+    for told in [
+        "<code>Mars</code> is no IANA time zone",
+        "<code>mon</code>",
+        "<code>[0]</code>",
+        "value=\"9-17\"",
+        "Christmas",
+    ] {
         assert!(wrong.1.contains(told), "{told}: {}", wrong.1);
     }
     editor.keep("/edit/hours.office", &[("remove", "yes")]).await;
@@ -357,7 +361,7 @@ async fn what_is_wrong_is_told_at_its_field_and_nothing_typed_is_lost() {
         "id=\"fault-wait\"",
         "is 99, and must be 5 to 60",
         "id=\"fault-next\"",
-        "there is no step `gone`",
+        "there is no step <code>gone</code>",
         "gone (not there)",
     ] {
         assert!(page.contains(told), "{told}: {page}");
@@ -425,7 +429,10 @@ async fn steps_are_renamed_copied_moved_and_deleted_with_their_ways() {
     assert!(editor.text().await.contains("else = \"voicemail-2\""));
     editor.keep("/steps/voicemail-2", &[("which", "delete"), ("instead", "")]).await;
     let page = editor.get("").await.text().to_owned();
-    assert!(page.contains("there is no step `voicemail-2`") && page.contains("To be mended"), "{page}");
+    assert!(
+        page.contains("there is no step <code>voicemail-2</code>") && page.contains("To be mended"),
+        "{page}"
+    );
     editor.keep("/draft", &[("which", "undo")]).await;
     assert!(!editor.get("").await.text().contains("To be mended"));
     // A step that is said twice: behind itself it cannot be.

@@ -21,7 +21,7 @@
 //! | 17 two tabs | `manner::two_tabs_have_each_their_own_filter` |
 //! | 18 a form from elsewhere | `signing::a_form_from_elsewhere_changes_nothing` |
 //!
-//! What is owed is in `outbox`, lines and flows in `lines`; `speed` measures and `pictures` shows, both by hand.
+//! The first minute of somebody who has read nothing is `newcomer`. What is owed is in `outbox`, lines and flows in `lines`; `speed` measures and `pictures` shows, both by hand.
 
 mod browser;
 mod day;
@@ -29,6 +29,7 @@ mod editor;
 mod lines;
 mod live;
 mod manner;
+mod newcomer;
 mod outage;
 mod outbox;
 mod pages;

@@ -46,11 +46,20 @@ async fn details(house: &House) -> Vec<String> {
 
 /// A line's page.
 pub(super) async fn line(house: &House) -> String {
+    line_called(house, "twilio", "+14155550197", "Harbor Dental").await
+}
+
+async fn line_called(
+    house: &House,
+    provider: &'static str,
+    number: &'static str,
+    name: &'static str,
+) -> String {
     let ring_group = include_str!("../../../examples/flows/ring-group.toml");
     let line = NewLine {
-        provider: "twilio",
-        number: "+14155550197",
-        name: "Harbor Dental",
+        provider,
+        number,
+        name,
         account: None,
         flow: Some(ring_group),
         settings: serde_json::json!({}),
@@ -58,9 +67,9 @@ pub(super) async fn line(house: &House) -> String {
     house.set_up(&[line]).await;
     let session = Session::open(house, &[]).await;
     let list = session.get(house, "/console/lines").await;
-    let text = list.text();
-    let start = text.find("href=\"/console/lines/line_").unwrap() + "href=\"".len();
-    text[start..].split('"').next().unwrap().to_owned()
+    let row = list.text().split("<tr").find(|row| row.contains(name)).unwrap();
+    let start = row.find("href=\"/console/lines/line_").unwrap() + "href=\"".len();
+    row[start..].split('"').next().unwrap().to_owned()
 }
 
 /// The page of the newest refusal with this code.
@@ -145,7 +154,9 @@ async fn nothing_runs_out_of_a_narrow_page() {
     let mut faults = Vec::new();
     let house = open().await;
     day::live_through(&house).await;
-    let details = details(&house).await;
+    let mut details = details(&house).await;
+    let long = "Donaudampfschifffahrtselektrizitätenhauptbetriebswerkbauunterbeamtengesellschaft שלום עולם";
+    details.push(line_called(&house, "plivo", "+14155550196", long).await);
     let browser = Browser::open().await;
     sign_in(&browser, &house, &[]).await;
     for (width, height) in [(360, 740), (640, 400)] {

@@ -5,16 +5,15 @@ use std::path::PathBuf;
 
 use crate::house::{House, NewLine};
 
-use super::{at, browser::Browser, day, sign_in};
+use super::{at, browser::Browser, day, plan, sign_in};
 
 /// The editor's pages, as [`super::editor::pages`] has them.
-const FLOW: [&str; 14] = [
+const FLOW: [&str; 13] = [
     "flow",
     "flow-version",
     "flow-text",
     "flow-start",
     "flow-people",
-    "flow-carriers",
     "flow-hours",
     "flow-menu",
     "flow-route",
@@ -32,7 +31,7 @@ async fn pictures() {
     let Some(folder) = std::env::var_os("SMARTLINE_PICTURES").map(PathBuf::from) else { return };
     std::fs::create_dir_all(&folder).unwrap();
     let only = std::env::var("SMARTLINE_PICTURES_ONLY").unwrap_or_default();
-    let (house, _consoles) = super::setup::with_consoles().await;
+    let (mut house, _consoles) = super::setup::with_consoles(plan().gated()).await;
     let browser = Browser::open().await;
     browser.go(&at(&house, "/console/sign-in")).await;
     let mut pages = vec![("sign-in", "/console/sign-in".to_owned())];
@@ -45,9 +44,10 @@ async fn pictures() {
     for (name, path) in FLOW.into_iter().zip(super::editor::pages(&house).await) {
         shoot(&browser, &house, &folder, name, &path, &only).await;
     }
+    // The day is longer than a session, unless an open page keeps that alive for a part of it.
+    browser.go("about:blank").await;
     day::live_through(&house).await;
-    // The day is longer than a session.
-    browser.go(&at(&house, "/console/sign-in")).await;
+    browser.chromium("Network.clearBrowserCookies", serde_json::json!({})).await;
     sign_in(&browser, &house, &[]).await;
     let id = |table: &'static str, prefix: &'static str, order: &'static str| {
         let db = house.db.clone();
@@ -93,6 +93,9 @@ async fn pictures() {
     if only.is_empty() {
         for_the_readme(&browser, &house).await;
     }
+    house.gate().shut().await;
+    shoot(&browser, &house, &folder, "outage", "/console", &only).await;
+    house.gate().reopen().await;
     browser.close().await;
     house.close().await;
 }
@@ -181,7 +184,7 @@ async fn shoot(
     for theme in ["light", "dark"] {
         let cookie = format!("document.cookie = 'smartline_theme={theme}; path=/'");
         browser.run(&cookie).await;
-        for (width, height) in [(1440, 900), (390, 844)] {
+        for (width, height) in [(1440, 900), (360, 780)] {
             browser.screen(width, height).await;
             browser.go(&at(house, path)).await;
             browser.settle().await;

@@ -67,6 +67,27 @@ async fn every_refusal_says_why_in_a_sentence_of_its_own() {
     house.close().await;
 }
 
+#[tokio::test]
+async fn a_provider_on_a_wrong_path_is_told_of_with_the_right_one() {
+    let house = open().await;
+    house.ask(&Ask::post("/webhook/twilio/sms").form(&[("MessageSid", "SM1")]).by_twilio()).await;
+    house.rejections(1).await;
+    let session = Session::open(&house, &[]).await;
+    let overview = session.get(&house, "/console").await;
+    assert!(
+        overview.text().contains("1 request of a provider came to a path that is none"),
+        "{}",
+        overview.text()
+    );
+    let list = session.get(&house, "/console/refused?code=not_found").await;
+    let start = list.text().find("/console/refused/req_").unwrap();
+    let page = session.get(&house, list.text()[start..].split('"').next().unwrap()).await;
+    for words in ["no such path; the nearest is /webhooks/twilio/sms", "Copy the address from Setup"] {
+        assert!(page.text().contains(words), "{words}: {}", page.text());
+    }
+    house.close().await;
+}
+
 /// Whatever is sent is text: it neither runs nor changes the text around it, and is whole when it is copied.
 #[tokio::test]
 async fn hostile_payloads_are_inert_and_whole() {

@@ -99,7 +99,7 @@ impl Form<'_> {
                 p { (icons::bad()) span {
                     @let within = fault.place[at.place.len()..].trim_start_matches('.');
                     @if !within.is_empty() { code { (payload::safe(within)) } " " }
-                    (payload::safe(problem(fault))) "."
+                    (payload::told(problem(fault))) "."
                 } }
             } } }
         }
@@ -262,7 +262,7 @@ impl Form<'_> {
         html! {
             fieldset.way {
                 legend { @if blank { "Another way" } @else { "Way " (number + 1) } }
-                @for fault in whole { div.wrong { p { (icons::bad()) span { (payload::safe(&fault.problem)) "." } } } }
+                @for fault in whole { div.wrong { p { (icons::bad()) span { (payload::told(&fault.problem)) "." } } } }
                 div.grid { @for field in filled { (self.field(&tests.of(&prefix, field.name), field)) } }
                 details { summary { @if blank { "If …" } @else { "More tests" } }
                     div.grid { @for field in rest { (self.field(&tests.of(&prefix, field.name), field)) } }

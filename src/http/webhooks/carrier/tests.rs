@@ -136,3 +136,10 @@ fn even_without_anything_there_is_a_goodbye() {
     let goodbye = Twilio::render(&safe::goodbye(), "").unwrap();
     assert!(goodbye.ends_with("<Hangup/></Response>"), "{goodbye}");
 }
+
+#[tokio::test]
+async fn an_answer_in_the_making_is_small() {
+    let (state, call) = (state(), call());
+    assert!(size_of_val(&answer_call(&state, &call)) <= 4096);
+    assert!(size_of_val(&answer_text(&state, &call)) <= 4096);
+}
