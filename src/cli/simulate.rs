@@ -34,15 +34,17 @@ use crate::{
 ///
 /// `answer` takes the call of whoever is rung, `message` leaves a message, `hangup` hangs up.
 ///
-/// `agent: WORDS` is what an agent says. Engine and renderers are real; nothing is sent or kept. `smartline flow simulate` is
-/// the same.
+/// `agent: WORDS` is what an agent says. Engine and renderers are real; nothing is sent or kept.
 #[derive(Debug, clap::Args)]
-#[command(before_help = "\
+#[command(
+    before_help = "\
 Examples:
   smartline simulate examples/flows/office.toml
   smartline simulate --line +14155550199 --xml
   smartline simulate office.toml --at 2026-12-01T15:00:00Z --save \"a booking\"
-  echo 1 | smartline simulate examples/flows/office.toml --at 2026-12-01T15:00:00Z")]
+  echo 1 | smartline simulate examples/flows/office.toml --at 2026-12-01T15:00:00Z",
+    after_help = "`smartline flow simulate` is the same command."
+)]
 pub(super) struct Args {
     /// A flow's file; without it and --line, the built-in default
     #[arg(group = "document")]

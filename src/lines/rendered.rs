@@ -5,7 +5,7 @@
 //! route, the longest included.
 
 use std::{
-    cell::Cell,
+    cell::{Cell, RefCell},
     collections::{BTreeMap, BTreeSet},
 };
 
@@ -60,8 +60,9 @@ pub(crate) fn faults(flow: &Flow, profile: &Profile, provider: Provider) -> Vec<
     });
     let vars: BTreeMap<String, String> = captured.map(|name| (name, value())).collect();
     let mut found: Vec<Fault> = Vec::new();
+    let looked_at = RefCell::default();
     for flow in &led(flow) {
-        let trial = Trial { flow, profile, caller: &caller, vars: &vars, provider };
+        let trial = Trial { flow, profile, caller: &caller, vars: &vars, provider, looked_at: &looked_at };
         for fault in trial.all() {
             if !found.contains(&fault) {
                 found.push(fault);
@@ -129,6 +130,9 @@ struct Trial<'a> {
     caller: &'a Caller,
     vars: &'a BTreeMap<String, String>,
     provider: Provider,
+    /// What happened, and the steps that were run then: over the same ones a document is the same, however routes are decided
+    /// elsewhere.
+    looked_at: &'a RefCell<BTreeSet<(String, Vec<String>)>>,
 }
 
 /// Ways back of the usual length, and whether one led to no step.
@@ -189,7 +193,11 @@ impl Trial<'_> {
         let (open, answered) = (BTreeMap::new(), BTreeSet::new());
         let body = (kind == Kind::Reply).then_some("Hello");
         let ways = Ways::default();
+        let happened = format!("{kind:?} {place} {at:?} {event:?}");
         let turn = engine::step(self.flow, at, &self.facts(body, &open, &answered), event, &ways);
+        if !self.looked_at.borrow_mut().insert((happened, turn.path.clone())) {
+            return;
+        }
         if ways.nowhere.get() {
             found.push(Fault::new(place, "makes a document that leads back to no step"));
         }
