@@ -34,8 +34,9 @@ use crate::{
 ///
 /// `answer` takes the call of whoever is rung, `message` leaves a message, `hangup` hangs up.
 ///
-/// `agent: WORDS` is what an agent says. Engine and renderers are real; nothing is sent or kept. `smartline flow simulate` is
-/// the same.
+/// `agent: WORDS` is what an agent says. Engine and renderers are real; nothing is sent or kept.
+///
+/// `smartline flow simulate` is the same.
 #[derive(Debug, clap::Args)]
 #[command(before_help = "\
 Examples:
