@@ -185,7 +185,8 @@ fn result(json: bool, found: usize, replayed: u64, more: bool) -> Result<(), Err
         return print(&json!({ "found": found, "replayed": replayed, "more": more }).to_string());
     }
     let at_least = if more { "at least " } else { "" };
-    print(&format!("{at_least}{found} events found, {replayed} put back into the queue"))
+    let events = if found == 1 { "event" } else { "events" };
+    print(&format!("{at_least}{found} {events} found, {replayed} put back into the queue"))
 }
 
 async fn found(db: &mut PgConnection, filter: &Filter, limit: usize) -> Result<Vec<Uuid>, Error> {

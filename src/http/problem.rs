@@ -137,6 +137,11 @@ catalogue! {
     } {
         "Look at what is there: a line has one number at one provider, and what was never published cannot be taken back."
     }
+    ChangedMeanwhile "changed_meanwhile" 412 "It has changed since it was read" {
+        "If-Match names another state than the present one. Nothing was changed."
+    } {
+        "Read it again, look at what has changed, and send the change with the new ETag."
+    }
     IdempotencyKeyInUse "idempotency_key_in_use" 409 "The same request is under way" {
         "A request with this Idempotency-Key has not been answered yet."
     } {
@@ -188,10 +193,11 @@ catalogue! {
     } {
         "Look at the network between the provider and the service."
     }
-    UnsupportedMediaType "unsupported_media_type" 415 "The body is of a type that no signature covers" {
-        "Send a form or JSON, uncompressed, with its Content-Type; a GET has no body."
+    UnsupportedMediaType "unsupported_media_type" 415 "The body is of a type that is not taken here" {
+        "Send a webhook's form or JSON, or the API's JSON, uncompressed, with its Content-Type; a GET has no body."
     } {
-        "Providers do so by themselves. A proxy may be compressing or rewriting bodies."
+        "To the API: `curl --json`, or the header `Content-Type: application/json`. Providers send webhooks as they should by \
+         themselves; a proxy may be compressing or rewriting bodies."
     }
     BodyMalformed "body_malformed" 400 "The body cannot be read" {
         "The body is not what its Content-Type says."
@@ -262,11 +268,13 @@ impl Code {
                 | Self::ParameterInvalid
                 | Self::FieldsInvalid
                 | Self::InTheWay
+                | Self::ChangedMeanwhile
                 | Self::IdempotencyKeyInUse
                 | Self::IdempotencyKeyReused
                 | Self::TooManyStreams
                 | Self::NoSuchObject
                 | Self::KeyRateLimited
+                | Self::UnsupportedMediaType
         )
     }
 

@@ -33,6 +33,8 @@ WHERE work.dead_at IS NOT NULL AND event.id > $1
   AND ($6::text IS NULL OR event.subject = $6)
 ORDER BY event.id LIMIT $7";
 
+const FIND_ID_SQL: &str = "SELECT id FROM events WHERE id = $1";
+
 const FIND_KEY_SQL: &str = "SELECT event_id FROM event_keys WHERE key = $1 LIMIT 1";
 
 /// They are due as of their own time, the oldest first; not by the clock of whoever asks, which may be ahead of a worker's.
@@ -107,7 +109,7 @@ pub(crate) async fn dead_letters(
 /// What the database raises.
 pub(crate) async fn named(db: impl PgExecutor<'_>, name: &str) -> sqlx::Result<Option<Uuid>> {
     if let Ok(id) = name.parse::<EventId>() {
-        return Ok(Some(id.uuid()));
+        return sqlx::query_scalar(FIND_ID_SQL).bind(id.uuid()).fetch_optional(db).await;
     }
     let key = Identity::new(Provider::Stripe, &[name]).key;
     sqlx::query_scalar(FIND_KEY_SQL).bind(key.uuid()).fetch_optional(db).await

@@ -116,6 +116,15 @@ pub(crate) async fn add(
     Ok(line)
 }
 
+/// A line, which nobody else changes until the transaction ends.
+///
+/// # Errors
+/// When there is none with this name, or several.
+pub(crate) async fn held(transaction: &mut PgConnection, name: &str) -> Result<Line, Refused> {
+    table::hold(transaction).await?;
+    line(transaction, name).await
+}
+
 /// Changes what is given of a line; its flow must still do with that.
 ///
 /// # Errors
@@ -128,8 +137,7 @@ pub(crate) async fn set(
 ) -> Result<Line, Refused> {
     let fields = fields(&given);
     let mut transaction = db.begin().await?;
-    table::hold(&mut transaction).await?;
-    let mut line = line(&mut transaction, name).await?;
+    let mut line = held(&mut transaction, name).await?;
     let owner = line.owner();
     line.change(given, asked).map_err(Refused::Faults)?;
     let others = others(&mut transaction, line.id).await?;
@@ -212,8 +220,7 @@ pub(crate) async fn publish(
     asked: Asked<'_>,
 ) -> Result<Published, Refused> {
     let mut transaction = db.begin().await?;
-    table::hold(&mut transaction).await?;
-    let mut line = line(&mut transaction, name).await?;
+    let mut line = held(&mut transaction, name).await?;
     let before = line.flow_version;
     let version = resolve(&mut transaction, &line, target).await?;
     line.flow_version = version.as_ref().map(|version| version.id);

@@ -8,7 +8,8 @@ use serde_json::json;
 use sqlx::PgConnection;
 
 use crate::{
-    access, calls,
+    access,
+    calls::{self, Call},
     domain::phone::Phone,
     inbox::kept::Kept,
     lines::{decision::Decision, desk::Desk},
@@ -102,17 +103,11 @@ async fn after_calls(
         return Ok(0);
     }
     let mut count = 0;
-    for call in calls::ended(db, &keys).await? {
+    let ended = calls::ended(db, &keys).await?;
+    withdraw(db, ended.iter().filter(|call| !is_missed(call)), now).await?;
+    for call in ended {
         let (key, outcome) = (call.key.clone(), call.outcome.clone().unwrap_or_default());
-        let missed = matches!(outcome.as_str(), "missed" | "abandoned" | "text-back");
-        let text_back = calls::missed_key(&key);
-        let notice = format!("notice:missed:{key}");
-        if !missed {
-            let withdrawn = outbox::withdraw(db, &[text_back.clone(), notice], now).await?;
-            if withdrawn.contains(&text_back) {
-                calls::texted_back(db, &key, false).await?;
-            }
-        }
+        let (missed, text_back) = (is_missed(&call), calls::missed_key(&key));
         if call.ended_at.is_none_or(|ended| now - ended > FRESH) {
             continue;
         }
@@ -127,6 +122,35 @@ async fn after_calls(
         count += added;
     }
     Ok(count)
+}
+
+/// Whether nobody has spoken with the caller.
+fn is_missed(call: &Call) -> bool {
+    matches!(call.outcome.as_deref(), Some("missed" | "abandoned" | "text-back"))
+}
+
+/// Owes nothing any more that was owed because these calls seemed to be missed. One statement for all of them: most calls
+/// end like this.
+async fn withdraw<'a>(
+    db: &mut PgConnection,
+    calls: impl Iterator<Item = &'a Call>,
+    now: DateTime<Utc>,
+) -> sqlx::Result<()> {
+    let (mut keys, mut text_backs) = (Vec::new(), HashMap::new());
+    for call in calls {
+        let text_back = calls::missed_key(&call.key);
+        keys.extend([text_back.clone(), format!("notice:missed:{}", call.key)]);
+        text_backs.insert(text_back, &call.key);
+    }
+    if keys.is_empty() {
+        return Ok(());
+    }
+    for withdrawn in outbox::withdraw(db, &keys, now).await? {
+        if let Some(call) = text_backs.get(&withdrawn) {
+            calls::texted_back(db, call, false).await?;
+        }
+    }
+    Ok(())
 }
 
 /// The key of the call that an event is about.

@@ -4,7 +4,7 @@
 //! Meanwhile the service goes on. At the end, under a lock that lets readers read, the newest events are brought in and
 //! only those rows are written that differ. What retention has left no events of is carried over as it is.
 
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta};
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 use uuid::Uuid;
 
@@ -25,6 +25,9 @@ const LOCK_SQL: &str = "SELECT pg_try_advisory_lock(hashtext('smartline.rebuild'
 const UNLOCK_SQL: &str = "SELECT pg_advisory_unlock(hashtext('smartline.rebuild'))";
 
 const OLDEST_SQL: &str = "SELECT id FROM events ORDER BY id LIMIT 1";
+
+const ENDS_SQL: &str = "
+SELECT (SELECT id FROM events ORDER BY id LIMIT 1), (SELECT id FROM events ORDER BY id DESC LIMIT 1)";
 
 /// The newest transaction that began before.
 const NOW_SQL: &str = "SELECT pg_snapshot_xmin(pg_current_snapshot())::text";
@@ -63,6 +66,17 @@ pub(crate) struct Rebuilt {
     pub(crate) tables: Vec<Compared>,
 }
 
+/// How far a rebuild is.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Progress {
+    /// Events that were worked on.
+    pub(crate) events: u64,
+    /// The last of them.
+    pub(crate) last: EventId,
+    /// How much of the time between the oldest and the newest event that is, from 0 to 100.
+    pub(crate) percent: i64,
+}
+
 /// Why a rebuild did not take place.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Failed {
@@ -74,21 +88,24 @@ pub(crate) enum Failed {
     Database(#[from] sqlx::Error),
 }
 
-/// Makes the tables anew and puts them in place, or with `dry_run` only compares them. `progress` is told of the events
-/// done so far, and of the id of the last.
+/// Makes the tables anew and puts them in place, or with `dry_run` only compares them. `progress` is told after each
+/// step.
 ///
 /// # Errors
 /// When another one is under way, or the database fails; the tables in use are as they were then.
 pub(crate) async fn rebuild(
     db: &mut PgConnection,
     dry_run: bool,
-    mut progress: impl FnMut(u64, EventId),
+    mut progress: impl FnMut(Progress),
 ) -> Result<Rebuilt, Failed> {
     if !sqlx::query_scalar::<_, bool>(LOCK_SQL).fetch_one(&mut *db).await? {
         return Err(Failed::Busy);
     }
     let began: String = sqlx::query_scalar(NOW_SQL).fetch_one(&mut *db).await?;
     make_schema(db).await?;
+    let (oldest, newest): (Option<Uuid>, Option<Uuid>) = sqlx::query_as(ENDS_SQL).fetch_one(&mut *db).await?;
+    let oldest = oldest.map_or(DateTime::UNIX_EPOCH, |oldest| EventId::from(oldest).time());
+    let whole = newest.map_or(0, |newest| (EventId::from(newest).time() - oldest).num_milliseconds());
     let mut rebuilt = Rebuilt::default();
     let mut last = Uuid::nil();
     loop {
@@ -98,7 +115,9 @@ pub(crate) async fn rebuild(
         last = newest.id.uuid();
         rebuilt.poisoned += step(db, &events).await?;
         rebuilt.events += events.len() as u64;
-        progress(rebuilt.events, last.into());
+        let done = (EventId::from(last).time() - oldest).num_milliseconds();
+        let percent = if done < whole { done * 100 / whole } else { 100 };
+        progress(Progress { events: rebuilt.events, last: last.into(), percent });
     }
     late(db, Uuid::nil(), last, &began).await?;
 

@@ -240,6 +240,8 @@ async fn filters_select_and_what_is_not_understood_is_named() {
         ("type=%00", "type"),
         ("verified=yes", "verified"),
         ("status=lost", "status"),
+        ("type=a&provider=twilio&type=b", "type"),
+        ("limit=1&limit=1", "limit"),
     ] {
         let reply = get(&house, ADMIN, &format!("events?{query}")).await;
         assert_eq!(
@@ -453,6 +455,87 @@ async fn what_is_sent_again_under_its_key_is_done_once() {
             (400, &json!("Idempotency-Key")),
             "{name}"
         );
+    }
+    house.close().await;
+}
+
+#[tokio::test]
+async fn what_is_sent_at_once_under_one_key_is_done_once() {
+    let house = open().await;
+    let body = json!({ "name": "dashboard", "scopes": ["read"] });
+    let ask = post(ADMIN, "keys", &body).header("Idempotency-Key", "at-once");
+    let replies = futures_util::future::join_all((0..8).map(|_| house.ask(&ask))).await;
+    let done = |reply: &&Reply| reply.status == 201 && reply.header("idempotency-replayed").is_none();
+    assert_eq!(replies.iter().filter(done).count(), 1, "{replies:#?}");
+    for reply in &replies {
+        let waits = reply.status == 409 && reply.code() == "idempotency_key_in_use";
+        assert!(reply.status == 201 || waits, "{}", reply.text());
+    }
+    let keys: i64 = sqlx::query_scalar("SELECT count(*) FROM api_keys").fetch_one(&house.db).await.unwrap();
+    assert_eq!(keys, 1);
+    house.close().await;
+}
+
+#[tokio::test]
+async fn what_a_reader_has_already_is_not_sent_again() {
+    let house = open().await;
+    call(&house, "CA1").await;
+    house.app.work_once().await.unwrap();
+    let (_, plain) = key(&house, &["--scope", "read"]).await;
+    let asked = |key: &str, path: &str| {
+        Ask::get(&format!("/api/v1/{path}")).header("Authorization", format!("Bearer {key}"))
+    };
+    for path in ["calls", "calls/CA1", "calls/count", "calls/CA1/timeline", "openapi.json"] {
+        let ask = asked(ADMIN, path);
+        let whole = house.ask(&ask).await;
+        let tag = whole.header("etag").unwrap_or_else(|| panic!("{path}: {whole:?}")).to_owned();
+        for known in [tag.clone(), format!("\"x\", W/{tag}"), "*".to_owned()] {
+            let again = house.ask(&ask.clone().header("If-None-Match", known)).await;
+            assert_eq!((again.status, again.header("etag")), (304, Some(tag.as_str())), "{path}");
+            assert!(again.body.is_empty() && again.header("content-type").is_none(), "{path}: {again:?}");
+        }
+        let other = house.ask(&ask.clone().header("If-None-Match", "\"x\"")).await;
+        assert_eq!((other.status, other.body), (200, whole.body), "{path}");
+        let mut head = ask.clone();
+        head.method = "HEAD".to_owned();
+        assert_eq!(house.ask(&head).await.header("etag"), Some(tag.as_str()), "{path}");
+    }
+    // What is masked is another answer.
+    let tag = |reply: &Reply| reply.header("etag").map(str::to_owned);
+    let whole = house.ask(&asked(ADMIN, "calls/CA1")).await;
+    let masked = house.ask(&asked(&plain, "calls/CA1")).await;
+    assert_ne!(tag(&whole), tag(&masked));
+    // And so is what has changed.
+    let list = house.ask(&asked(ADMIN, "calls")).await;
+    call(&house, "CA2").await;
+    house.app.work_once().await.unwrap();
+    let more = house.ask(&asked(ADMIN, "calls").header("If-None-Match", tag(&list).unwrap())).await;
+    assert_eq!((more.status, more.json()["data"].as_array().unwrap().len()), (200, 2));
+    let refused = get(&house, ADMIN, "calls/CA_none").await;
+    assert_eq!((refused.status, tag(&refused)), (404, None));
+    house.close().await;
+}
+
+#[tokio::test]
+async fn every_path_says_which_methods_it_answers() {
+    let house = open().await;
+    let document = house.ask(&Ask::get("/api/v1/openapi.json")).await.json();
+    for (path, methods) in document["paths"].as_object().unwrap() {
+        let mut expected = Vec::new();
+        for (method, allowed) in [("get", "GET,HEAD"), ("post", "POST")] {
+            expected.extend(methods.get(method).map(|_| allowed));
+        }
+        let path = path.replace("{id}", "1").replace("{number}", "1");
+        for method in ["PUT", "PATCH", "DELETE", "OPTIONS"] {
+            house.clock.advance(std::time::Duration::from_millis(100)); // within the budget of the key
+            let ask = Ask::new(method, &path).header("Authorization", format!("Bearer {ADMIN}"));
+            let reply = house.ask(&ask).await;
+            assert_eq!(
+                (reply.status, reply.code().as_str(), reply.header("allow")),
+                (405, "method_not_allowed", Some(expected.join(",").as_str())),
+                "{method} {path}"
+            );
+        }
     }
     house.close().await;
 }

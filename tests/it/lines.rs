@@ -88,6 +88,55 @@ async fn serves(house: &House, address: SocketAddr, version: &Value) -> Value {
 }
 
 #[tokio::test]
+async fn who_changes_a_line_may_say_what_they_have_read_of_it() {
+    let house = open().await;
+    furnished(&house).await;
+    let path = format!("/api/v1/lines/{LINE}");
+    let tag = async || {
+        house.clock.advance(Duration::from_millis(100)); // within the budget of the key
+        house.ask(&authorized(Ask::get(&path))).await.header("etag").unwrap().to_owned()
+    };
+    let change = |tag: &str, below: &str, body: Value| {
+        let ask = authorized(Ask::post(&format!("{path}{below}"))).header("If-Match", tag);
+        ask.json(body.to_string())
+    };
+    let first = tag().await;
+    let renamed = house.ask(&change(&first, "", json!({ "name": "Harbor" }))).await;
+    assert_eq!(renamed.status, 200, "{}", renamed.text());
+    let second = tag().await;
+    assert_ne!(first, second);
+    let document = house.ask(&Ask::get("/api/v1/openapi.json")).await.json();
+    for (below, body) in [
+        ("", json!({ "name": "Overwritten" })),
+        ("/publish", json!({ "flow": "office" })),
+        ("/rollback", json!({})),
+    ] {
+        for stale in [&first, &format!("W/{second}"), "\"x\""] {
+            let refused = house.ask(&change(stale, below, body.clone())).await;
+            assert_eq!(
+                (refused.status, refused.code().as_str()),
+                (412, "changed_meanwhile"),
+                "{below} {stale}"
+            );
+            assert!(refused.json()["hint"].as_str().unwrap().contains("ETag"));
+        }
+        let known = &document["paths"][format!("/api/v1/lines/{{id}}{below}")]["post"]["responses"]["412"];
+        assert!(known.to_string().contains("changed_meanwhile"), "{known}");
+    }
+    assert_eq!(tag().await, second, "nothing was changed");
+    let published = house.ask(&change(&second, "/publish", json!({ "flow": "office" }))).await;
+    assert_eq!(published.status, 200, "{}", published.text());
+    let third = tag().await;
+    assert_ne!(second, third, "what it points at is of the line");
+    let anything = house.ask(&change(&format!("\"x\", {third}"), "/rollback", json!({}))).await;
+    assert_eq!(anything.status, 200, "{}", anything.text());
+    assert_eq!(house.ask(&change("*", "", json!({ "name": "Harbor Dental" }))).await.status, 200);
+    let none = authorized(Ask::post("/api/v1/lines/+14155550123")).header("If-Match", "*").json("{}");
+    assert_eq!(house.ask(&none).await.code(), "no_such_object");
+    house.close().await;
+}
+
+#[tokio::test]
 async fn a_line_is_pointed_at_a_version_and_back_and_that_is_written_down() {
     let house = open().await;
     furnished(&house).await;

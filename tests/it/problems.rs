@@ -101,6 +101,48 @@ async fn what_the_api_refuses_with_is_in_its_document() {
 }
 
 #[tokio::test]
+async fn a_body_of_another_kind_is_refused_wherever_one_is_read() {
+    let house = open().await;
+    let document = house.ask(&Ask::get("/api/v1/openapi.json")).await.json();
+    let mut tried = 0;
+    for (path, methods) in document["paths"].as_object().unwrap() {
+        if methods["post"].get("requestBody").is_none() || path.ends_with("/directive") {
+            continue;
+        }
+        let of = path.strip_prefix("/api/v1").unwrap();
+        let key = format!("Bearer {ADMIN}");
+        let ask = Ask::post(&path.replace("{id}", "1")).header("Authorization", key);
+        for (kind, coding) in [
+            ("application/x-www-form-urlencoded", None),
+            ("text/csv", None),
+            ("application/json", Some("gzip")),
+        ] {
+            house.clock.advance(std::time::Duration::from_millis(100)); // within the budget of the key
+            let mut ask = ask.clone().body(kind, "{}");
+            if let Some(coding) = coding {
+                ask = ask.header("Content-Encoding", coding);
+            }
+            let reply = house.ask(&ask).await;
+            let code = documented(&document, "post", of, &reply);
+            assert_eq!((reply.status, code.as_str()), (415, "unsupported_media_type"), "{path} {kind}");
+            assert!(reply.json()["hint"].as_str().unwrap().contains("application/json"));
+        }
+        for kind in ["application/json; charset=utf-8", "Application/JSON", "application/problem+json"] {
+            assert_ne!(house.ask(&ask.clone().body(kind, "{}")).await.status, 415, "{path} {kind}");
+        }
+        let mut untold = ask.clone();
+        untold.body = b"{}".to_vec();
+        assert_ne!(house.ask(&untold).await.status, 415, "{path}: nothing is told");
+        tried += 1;
+    }
+    assert!(tried >= 10, "{tried}");
+    // Where no body is read, none is looked at.
+    let stop = Ask::post("/api/v1/replays/replay_1/stop").header("Authorization", format!("Bearer {ADMIN}"));
+    assert_eq!(house.ask(&stop.raw_form("x=1")).await.code(), "no_such_object");
+    house.close().await;
+}
+
+#[tokio::test]
 async fn a_form_of_another_site_is_refused_and_counted() {
     let house = open().await;
     let reply = house.ask(&Ask::post("/console/sign-in").header("Sec-Fetch-Site", "cross-site")).await;

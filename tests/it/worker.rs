@@ -212,7 +212,10 @@ async fn a_replay_is_by_id_or_filter_and_changes_nothing_that_is_right() {
     );
     assert_eq!(house.app.work_once().await.unwrap(), 4);
     assert_eq!(sqlx::query_scalar::<_, String>(whole).fetch_one(&house.db).await.unwrap(), before);
-    for (arguments, code) in [(&["replay"][..], 2), (&["replay", "evt_unknown"], 1)] {
+    let nothing = "event_00000000000000000000000000";
+    for (arguments, code) in
+        [(&["replay"][..], 2), (&["replay", "evt_unknown"], 1), (&["replay", "evt_1", nothing], 1)]
+    {
         assert_eq!(smartline(&house, arguments).await.status.code(), Some(code), "{arguments:?}");
     }
     house.close().await;

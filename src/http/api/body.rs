@@ -1,12 +1,37 @@
-//! The body of a POST: a JSON object, and all that is wrong with it.
+//! The body of a POST: of what kind it may be, a JSON object, and all that is wrong with it.
 
-use axum::body::Bytes;
+use axum::{
+    body::Bytes,
+    http::{HeaderMap, header},
+};
 use serde_json::{Map, Value};
 
 use crate::{
     http::{error::Error, problem::Code},
     lines::document::read::Fault,
 };
+
+/// A body that is not said to be anything else is JSON.
+pub(super) const JSON: &[&str] = &["application/json"];
+
+/// The media type that is told of a body, without its parameters; empty where none is.
+pub(super) fn media(headers: &HeaderMap) -> &str {
+    let told = headers.get(header::CONTENT_TYPE).and_then(|media| media.to_str().ok()).unwrap_or_default();
+    told.split(';').next().unwrap_or_default().trim()
+}
+
+/// Whether a body is of one of these kinds, as far as is told: none is told of as another, or as compressed.
+///
+/// # Errors
+/// 415 where it is told to be of another.
+pub(super) fn is_of(kinds: &[&str], headers: &HeaderMap) -> Result<(), Error> {
+    let media = media(headers).to_ascii_lowercase();
+    let is_taken = media.is_empty() || media.ends_with("+json") || kinds.contains(&media.as_str());
+    if is_taken && !headers.contains_key(header::CONTENT_ENCODING) {
+        return Ok(());
+    }
+    Err(Error::Refused(Code::UnsupportedMediaType, "the body is said to be of another kind".to_owned()))
+}
 
 /// The members of a body.
 ///
@@ -34,6 +59,16 @@ impl Wrong {
     /// Something is wrong; the first thing of each name is told.
     pub(super) fn note(&mut self, name: &str, why: &str) {
         self.add(Fault::new(name, why));
+    }
+
+    /// Of what is given twice, nobody knows which is meant. `names` are in their order.
+    pub(super) fn note_twice<'a>(&mut self, names: impl Iterator<Item = &'a str>) {
+        let mut last = None;
+        for name in names {
+            if last.replace(name) == Some(name) {
+                self.note(name, "it is given twice");
+            }
+        }
     }
 
     fn add(&mut self, fault: Fault) {

@@ -13,7 +13,7 @@ use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
 use super::{
-    body::{Wrong, members},
+    body::{JSON, Wrong, is_of, members},
     caller::Reader,
     path::Path,
 };
@@ -74,6 +74,7 @@ pub(super) async fn directive(
     });
     let (provider, call, turn) = named.ok_or_else(refused)?;
     let body = read_body(body, state.limits.body_bytes, state.limits.body).await?;
+    is_of(JSON, &headers)?;
     let (given, mut wrong) = (members(&body)?, Wrong::default());
     if given.get("do").and_then(Value::as_str) != Some("ring") {
         wrong.note("do", "it is not `ring`, the one thing that can be asked for");

@@ -4,13 +4,13 @@ use axum::{
     Json,
     body::Bytes,
     extract::{RawQuery, State as Extract},
-    http::{HeaderMap, StatusCode, header},
+    http::{HeaderMap, StatusCode},
     response::IntoResponse,
 };
 use serde_json::{Value, json};
 
 use super::{
-    body::{Wrong, members},
+    body::{Wrong, media, members},
     caller::Reader,
     lines::asked,
     list,
@@ -94,9 +94,8 @@ pub(super) async fn push(
 
 /// The document in a body.
 fn document(headers: &HeaderMap, body: &Bytes) -> Result<Flow, Error> {
-    let media = headers.get(header::CONTENT_TYPE).and_then(|media| media.to_str().ok()).unwrap_or_default();
     let faulty = |faults: Vec<Fault>| Error::Faulty { faults };
-    match media.split(';').next().unwrap_or_default().trim() {
+    match media(headers) {
         "application/toml" | "text/plain" => {
             let text = std::str::from_utf8(body);
             let text = text.map_err(|_| Error::Refused(Code::BodyMalformed, "it is no UTF-8".to_owned()))?;

@@ -8,6 +8,7 @@ use axum::{
     response::IntoResponse,
 };
 use serde_json::{Map, Value, json};
+use sqlx::{Postgres, Transaction};
 
 use super::{
     body::{Wrong, members, whole},
@@ -15,6 +16,7 @@ use super::{
     list,
     masks::mask_number,
     path::Path,
+    tags::MadeOf,
 };
 use crate::{
     access::Scope,
@@ -59,16 +61,34 @@ pub(super) async fn add(
     Ok((StatusCode::CREATED, Json(shown(&line, &reader))))
 }
 
+/// Begins a change of a line, if that is still what its sender has read.
+async fn begun(
+    state: &State,
+    id: &str,
+    made_of: &MadeOf,
+    reader: &Reader,
+) -> Result<Transaction<'static, Postgres>, Error> {
+    let mut transaction = state.db.begin().await?;
+    if made_of.is_told() {
+        let line = manage::held(&mut transaction, id).await?;
+        made_of.holds(&shown(&line, reader))?;
+    }
+    Ok(transaction)
+}
+
 /// `POST /api/v1/lines/{id}`.
 pub(super) async fn change(
     Extract(state): Extract<State>,
     Path(id): Path<String>,
     reader: Reader,
+    made_of: MadeOf,
     body: Bytes,
 ) -> Result<impl IntoResponse, Error> {
     reader.needs(Scope::LinesWrite)?;
-    let mut db = state.db.acquire().await?;
-    let line = manage::set(&mut db, &id, members(&body)?, asked(&reader, &state)).await?;
+    let given = members(&body)?;
+    let mut db = begun(&state, &id, &made_of, &reader).await?;
+    let line = manage::set(&mut db, &id, given, asked(&reader, &state)).await?;
+    db.commit().await?;
     Ok(Json(shown(&line, &reader)))
 }
 
@@ -78,13 +98,15 @@ pub(super) async fn publish(
     Extract(state): Extract<State>,
     Path(id): Path<String>,
     reader: Reader,
+    made_of: MadeOf,
     body: Bytes,
 ) -> Result<impl IntoResponse, Error> {
     reader.needs(Scope::LinesWrite)?;
     let given = members(&body)?;
     let target = target(&given)?;
-    let mut db = state.db.acquire().await?;
+    let mut db = begun(&state, &id, &made_of, &reader).await?;
     let published = manage::publish(&mut db, &id, target, asked(&reader, &state)).await?;
+    db.commit().await?;
     Ok(Json(told(&published, &reader)))
 }
 
@@ -119,10 +141,12 @@ pub(super) async fn rollback(
     Extract(state): Extract<State>,
     Path(id): Path<String>,
     reader: Reader,
+    made_of: MadeOf,
 ) -> Result<impl IntoResponse, Error> {
     reader.needs(Scope::LinesWrite)?;
-    let mut db = state.db.acquire().await?;
+    let mut db = begun(&state, &id, &made_of, &reader).await?;
     let published = manage::publish(&mut db, &id, Target::Before, asked(&reader, &state)).await?;
+    db.commit().await?;
     Ok(Json(told(&published, &reader)))
 }
 

@@ -24,10 +24,12 @@ mod replay;
 pub(super) mod resources;
 pub(super) mod stats;
 mod stream;
+mod tags;
 
 use axum::{
     Router,
-    middleware::from_fn_with_state,
+    handler::Handler as _,
+    middleware::{from_fn, from_fn_with_state},
     routing::{get, post},
 };
 
@@ -68,9 +70,10 @@ pub(super) fn router(state: &State) -> Router<State> {
         .route("/api/v1/contacts", get(contacts::list).post(contacts::set).fallback(method_not_allowed))
         .route("/api/v1/contacts/{id}/export", get(erasure::show))
         .route("/api/v1/contacts/{id}/erase", post(erasure::erase).fallback(method_not_allowed))
+        .route_layer(from_fn(tags::tagged))
         .route_layer(from_fn_with_state(state.clone(), once::once))
         .route_layer(from_fn_with_state(state.clone(), caller::guard))
         // Its bearer is no key but a capability of the call.
         .route("/api/v1/calls/{id}/directive", post(conversations::directive).fallback(method_not_allowed))
-        .route("/api/v1/openapi.json", get(openapi::document))
+        .route("/api/v1/openapi.json", get(openapi::document.layer(from_fn(tags::tagged))))
 }

@@ -1,3 +1,5 @@
+//! What every POST goes through: its body is read, and must be of a kind that its operation takes.
+//!
 //! `Idempotency-Key`: what is sent again under the same key is done once, and gets the answer of the first time for 24
 //! hours.
 
@@ -10,7 +12,7 @@ use axum::{
 };
 use sha2::{Digest as _, Sha256};
 
-use super::caller::Reader;
+use super::{body::is_of, caller::Reader, operations::taken_by};
 use crate::{
     access::answers::{Known, Once},
     http::{error::Error, problem::Code, state::State, verified::read},
@@ -36,6 +38,12 @@ pub(super) async fn once(Extract(state): Extract<State>, request: Request, next:
         Ok(body) => body,
         Err(error) => return error.into_response(),
     };
+    if !body.is_empty()
+        && let Some(kinds) = taken_by(parts.uri.path())
+        && let Err(error) = is_of(kinds, &parts.headers)
+    {
+        return error.into_response();
+    }
     let key = match key(&parts.headers) {
         Ok(key) => key,
         Err(error) => return error.into_response(),

@@ -31,7 +31,10 @@ pub(crate) fn text() -> String {
 /// The document.
 pub(crate) fn openapi() -> Value {
     let mut paths = Map::new();
-    let mut add = |path: &str, method: &str, operation: Value| {
+    let mut add = |path: &str, method: &str, mut operation: Value| {
+        if method == "get" {
+            tag(&mut operation);
+        }
         let path = paths.entry(format!("/api/v1{path}")).or_insert_with(|| json!({}));
         path[method] = operation;
     };
@@ -54,7 +57,8 @@ pub(crate) fn openapi() -> Value {
             "description": format!(
                 "What happened on a phone line: events, calls, messages and who pays. Lists are newest first. People's data \
                  are masked unless the key has the scope pii:read. A key may ask 50 times a second; RateLimit says what is \
-                 left. What is POSTed with an Idempotency-Key is done once. {}",
+                 left. What is POSTed with an Idempotency-Key is done once. Answers have an ETag. They are JSON, whatever Accept \
+                 asks for. {}",
                 crate::lines::NO_EMERGENCY
             ),
         },
@@ -68,6 +72,21 @@ pub(crate) fn openapi() -> Value {
             "schemas": schemas,
         },
     })
+}
+
+/// Says of an answer in JSON that it has a tag, and need not be sent to who has it.
+fn tag(operation: &mut Value) {
+    let responses = &mut operation["responses"];
+    if responses["200"]["content"].get("application/json").is_none() {
+        return;
+    }
+    responses["200"]["headers"] =
+        json!({ "ETag": { "description": "of these bytes", "schema": { "type": "string" } } });
+    responses["304"] = json!({ "description": "It is as If-None-Match says" });
+    if let Some(parameters) = operation["parameters"].as_array_mut() {
+        parameters
+            .push(header("If-None-Match", "the ETag of what one has: where it is still the answer, 304"));
+    }
 }
 
 fn list(resource: &Resource) -> Value {
@@ -150,6 +169,9 @@ fn of_table(known: &Operation) -> Value {
             "schema": { "type": "string", "pattern": "^[!-~]{1,255}$" },
         }));
     }
+    if known.refuses.contains(&Code::ChangedMeanwhile) {
+        parameters.push(header("If-Match", "the line's ETag: where it has changed since, nothing is done"));
+    }
     let answer = (known.statuses, known.answer);
     let mut operation =
         operation(known.name, known.about, known.scope, &parameters, answer, &refusals(known));
@@ -214,6 +236,10 @@ fn query(name: &str, about: &str, schema: impl Into<Value>) -> Value {
     json!({ "name": name, "in": "query", "description": about, "schema": schema.into() })
 }
 
+fn header(name: &str, about: &str) -> Value {
+    json!({ "name": name, "in": "header", "description": about, "schema": { "type": "string" } })
+}
+
 fn id_schema(resource: &Resource) -> Value {
     json!({ "type": "string", "pattern": format!("^{}[0-7][0-9a-hjkmnp-tv-z]{{25}}$", resource.prefix) })
 }
@@ -244,7 +270,9 @@ fn refusals(known: &Operation) -> Vec<Code> {
     }
     match known.takes {
         Takes::Filters(_) | Takes::Lines => codes.push(Code::ParameterInvalid),
-        Takes::Selection(_) | Takes::NewKey | Takes::Body(_) => codes.push(Code::BodyMalformed),
+        Takes::Selection(_) | Takes::NewKey | Takes::Body(_) => {
+            codes.extend([Code::BodyMalformed, Code::UnsupportedMediaType]);
+        }
         Takes::Nothing => {}
     }
     codes

@@ -1,5 +1,6 @@
 //! What the API does beside listing resources, for the reference.
 
+use super::body::JSON;
 use crate::{access::Scope, http::problem::Code};
 
 /// One operation.
@@ -36,6 +37,31 @@ pub(super) enum Takes {
     NewKey,
     /// A body of this kind, as `schemas` has it.
     Body(&'static str),
+}
+
+impl Takes {
+    /// The media types that a body may have; none where no body is read.
+    pub(super) fn kinds(self) -> Option<&'static [&'static str]> {
+        match self {
+            Self::Nothing | Self::Filters(_) | Self::Lines => None,
+            Self::Body("Document") => Some(&["application/json", "application/toml", "text/plain"]),
+            Self::Selection(_) | Self::NewKey | Self::Body(_) => Some(JSON),
+        }
+    }
+}
+
+/// The media types that the body of a POST to this path may have.
+pub(super) fn taken_by(path: &str) -> Option<&'static [&'static str]> {
+    let path = path.strip_prefix("/api/v1")?;
+    let fits = |known: &&Operation| {
+        let mut segments = path.split('/');
+        let fit = known
+            .path
+            .split('/')
+            .all(|part| segments.next().is_some_and(|segment| part.starts_with('{') || part == segment));
+        known.method == "post" && fit && segments.next().is_none()
+    };
+    OPERATIONS.iter().find(fits).and_then(|known| known.takes.kinds())
 }
 
 /// All of them, in the order of the reference.
@@ -197,7 +223,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
         takes: Takes::Body("LineChange"),
         statuses: &["200"],
         answer: "Line",
-        refuses: &[Code::FieldsInvalid, Code::InTheWay],
+        refuses: &[Code::FieldsInvalid, Code::InTheWay, Code::ChangedMeanwhile],
     },
     Operation {
         method: "post",
@@ -209,7 +235,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
         takes: Takes::Body("Publish"),
         statuses: &["200"],
         answer: "Published",
-        refuses: &[Code::FieldsInvalid, Code::InTheWay],
+        refuses: &[Code::FieldsInvalid, Code::InTheWay, Code::ChangedMeanwhile],
     },
     Operation {
         method: "post",
@@ -221,7 +247,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
         takes: Takes::Nothing,
         statuses: &["200"],
         answer: "Published",
-        refuses: &[Code::FieldsInvalid, Code::InTheWay],
+        refuses: &[Code::FieldsInvalid, Code::InTheWay, Code::ChangedMeanwhile],
     },
     Operation {
         method: "get",

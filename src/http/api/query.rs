@@ -58,7 +58,10 @@ impl Wanted {
     /// 400 that names every parameter which is not known or not understood.
     pub(in crate::http) fn read(resource: &'static Resource, query: &str) -> Result<Self, Error> {
         let (mut wanted, mut wrong) = (Self::all(resource), Wrong::default());
-        for (name, value) in Params::from_query(query).sorted() {
+        let params = Params::from_query(query);
+        let params = params.sorted();
+        wrong.note_twice(params.iter().map(|(name, _)| *name));
+        for (name, value) in params {
             wrong.keep(wanted.set(name, value, LONGEST_PAGE));
         }
         wrong.told().map(|()| wanted)

@@ -76,7 +76,10 @@ fn wanted(headers: &HeaderMap, query: &str) -> Result<(Wanted, Option<Uuid>), Er
         id::read(events.prefix, text).map_err(|_| Fault::new(name, "it is no id of an event"))
     };
     let (mut wanted, mut last, mut wrong) = (Wanted::all(events), None, Wrong::default());
-    for (name, value) in Params::from_query(query).sorted() {
+    let params = Params::from_query(query);
+    let params = params.sorted();
+    wrong.note_twice(params.iter().map(|(name, _)| *name));
+    for (name, value) in params {
         match name {
             "last_event_id" => last = wrong.keep(read(name, value)),
             "limit" | "starting_after" | "ending_before" | "created[lt]" | "created[lte]" => {

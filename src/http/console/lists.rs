@@ -63,7 +63,9 @@ pub(super) async fn read(
     let resource = resource(name)?;
     visitor.needs(resource.scope)?;
     let params = Params::from_query(query.unwrap_or_default());
-    let given: Vec<_> = params.sorted().into_iter().filter(|(_, value)| !value.is_empty()).collect();
+    // A page of the console has its own length.
+    let counts = |(name, value): &(&str, &str)| !value.is_empty() && *name != "limit";
+    let given: Vec<_> = params.sorted().into_iter().filter(counts).collect();
     let with = |cursors: bool| {
         let mut text = form_urlencoded::Serializer::new(String::new());
         text.extend_pairs(given.iter().filter(|(name, _)| cursors || !CURSORS.contains(name)));

@@ -108,6 +108,7 @@ pub(super) fn directive() -> Value {
             Code::RateLimited,
             Code::ParameterInvalid,
             Code::BodyMalformed,
+            Code::UnsupportedMediaType,
             Code::BodyTimeout,
             Code::BodyTooLarge,
             Code::BadRequest,
