@@ -44,6 +44,9 @@ pub(crate) enum Error {
         /// Seconds until it may ask again.
         retry_after: u64,
     },
+    /// The API does not take a body of this kind.
+    #[error("the body is said to be of another kind")]
+    OtherKind,
     /// The same request, under the same idempotency key, is under way.
     #[error("the same request is under way")]
     UnderWay,
@@ -104,6 +107,7 @@ impl Error {
             Self::Refused(code, _) => *code,
             Self::RateLimited { .. } => Code::RateLimited,
             Self::KeyLimited { .. } => Code::KeyRateLimited,
+            Self::OtherKind => Code::UnsupportedMediaType,
             Self::UnderWay => Code::IdempotencyKeyInUse,
             Self::TooManyStreams => Code::TooManyStreams,
             Self::ScopeMissing(_) => Code::ScopeMissing,
@@ -142,6 +146,10 @@ impl IntoResponse for Error {
             }
             Self::NotFound(what) | Self::InTheWay(what) => {
                 problem.more.insert("reason".to_owned(), what.as_str().into());
+            }
+            Self::OtherKind => {
+                let hint = "send JSON: `curl --json`, or the header `Content-Type: application/json`";
+                problem.more.insert("hint".to_owned(), hint.into());
             }
             Self::UnderWay => {
                 headers.insert(header::RETRY_AFTER, 1.into());

@@ -274,7 +274,6 @@ impl Code {
                 | Self::TooManyStreams
                 | Self::NoSuchObject
                 | Self::KeyRateLimited
-                | Self::UnsupportedMediaType
         )
     }
 

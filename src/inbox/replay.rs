@@ -22,7 +22,24 @@ WHERE id > $1
   AND ($6::text IS NULL OR subject = $6)
 ORDER BY id LIMIT $7";
 
-/// The same among those that were given up.
+/// Which of the next `$7` events match, and the last of all that were looked at.
+const LOOK_SQL: &str = "
+WITH looked AS MATERIALIZED (
+    SELECT id, provider, kind, subject FROM events
+    WHERE id > $1
+      AND id >= coalesce(uuid_floor($2), '00000000-0000-0000-0000-000000000000')
+      AND id < coalesce(uuid_floor($3), 'ffffffff-ffff-ffff-ffff-ffffffffffff')
+    ORDER BY id LIMIT $7
+)
+SELECT ARRAY (
+    SELECT id FROM looked
+    WHERE ($4::text IS NULL OR provider = $4)
+      AND ($5::text IS NULL OR kind = $5)
+      AND ($6::text IS NULL OR subject = $6)
+    ORDER BY id
+), (SELECT id FROM looked ORDER BY id OFFSET $7 - 1)";
+
+/// As [`FIND_SQL`] among those that were given up.
 const FIND_DEAD_SQL: &str = "
 SELECT event.id FROM event_work work JOIN events event ON event.id = work.event_id
 WHERE work.dead_at IS NOT NULL AND event.id > $1
@@ -77,6 +94,21 @@ impl Filter {
         let query = if self.dead { sqlx::query_scalar(FIND_DEAD_SQL) } else { sqlx::query_scalar(FIND_SQL) };
         let query = query.bind(after).bind(self.since).bind(self.until);
         query.bind(&self.provider).bind(&self.kind).bind(&self.subject).bind(most).fetch_all(db).await
+    }
+
+    /// Those of the next `most` events after `after` that match, oldest first, and after which event to look on; none where all
+    /// were looked at. So a filter that finds nothing takes no longer. Not for [`dead`](Self::dead) ones, which are few.
+    ///
+    /// # Errors
+    /// What the database raises.
+    pub(crate) async fn look(
+        &self,
+        db: impl PgExecutor<'_>,
+        after: Uuid,
+        most: i64,
+    ) -> sqlx::Result<(Vec<Uuid>, Option<Uuid>)> {
+        let query = sqlx::query_as(LOOK_SQL).bind(after).bind(self.since).bind(self.until);
+        query.bind(&self.provider).bind(&self.kind).bind(&self.subject).bind(most).fetch_one(db).await
     }
 }
 

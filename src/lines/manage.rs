@@ -147,7 +147,8 @@ pub(crate) async fn set(
         }
         None => None,
     };
-    settled(&line, flow.as_ref(), &others)?;
+    let changed = line.clone();
+    aside(move || settled(&changed, flow.as_ref(), &others)).await?;
     table::update(&mut transaction, &line, asked.at).await?;
     if owner.starts_with("line:") && owner != line.owner() {
         table::move_contacts(&mut transaction, &owner, &line.owner(), asked.at).await?;
@@ -155,6 +156,12 @@ pub(crate) async fn set(
     audit(&mut transaction, asked, "lines.set", &line.id.to_string(), fields).await?;
     transaction.commit().await?;
     Ok(line)
+}
+
+/// Does what may take seconds with a large document, beside the threads that answer calls.
+async fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic())) // nobody cancels it
 }
 
 /// Which fields are given, for the record: what they are set to may be somebody's number.
@@ -225,18 +232,18 @@ pub(crate) async fn publish(
     let version = resolve(&mut transaction, &line, target).await?;
     line.flow_version = version.as_ref().map(|version| version.id);
     let others = others(&mut transaction, line.id).await?;
-    let (findings, hours) = match &version {
-        Some(version) => {
-            let flow = read(&version.doc).map_err(Refused::Faults)?;
-            (publish::look(&line, &flow, &others), json!(publish::openings(&flow, asked.at)))
-        }
-        None => (Findings::default(), json!({})),
+    let (findings, hours) = if let Some(version) = &version {
+        let flow = read(&version.doc).map_err(Refused::Faults)?;
+        let (pointed, at) = (line.clone(), asked.at);
+        let look = move || (publish::look(&pointed, &flow, &others), publish::openings(&flow, at));
+        let (findings, openings) = aside(look).await;
+        (findings, json!(openings))
+    } else {
+        settled(&line, None, &others)?;
+        (Findings::default(), json!({}))
     };
     if !findings.faults.is_empty() {
         return Err(Refused::Faults(findings.faults));
-    }
-    if version.is_none() {
-        settled(&line, None, &others)?;
     }
     if before != line.flow_version {
         table::point(&mut transaction, line.id, line.flow_version, asked).await?;
@@ -318,7 +325,8 @@ pub(crate) async fn push(
     document: &Flow,
     asked: Asked<'_>,
 ) -> Result<(Stored, bool, Findings), Refused> {
-    let findings = look_alone(document);
+    let looked_at = document.clone();
+    let findings = aside(move || look_alone(&looked_at)).await;
     if !findings.faults.is_empty() {
         return Err(Refused::Faults(findings.faults));
     }

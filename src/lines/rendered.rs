@@ -268,7 +268,9 @@ fn ways(step: &Step) -> Vec<Way> {
 fn answers(ask: &Ask) -> Vec<Way> {
     let last = u8::try_from(ask.tries.saturating_sub(1)).unwrap_or(u8::MAX);
     let mut ways: Vec<Way> = Vec::new();
-    for choice in ask.choose.keys() {
+    let mut led = BTreeSet::new();
+    // Choices that lead to the same step make the same document.
+    for (choice, _) in ask.choose.iter().filter(|(_, step)| led.insert(*step)) {
         let is_word = choice.chars().any(char::is_alphabetic);
         let event = if is_word { Event::Words(choice.clone()) } else { Event::Keys(choice.clone()) };
         ways.push(way(format!("choose.{choice}"), Edge::Answered, 0, event));

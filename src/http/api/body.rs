@@ -30,7 +30,7 @@ pub(super) fn is_of(kinds: &[&str], headers: &HeaderMap) -> Result<(), Error> {
     if is_taken && !headers.contains_key(header::CONTENT_ENCODING) {
         return Ok(());
     }
-    Err(Error::Refused(Code::UnsupportedMediaType, "the body is said to be of another kind".to_owned()))
+    Err(Error::OtherKind)
 }
 
 /// The members of a body.

@@ -76,13 +76,13 @@ pub(super) async fn overview(Extract(state): Extract<State>, visitor: Visitor) -
         tally.look(&state.db, now).await?;
         Ok::<Tally, sqlx::Error>(tally.clone())
     };
-    let tally = counting.await?;
+    // These two take longest, and do not need each other.
+    let (tally, ends) = tokio::try_join!(counting, ends(&state, now))?;
     let refused: Vec<(i64, bool, i64)> =
         sqlx::query_as(REFUSED_SQL).bind(before).fetch_all(&state.db).await?;
     let calls: (i64, i64) = sqlx::query_as(CALLS_SQL).bind(day).bind(before).fetch_one(&state.db).await?;
     let standing = stats::standing(&state).await?;
     let trouble = Trouble::look(&state, now).await?;
-    let ends = ends(&state, now).await?;
     let latest = events::latest(&state, 8).await?;
     let checks = state.console.checks.lock().await.clone();
     let needs = needs::needs(&state, &visitor, &standing, &trouble, &checks);

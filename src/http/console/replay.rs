@@ -1,5 +1,7 @@
 //! Dead letters by their cause, and having events worked on again: one, or all that match, with their number told first.
 
+use std::time::{Duration, Instant};
+
 use axum::{
     extract::{Path, RawQuery, State as Extract},
     response::Response,
@@ -37,6 +39,12 @@ const PRESS: usize = 10_000;
 
 /// Events of one statement.
 const STEP: i64 = 1000;
+
+/// Events that one statement looks at, to count those that match.
+const LOOK: i64 = 10_000;
+
+/// Longest time that a page spends on counting.
+const PATIENCE: Duration = Duration::from_millis(40);
 
 const GROUPS_SQL: &str = "
 SELECT event.provider, event.kind, coalesce(left(work.error, 300), '') AS error, count(*) AS count,
@@ -131,6 +139,25 @@ async fn matching(state: &State, filter: &Filter) -> sqlx::Result<Vec<Uuid>> {
     Ok(found)
 }
 
+/// How many match, up to one more than one press takes, and whether that is all: as far as a page can look.
+async fn counted(state: &State, filter: &Filter) -> sqlx::Result<(usize, bool)> {
+    if filter.dead {
+        return Ok((matching(state, filter).await?.len(), true));
+    }
+    let started = Instant::now();
+    let (mut count, mut after) = (0, Uuid::nil());
+    loop {
+        let (found, next) = filter.look(&state.db, after, LOOK).await?;
+        count += found.len();
+        match next {
+            None => return Ok((count, true)),
+            Some(_) if count > PRESS => return Ok((count, true)),
+            Some(_) if started.elapsed() > PATIENCE => return Ok((count, false)),
+            Some(next) => after = next,
+        }
+    }
+}
+
 /// `GET /console/replay`: what would be replayed.
 pub(super) async fn plan(
     Extract(state): Extract<State>,
@@ -141,7 +168,8 @@ pub(super) async fn plan(
     let params = Params::from_query(query.as_deref().unwrap_or_default());
     let asked = !params.is_empty();
     let filter = filter(&params)?;
-    let found = if asked { matching(&state, &filter).await? } else { Vec::new() };
+    let (found, whole) = if asked { counted(&state, &filter).await? } else { (0, true) };
+    let number = parts::number(i64::try_from(found.min(PRESS)).unwrap_or(0));
     let value = |name: &str| params.get(name).unwrap_or_default().to_owned();
     let before = lists::few(&state, "replays", "limit=10").await?;
     let body = html! {
@@ -163,15 +191,15 @@ pub(super) async fn plan(
             section.card aria-labelledby="then" {
                 div.card-head { h2 #then { "Then" } }
                 @if !asked { p.hint { "Say which events, and their number shows here before anything happens." } }
-                @else if found.is_empty() { p { "No event matches." } }
+                @else if found == 0 && whole { p { "No event matches." } }
                 @else {
-                    p.big { @if found.len() > PRESS { "More than " (parts::number(i64::try_from(PRESS).unwrap_or(0))) } @else { (parts::number(i64::try_from(found.len()).unwrap_or(0))) } }
-                    p { @if found.len() == 1 { "event matches." } @else { "events match." } @if found.len() > PRESS { " One press replays the oldest 10\u{2009}000; press again for the rest." } }
+                    p.big { @if found == 0 { "None so far" } @else { @if found > PRESS { "More than " } @else if !whole { "At least " } (number) } }
+                    p { @if found == 1 { "event matches." } @else { "events match." } @if !whole { " There are too many events to count them all here; a press looks at all of them." } @if found > PRESS { " One press replays the oldest 10\u{2009}000; press again for the rest." } }
                     form method="post" action="/console/replay" data-once {
                         (token(&visitor))
                         input type="hidden" name="once" value=(Uuid::new_v4().simple());
                         @for name in ["provider", "type", "subject", "since", "until", "dead"] { @if !value(name).is_empty() { input type="hidden" name=(name) value=(value(name)); } }
-                        button.primary type="submit" { (icons::replay()) "Replay " @if found.len() == 1 { "it" } @else { "them" } }
+                        button.primary type="submit" { (icons::replay()) "Replay " @if found == 1 && whole { "it" } @else { "them" } }
                     }
                 }
             }

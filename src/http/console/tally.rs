@@ -20,7 +20,7 @@ use crate::provider::{Endpoint, Provider};
 pub(super) const HOURS: i64 = 48;
 
 /// Longest time that a look spends on counting.
-const PATIENCE: Duration = Duration::from_millis(40);
+const PATIENCE: Duration = Duration::from_millis(20);
 
 /// Events that are counted in one step.
 const STEP: i64 = 4000;

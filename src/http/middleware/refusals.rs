@@ -18,21 +18,14 @@ use crate::{
     },
     inbox::{self, rejections::Rejection},
     metrics::Route,
+    provider::{Webhook as _, plivo::Plivo, stripe::Stripe, twilio::Twilio},
 };
-
-/// The headers in which the providers sign.
-const SIGNATURES: [&str; 5] = [
-    "stripe-signature",
-    "x-twilio-signature",
-    "x-plivo-signature",
-    "x-plivo-signature-v2",
-    "x-plivo-signature-v3",
-];
 
 /// Whether a provider seems to have been set to call a path that is none.
 fn misses(request: &Request) -> bool {
+    let signed = [Stripe::SIGNATURE_HEADERS, Twilio::SIGNATURE_HEADERS, Plivo::SIGNATURE_HEADERS];
     error::is_near(request.uri().path())
-        && SIGNATURES.iter().any(|name| request.headers().contains_key(*name))
+        && signed.into_iter().flatten().any(|name| request.headers().contains_key(*name))
 }
 
 /// A request whose refusal would be noted.
