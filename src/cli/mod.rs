@@ -4,6 +4,7 @@
 //! command was written wrongly. Secrets are read from the environment, `.env`, stdin or the file that `dev` leaves,
 //! never from an option, where the process list and the shell's history would show them.
 
+mod bar;
 mod calls;
 mod client;
 mod contact;

@@ -1,18 +1,11 @@
 //! `smartline rebuild`: makes every table that is made of events anew.
 
-use std::{
-    io::{self, IsTerminal as _, Write as _},
-    time::{Duration, Instant},
-};
-
 use super::{
+    bar::Bar,
     database,
-    error::{Error, note, print},
+    error::{Error, print},
 };
 use crate::worker::rebuild::{self, Progress, Rebuilt};
-
-/// How often progress is told.
-const TELL: Duration = Duration::from_secs(1);
 
 /// Make calls, messages, accounts and the like anew from the kept events
 ///
@@ -36,42 +29,17 @@ pub(super) struct Args {
 /// Rebuilds and tells what differed.
 pub(super) async fn run(args: Args) -> Result<(), Error> {
     let mut db = database::connect().await?;
-    let started = Instant::now();
-    let mut told = started;
-    let terminal = io::stderr().is_terminal();
-    let rebuilt = rebuild::rebuild(&mut db, args.dry_run, |progress| {
-        if told.elapsed() >= TELL {
-            told = Instant::now();
-            tell(&progress, terminal);
-        }
+    let mut bar = Bar::new();
+    // By time, since nobody counts the events beforehand.
+    let rebuilt = rebuild::rebuild(&mut db, args.dry_run, |Progress { events, last, percent }| {
+        bar.tell(percent, &format!("{events} events, up to {}", last.time().format("%F %T")));
     });
     let rebuilt = rebuilt.await.map_err(Error::because)?;
-    if terminal && told > started {
-        note(""); // the bar's line ends
-    }
+    bar.end();
     if args.json {
         return print(&serde_json::to_string(&rebuilt).map_err(Error::because)?);
     }
     table(&rebuilt, args.dry_run)
-}
-
-/// A bar that is drawn over the last one on a terminal; elsewhere a line of its own.
-fn tell(progress: &Progress, terminal: bool) {
-    let line = bar(progress);
-    if terminal {
-        let mut stderr = io::stderr().lock();
-        let _ = write!(stderr, "\r{line}").and_then(|()| stderr.flush());
-    } else {
-        note(&line);
-    }
-}
-
-/// How far it is by time, twenty places wide, since nobody counts the events beforehand.
-fn bar(progress: &Progress) -> String {
-    let Progress { events, last, percent } = progress;
-    let full = usize::try_from(percent / 5).unwrap_or(0);
-    let (done, left) = ("#".repeat(full), ".".repeat(20_usize.saturating_sub(full)));
-    format!("[{done}{left}] {percent:>3} %  {events} events, up to {}", last.time().format("%F %T"))
 }
 
 fn table(rebuilt: &Rebuilt, dry_run: bool) -> Result<(), Error> {
@@ -103,12 +71,7 @@ mod tests {
     use crate::worker::rebuild::Compared;
 
     #[test]
-    fn how_far_it_is_and_what_came_of_it_is_told_in_words() {
-        let last = "event_01kxyz0000000000000000000w".parse().unwrap();
-        let at = |percent| bar(&Progress { events: 512, last, percent });
-        assert!(at(0).starts_with("[....................]   0 %  512 events, up to 20"), "{}", at(0));
-        assert!(at(47).starts_with("[#########...........]  47 %"), "{}", at(47));
-        assert!(at(100).starts_with("[####################] 100 %"), "{}", at(100));
+    fn what_came_of_it_is_told_in_words() {
         let rebuilt = |missing, poisoned| {
             let (rows, extra, different) = (9, 0, 0);
             let tables = vec![Compared { table: "calls", rows, missing, extra, different }];

@@ -9,6 +9,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use uuid::Uuid;
 
 use super::{
+    bar::Bar,
     database,
     error::{Error, note, print},
 };
@@ -157,21 +158,26 @@ async fn replay_all(
     let mut interrupts = signal(SignalKind::interrupt()).map_err(Error::because)?;
     let begun = Bulk::begin(&mut *db, events, step, (ACTOR, what, Value::Null), clock.now()).await;
     let mut bulk = begun.map_err(Error::because)?;
+    let mut bar = Bar::new();
     loop {
         let stage = bulk.step(db, clock.now()).await.map_err(Error::because)?;
         if stage == Stage::Stopped {
+            bar.end();
             return Ok(Ended { replayed: bulk.replayed(), stopped: Some("by somebody else") });
         }
         if count > step {
-            note(&format!("{} of {count} events", bulk.replayed()));
+            let percent = bulk.replayed() * 100 / count as u64;
+            bar.tell(percent, &format!("{} of {count} events", bulk.replayed()));
         }
         if stage == Stage::Done {
+            bar.end();
             return Ok(Ended { replayed: bulk.replayed(), stopped: None });
         }
         let pause = if rate.is_some() { PACE } else { Duration::ZERO };
         tokio::select! {
             biased;
             _ = interrupts.recv() => {
+                bar.end();
                 replay::stop(&mut *db, bulk.id(), ACTOR, clock.now()).await.map_err(Error::because)?;
                 return Ok(Ended { replayed: bulk.replayed(), stopped: Some("by Ctrl-C") });
             }

@@ -74,7 +74,7 @@ pub(crate) struct Progress {
     /// The last of them.
     pub(crate) last: EventId,
     /// How much of the time between the oldest and the newest event that is, from 0 to 100.
-    pub(crate) percent: i64,
+    pub(crate) percent: u64,
 }
 
 /// Why a rebuild did not take place.
@@ -116,7 +116,7 @@ pub(crate) async fn rebuild(
         rebuilt.poisoned += step(db, &events).await?;
         rebuilt.events += events.len() as u64;
         let done = (EventId::from(last).time() - oldest).num_milliseconds();
-        let percent = if done < whole { done * 100 / whole } else { 100 };
+        let percent = if done < whole { u64::try_from(done * 100 / whole).unwrap_or(0) } else { 100 };
         progress(Progress { events: rebuilt.events, last: last.into(), percent });
     }
     late(db, Uuid::nil(), last, &began).await?;

@@ -738,7 +738,10 @@ async fn ctrl_c_stops_a_replay_between_two_steps() {
     command.env("DATABASE_URL", house.database.url().await).current_dir(std::env::temp_dir());
     let mut replay = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let mut notes = BufReader::new(replay.stderr.take().unwrap()).lines();
-    assert_eq!(notes.next_line().await.unwrap().as_deref(), Some("1 of 3 events"));
+    assert_eq!(
+        notes.next_line().await.unwrap().as_deref(),
+        Some("[######..............]  33 %  1 of 3 events")
+    );
     let interrupt = Command::new("kill").args(["-INT", &replay.id().unwrap().to_string()]).status().await;
     assert!(interrupt.unwrap().success());
     let output = replay.wait_with_output().await.unwrap();
