@@ -13,6 +13,30 @@ async fn outcomes(house: &House) -> Vec<(String, Option<String>)> {
     sqlx::query_as(sql).fetch_all(&house.db).await.unwrap()
 }
 
+/// A flow that hands its calls to an agent with these fields, after what is said `above` of the flow.
+fn with_agent(above: &str, agent: &str) -> String {
+    format!(
+        r#"
+schema = 1
+{above}start = {{ call = "ai" }}
+[people]
+ada = "+14155550142"
+[steps.ai]
+do = "agent"
+{agent}
+may_ring = ["ada"]
+done = "bye"
+failed = "vm"
+[steps.bye]
+do = "end"
+text = "Goodbye from us."
+[steps.vm]
+do = "voicemail"
+text = "Please leave a message after the tone."
+"#
+    )
+}
+
 #[tokio::test]
 async fn a_message_is_left_on_a_bare_line() {
     let house = House::open().await;
@@ -68,26 +92,8 @@ async fn a_text_to_a_bare_line_is_acknowledged() {
 
 #[tokio::test]
 async fn an_agent_hands_a_call_back_by_what_it_was_told() {
-    let flow = r#"
-schema = 1
-start = { call = "ai" }
-[people]
-ada = "+14155550142"
-[steps.ai]
-do = "agent"
-url = "wss://agent.example/s"
-mode = "stream"
-may_ring = ["ada"]
-done = "bye"
-failed = "vm"
-[steps.bye]
-do = "end"
-text = "Goodbye from us."
-[steps.vm]
-do = "voicemail"
-text = "Please leave a message after the tone."
-"#;
-    let stage = Stage::open(Some(flow), plain()).await;
+    let flow = with_agent("", "url = \"wss://agent.example/s\"\nmode = \"stream\"");
+    let stage = Stage::open(Some(&flow), plain()).await;
     let begins = [
         "says: You are speaking with the automated assistant of Harbor Dental.",
         "hands the sound to wss://agent.example/s, telling call, line",
@@ -148,28 +154,9 @@ text = "Please leave a message after the tone."
 /// to the step's `failed`, as when the agent is away.
 #[tokio::test]
 async fn a_relay_hands_back_what_it_was_told_and_the_other_carrier_takes_the_safe_way() {
-    let flow = r#"
-schema = 1
-providers = ["twilio"]
-start = { call = "ai" }
-[people]
-ada = "+14155550142"
-[steps.ai]
-do = "agent"
-url = "wss://agent.example/r"
-mode = "relay"
-greet = "How can I help you?"
-may_ring = ["ada"]
-done = "bye"
-failed = "vm"
-[steps.bye]
-do = "end"
-text = "Goodbye from us."
-[steps.vm]
-do = "voicemail"
-text = "Please leave a message after the tone."
-"#;
-    let stage = Stage::open(Some(flow), plain()).await;
+    let agent = "url = \"wss://agent.example/r\"\nmode = \"relay\"\ngreet = \"How can I help you?\"";
+    let flow = with_agent("providers = [\"twilio\"]\n", agent);
+    let stage = Stage::open(Some(&flow), plain()).await;
     let begins = [
         "says: You are speaking with the automated assistant of Harbor Dental.",
         "hands the words to wss://agent.example/r",
