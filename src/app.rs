@@ -6,7 +6,7 @@ use secrecy::SecretString;
 use sqlx::{PgPool, migrate::MigrateError, postgres::PgConnectOptions};
 use tokio::{
     net::TcpListener,
-    sync::{Notify, oneshot},
+    sync::Notify,
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -272,8 +272,8 @@ impl App {
         self.follow_lines();
         self.follow_others();
         self.start_intake().await;
-        let router = http::router(self.state.clone());
-        let server = http::server::serve(listener, router, self.limits.head, self.stop.clone());
+        let service = http::Service::new(self.state.clone());
+        let server = http::server::serve(listener, service, self.limits.head, self.stop.clone());
         let mut server = std::pin::pin!(server);
         // Without connections it ends at once when told to stop, and must not be asked again.
         let ended = tokio::select! {
@@ -294,8 +294,7 @@ impl App {
         if drained.await.is_err() {
             tracing::warn!("some requests were cut off");
         }
-        // A pool that waits for a stuck connection must not hold the process.
-        let _ = tokio::time::timeout(Duration::from_secs(1), self.db.close()).await;
+        close(&self.db).await;
         tracing::info!("stopped");
     }
 
@@ -358,9 +357,13 @@ impl App {
     }
 
     fn worker(&self) -> Worker {
+        self.worker_with(self.db.clone())
+    }
+
+    fn worker_with(&self, db: PgPool) -> Worker {
         let state = &self.state;
         Worker::new(
-            self.db.clone(),
+            db,
             state.intake.clone(),
             self.bell.clone(),
             state.presence.clone(),
@@ -370,15 +373,26 @@ impl App {
         )
     }
 
+    /// Works on events until the service stops, over connections of its own: those of the shared pool belong to the threads of
+    /// the requests.
+    fn work(&self, poll: Duration) -> impl Future<Output = ()> + Send + 'static {
+        let db = db::pool(self.database.clone());
+        let worker = self.worker_with(db.clone()).run(poll, self.stop.clone());
+        async move {
+            worker.await;
+            close(&db).await;
+        }
+    }
+
     /// Starts what keeps deliveries and works on them; the writer goes on until those in flight are answered.
     async fn start_intake(&self) {
         let (stop, end) = (self.stop.clone(), self.drained.clone());
         let Self { state, database, limits, spool, .. } = self;
         let workers = inbox::workers(&state.intake, database, limits.commit, spool.clone(), &state.metrics);
         let (writer, drain) = workers.await;
-        on_its_own_thread(&self.tasks, writer.run(end));
+        self.tasks.spawn(db::thread::run(writer.run(end)));
         if let Some(poll) = self.limits.work {
-            self.tasks.spawn(self.worker().run(poll, self.stop.clone()));
+            self.tasks.spawn(db::thread::run(self.work(poll)));
             self.tasks.spawn(self.sender.clone().run(poll, self.stop.clone()));
         }
         self.tasks.spawn(drain.run(stop));
@@ -514,23 +528,7 @@ impl App {
     }
 }
 
-/// Runs `work` on a thread with a runtime of its own. In an overload thousands of requests stand in the line of the shared
-/// one, and whoever writes for all of them must not stand behind each.
-fn on_its_own_thread(tasks: &TaskTracker, work: impl Future<Output = ()> + Send + 'static) {
-    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
-        Ok(runtime) => runtime,
-        Err(error) => {
-            tracing::warn!(%error, "no thread for the writer: it shares those of the requests");
-            tasks.spawn(work);
-            return;
-        }
-    };
-    let (done, ended) = oneshot::channel::<()>();
-    std::thread::spawn(move || {
-        runtime.block_on(work);
-        drop(done);
-    });
-    tasks.spawn(async {
-        let _ = ended.await; // an error: the thread has ended
-    });
+/// Closes a pool. One that waits for a stuck connection must not hold the process.
+async fn close(db: &PgPool) {
+    let _ = tokio::time::timeout(Duration::from_secs(1), db.close()).await;
 }

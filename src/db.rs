@@ -2,6 +2,8 @@
 
 mod durability;
 pub(crate) mod hints;
+mod link;
+pub(crate) mod thread;
 
 use std::{
     str::FromStr,
@@ -20,6 +22,7 @@ use sqlx::{
 };
 
 pub(crate) use durability::{connect_durably, settings_off};
+pub(crate) use link::Link;
 
 /// Every migration, embedded in the binary.
 const MIGRATOR: Migrator = sqlx::migrate!();

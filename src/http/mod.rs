@@ -1,4 +1,4 @@
-//! The edge: from a connection to an answer. [`router`] shows every path of the service on one page.
+//! The edge: from a connection to an answer. [`Service`] shows every path of the service on one page.
 
 pub(crate) mod api;
 pub(crate) mod console;
@@ -16,64 +16,77 @@ pub(crate) mod state;
 mod verified;
 mod webhooks;
 
+use std::pin::Pin;
+
 use axum::{
     Router,
-    handler::Handler,
+    extract::Request,
     http::Method,
-    middleware::from_fn_with_state,
-    routing::{MethodFilter, MethodRouter, get, on},
+    response::{IntoResponse as _, Response},
+    routing::get,
 };
+use tower::ServiceExt as _;
 
-use self::state::State;
+use self::{
+    state::State,
+    webhooks::{plivo, stripe, twilio},
+};
 use crate::provider::Endpoint;
 
-/// Every path of the service.
-pub(crate) fn router(state: State) -> Router {
-    Router::new()
-        .route("/healthz", get(health::healthz))
-        .route("/readyz", get(health::readyz))
-        .route("/metrics", get(metrics::metrics))
-        .merge(api::router(&state))
-        .merge(console::router())
-        .merge(docs::router())
-        .merge(hooks())
-        .fallback(error::not_found)
-        .method_not_allowed_fallback(error::method_not_allowed)
-        .layer(from_fn_with_state(state.clone(), middleware::surround))
-        .with_state(state)
+/// What answers every request. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Service {
+    state: State,
+    /// All paths but the seven that providers call.
+    others: Router,
 }
 
-/// The seven paths that providers call.
-fn hooks() -> Router<State> {
-    let mut router = Router::new();
-    for endpoint in Endpoint::ALL {
-        let handlers = match endpoint {
-            Endpoint::Stripe => hook(endpoint, webhooks::stripe::event),
-            Endpoint::TwilioVoice => hook(endpoint, webhooks::twilio::voice),
-            Endpoint::TwilioStatus => hook(endpoint, webhooks::twilio::status),
-            Endpoint::TwilioSms => hook(endpoint, webhooks::twilio::sms),
-            Endpoint::PlivoAnswer => hook(endpoint, webhooks::plivo::answer),
-            Endpoint::PlivoHangup => hook(endpoint, webhooks::plivo::hangup),
-            Endpoint::PlivoSms => hook(endpoint, webhooks::plivo::sms),
-        };
-        router =
-            router.route(&format!("{}/", endpoint.path()), handlers.clone()).route(endpoint.path(), handlers);
+impl Service {
+    pub(crate) fn new(state: State) -> Self {
+        let others = Router::new()
+            .route("/healthz", get(health::healthz))
+            .route("/readyz", get(health::readyz))
+            .route("/metrics", get(metrics::metrics))
+            .merge(api::router(&state))
+            .merge(console::router())
+            .merge(docs::router())
+            .fallback(error::not_found)
+            .method_not_allowed_fallback(error::method_not_allowed)
+            .with_state(state.clone());
+        Self { state, others }
     }
-    router
+
+    /// Answers a request. One to a webhook path goes to its handler at once: the way through a router, which boxes and
+    /// copies, would cost more than its signature.
+    pub(crate) async fn answer(&self, request: Request) -> Response {
+        let next = |request: Request| -> Pin<Box<dyn Future<Output = Response> + Send>> {
+            match Endpoint::of_path(request.uri().path()) {
+                Some(endpoint) => Box::pin(hook(self.state.clone(), endpoint, request)),
+                None => Box::pin(async { self.others.clone().oneshot(request).await.into_response() }),
+            }
+        };
+        middleware::surround(&self.state, request, next).await
+    }
 }
 
-/// The methods of a webhook path: POST, and GET where a provider may be set to it. HEAD must not run a handler, so it
-/// does not ride along with GET.
-fn hook<H: Handler<T, State>, T: 'static>(endpoint: Endpoint, handler: H) -> MethodRouter<State> {
-    let methods = if allowed(endpoint).contains(&Method::GET) {
-        MethodFilter::POST.or(MethodFilter::GET)
-    } else {
-        MethodFilter::POST
+/// Answers a request to one of the seven paths that providers call.
+async fn hook(state: State, endpoint: Endpoint, request: Request) -> Response {
+    if !allowed(endpoint).contains(request.method()) {
+        return error::method_not_allowed(request.method().clone(), request).await;
+    }
+    let answered = match endpoint {
+        Endpoint::Stripe => stripe::event(&state, request).await,
+        Endpoint::TwilioVoice => twilio::voice(&state, request).await,
+        Endpoint::TwilioStatus => twilio::status(&state, request).await,
+        Endpoint::TwilioSms => twilio::sms(&state, request).await,
+        Endpoint::PlivoAnswer => plivo::answer(&state, request).await,
+        Endpoint::PlivoHangup => plivo::hangup(&state, request).await,
+        Endpoint::PlivoSms => plivo::sms(&state, request).await,
     };
-    on(methods, handler).on(MethodFilter::HEAD, error::method_not_allowed).fallback(error::method_not_allowed)
+    answered.unwrap_or_else(|refusal| refusal.into_response())
 }
 
-/// The methods that an endpoint answers.
+/// The methods that an endpoint answers. HEAD is none: it must not run a handler.
 fn allowed(endpoint: Endpoint) -> &'static [Method] {
     if endpoint == Endpoint::Stripe { &[Method::POST] } else { &[Method::GET, Method::POST] }
 }

@@ -1,9 +1,9 @@
 //! The accept loop. Our own, because `axum::serve` installs no timer: a client that dribbles its headers would hold its
 //! slot for ever.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{convert::Infallible, net::SocketAddr, sync::Arc, time::Duration};
 
-use axum::{Router, extract::Request};
+use axum::extract::Request;
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -12,7 +12,8 @@ use tokio::{
     sync::Semaphore,
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
-use tower::ServiceExt as _;
+
+use super::Service;
 
 /// Most connections at once. An idle one costs a few KiB, so this bounds memory to well under 100 MiB.
 const CONNECTIONS: usize = 8192;
@@ -39,7 +40,7 @@ pub(super) struct Peer(pub(super) SocketAddr);
 
 /// Serves until `stop`, then closes idle connections, lets requests in flight finish and returns when all are done.
 /// Whoever waits for that bounds the wait.
-pub(crate) async fn serve(listener: TcpListener, router: Router, head: Duration, stop: CancellationToken) {
+pub(crate) async fn serve(listener: TcpListener, service: Service, head: Duration, stop: CancellationToken) {
     let slots = Arc::new(Semaphore::new(connection_cap()));
     let connections = TaskTracker::new();
     loop {
@@ -53,7 +54,7 @@ pub(crate) async fn serve(listener: TcpListener, router: Router, head: Duration,
         };
         match accepted {
             (Ok(slot), Ok((stream, peer))) => {
-                let connection = connection(stream, peer, router.clone(), head, stop.clone());
+                let connection = connection(stream, peer, service.clone(), head, stop.clone());
                 connections.spawn(async move {
                     connection.await;
                     drop(slot);
@@ -74,7 +75,7 @@ pub(crate) async fn serve(listener: TcpListener, router: Router, head: Duration,
 async fn connection(
     stream: TcpStream,
     peer: SocketAddr,
-    router: Router,
+    service: Service,
     head: Duration,
     stop: CancellationToken,
 ) {
@@ -83,7 +84,8 @@ async fn connection(
     let service = service_fn(move |request: Request<Incoming>| {
         let mut request = request.map(axum::body::Body::new);
         request.extensions_mut().insert(Peer(peer));
-        router.clone().oneshot(request)
+        let service = service.clone();
+        async move { Ok::<_, Infallible>(service.answer(request).await) }
     });
     // A request with both Content-Length and Transfer-Encoding could be read in two ways: hyper reads the chunks, drops
     // the length and closes the connection after the answer, so that nothing behind it is taken for a request.

@@ -4,8 +4,8 @@ use std::{sync::Arc, time::Duration};
 
 use axum::{
     body::Body,
-    extract::{FromRequest, Request},
-    http::{header, request::Parts},
+    extract::Request,
+    http::header,
 };
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
@@ -53,18 +53,17 @@ impl Configured for Plivo {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct OurPhone;
 
-impl<W: Configured> FromRequest<State> for Verified<W> {
-    type Rejection = Error;
-
-    async fn from_request(request: Request, state: &State) -> Result<Self, Error> {
-        let (parts, body) = request.into_parts();
-        admit(parts, body, state).await
-    }
-}
-
-/// The checks in their order: configuration, encoding, presence of a signature, room, body, signature.
-async fn admit<W: Configured>(parts: Parts, body: Body, state: &State) -> Result<Verified<W>, Error> {
-    let endpoint = endpoint(&parts);
+/// The delivery that a request to this endpoint is. The checks in their order: configuration, encoding, presence of a
+/// signature, room, body, signature.
+///
+/// # Errors
+/// The first that fails.
+pub(super) async fn admit<W: Configured>(
+    state: &State,
+    endpoint: Endpoint,
+    request: Request,
+) -> Result<Verified<W>, Error> {
+    let (parts, body) = request.into_parts();
     let Some(provider) = W::of(state) else {
         let missing = state.providers.missing(endpoint.provider()).join(" or ");
         return Err(Error::Refused(Code::ConfigMissing, format!("{missing} is not set")));
@@ -125,9 +124,4 @@ pub(super) async fn read(body: Body, largest: usize, longest: Duration) -> Resul
         Ok(Err(error)) => Err(Error::Refused(Code::BadRequest, format!("the body broke off: {error}"))),
         Err(_) => Err(Error::Refused(Code::BodyTimeout, format!("no whole body after {longest:?}"))),
     }
-}
-
-/// The endpoint; the router sends nothing else here.
-fn endpoint(parts: &Parts) -> Endpoint {
-    Endpoint::of_path(parts.uri.path()).unwrap_or(Endpoint::Stripe)
 }

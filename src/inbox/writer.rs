@@ -8,7 +8,7 @@ use std::{
 };
 
 use futures_util::FutureExt as _;
-use sqlx::{PgConnection, postgres::PgConnectOptions};
+use sqlx::postgres::PgConnectOptions;
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -19,12 +19,9 @@ use super::{
     spool::{Spool, SpoolError},
 };
 use crate::{
-    db::{self, Fault},
+    db::{self, Fault, Link},
     metrics::{BatchEnd, Metrics, SpoolFault},
 };
-
-/// How long a connection is used before it is replaced, so that a database that moved is followed.
-const LIFETIME: Duration = Duration::from_mins(30);
 
 /// How often a batch that met another one's locks is tried again.
 const TRIES: usize = 3;
@@ -47,10 +44,9 @@ impl Away {
     }
 }
 
-/// A way to the database that mends itself: one connection, made when it is needed, dropped at the first doubt.
+/// A way to the database.
 pub(super) struct Way {
-    options: PgConnectOptions,
-    connection: Option<(PgConnection, Instant)>,
+    link: Link,
     /// Longest time for one batch: beyond it the database counts as away.
     longest: Duration,
 }
@@ -59,7 +55,7 @@ impl Way {
     pub(super) fn new(database: &PgConnectOptions, longest: Duration) -> Self {
         // So that a statement that is not waited for any more does not go on for long.
         let options = database.clone().options([("statement_timeout", longest.as_millis().to_string())]);
-        Self { options, connection: None, longest }
+        Self { link: Link::new(options), longest }
     }
 
     /// Keeps a batch whose keys are sorted and distinct; an event that the database refuses does not keep the others
@@ -71,11 +67,11 @@ impl Way {
         match tokio::time::timeout(self.longest, self.try_keep(batch)).await {
             Ok(Ok(written)) => Ok(written),
             Ok(Err(error)) => {
-                self.connection = None;
+                self.link.lose();
                 Err(Away { why: format!("the database is away: {error}").into(), late: false })
             }
             Err(_) => {
-                self.connection = None; // the server ends the statement by itself
+                self.link.lose(); // the server ends the statement by itself
                 let why = format!("the database did not answer within {:?}", self.longest).into();
                 Err(Away { why, late: true })
             }
@@ -85,10 +81,10 @@ impl Way {
     /// Adds to how often events were seen; a count that is lost is no harm.
     async fn count(&mut self, repeated: &[Repeated]) {
         let longest = self.longest;
-        let counting = async { ledger::count(self.connection().await?, repeated).await };
+        let counting = async { ledger::count(self.link.get().await?, repeated).await };
         let counted = tokio::time::timeout(longest, counting).await;
         if !matches!(counted, Ok(Ok(()))) {
-            self.connection = None;
+            self.link.lose();
             tracing::debug!(keys = repeated.len(), "repetitions were not counted");
         }
     }
@@ -108,7 +104,7 @@ impl Way {
                 Err(error) => error,
             };
             match db::fault(&error) {
-                Fault::Lost if tries < TRIES => self.connection = None,
+                Fault::Lost if tries < TRIES => self.link.lose(),
                 Fault::Conflict if tries < TRIES => {}
                 Fault::NoPartition if tries < TRIES => self.make_room(&batch[part.clone()]).await?,
                 Fault::Data if part.len() > 1 => {
@@ -130,7 +126,7 @@ impl Way {
     }
 
     async fn keep_part(&mut self, part: &[Counted]) -> sqlx::Result<Vec<Found>> {
-        let db = self.connection().await?;
+        let db = self.link.get().await?;
         if let [one] = part
             && let Some(nonce) = &one.0.nonce
         {
@@ -145,20 +141,9 @@ impl Way {
         let mut months: Vec<_> = part.iter().map(|(entry, _)| entry.id.time()).collect();
         months.dedup_by_key(|at| at.format("%Y%m").to_string());
         for at in months {
-            partitions::ensure(self.connection().await?, at).await?;
+            partitions::ensure(self.link.get().await?, at).await?;
         }
         Ok(())
-    }
-
-    async fn connection(&mut self) -> sqlx::Result<&mut PgConnection> {
-        if self.connection.as_ref().is_some_and(|(_, since)| since.elapsed() > LIFETIME) {
-            self.connection = None;
-        }
-        let connection = match self.connection.take() {
-            Some(connection) => connection,
-            None => (db::connect_durably(&self.options).await?, Instant::now()),
-        };
-        Ok(&mut self.connection.insert(connection).0)
     }
 }
 

@@ -6,11 +6,10 @@ use axum::{
     http::{Request, StatusCode, header},
 };
 use chrono::{DateTime, Utc};
-use tower::ServiceExt as _;
 
 use crate::{
     domain::id::RequestId,
-    http::{hooks, state::State, verified::OurPhone},
+    http::{hook, state::State, verified::OurPhone},
     provider::Endpoint,
     samples::{Mark, Story, request::Draft},
 };
@@ -39,6 +38,5 @@ pub(super) async fn send(state: &State, endpoint: Endpoint, now: DateTime<Utc>) 
         request = request.header(name, value);
     }
     let request = request.extension(OurPhone).body(Body::from(draft.body)).ok()?;
-    let Ok(answer) = hooks().with_state(state.clone()).oneshot(request).await;
-    Some(answer.status())
+    Some(hook(state.clone(), endpoint, request).await.status())
 }

@@ -1,14 +1,14 @@
 //! `/webhooks/plivo/{answer,hangup,sms}`.
 
-use axum::{extract::State as Extract, response::Response};
+use axum::{extract::Request, response::Response};
 
 use super::carrier::{self, Carrier};
 use crate::{
     domain::{phone::Phone, verb::Verb},
-    http::{error::Error, state::State},
+    http::{error::Error, state::State, verified::admit},
     lines::{Call, Message, desk::Told, engine::Attestation, token::TokenKeys},
     provider::{
-        Provider, Verified,
+        Endpoint, Provider, Verified,
         plivo::{Plivo, is_delivery_report, xml},
     },
 };
@@ -81,26 +81,32 @@ impl Carrier for Plivo {
 }
 
 /// A call comes in or goes on.
-pub(in crate::http) async fn answer(Extract(state): Extract<State>, delivery: Verified<Plivo>) -> Response {
-    carrier::answer_call(&state, &delivery).await
+///
+/// # Errors
+/// When it is refused.
+pub(in crate::http) async fn answer(state: &State, request: Request) -> Result<Response, Error> {
+    let delivery = admit::<Plivo>(state, Endpoint::PlivoAnswer, request).await?;
+    Ok(carrier::answer_call(state, &delivery).await)
 }
 
 /// What became of a call or a recording.
-pub(in crate::http) async fn hangup(
-    Extract(state): Extract<State>,
-    delivery: Verified<Plivo>,
-) -> Result<Response, Error> {
-    carrier::note(&state, &delivery).await
+///
+/// # Errors
+/// When it is refused, or cannot be kept.
+pub(in crate::http) async fn hangup(state: &State, request: Request) -> Result<Response, Error> {
+    let delivery = admit::<Plivo>(state, Endpoint::PlivoHangup, request).await?;
+    carrier::note(state, &delivery).await
 }
 
 /// A text comes in, or what became of one.
-pub(in crate::http) async fn sms(
-    Extract(state): Extract<State>,
-    delivery: Verified<Plivo>,
-) -> Result<Response, Error> {
+///
+/// # Errors
+/// When it is refused, or cannot be kept.
+pub(in crate::http) async fn sms(state: &State, request: Request) -> Result<Response, Error> {
+    let delivery = admit::<Plivo>(state, Endpoint::PlivoSms, request).await?;
     if is_delivery_report(delivery.message()) {
-        carrier::note(&state, &delivery).await
+        carrier::note(state, &delivery).await
     } else {
-        carrier::answer_text(&state, &delivery).await
+        carrier::answer_text(state, &delivery).await
     }
 }

@@ -1,21 +1,22 @@
 //! `/webhooks/stripe`: kept, then 200, whatever the event's type or API version. What cannot be kept is answered 503:
 //! Stripe sends it again for days.
 
-use axum::{extract::State as Extract, response::Response};
+use axum::{extract::Request, response::Response};
 
 use super::keep;
 use crate::{
-    http::{error::Error, state::State},
-    provider::{Endpoint, Verified, stripe::Stripe},
+    http::{error::Error, state::State, verified::admit},
+    provider::{Endpoint, stripe::Stripe},
 };
 
 /// Takes an event.
-pub(in crate::http) async fn event(
-    Extract(state): Extract<State>,
-    delivery: Verified<Stripe>,
-) -> Result<Response, Error> {
+///
+/// # Errors
+/// When it is refused, or cannot be kept.
+pub(in crate::http) async fn event(state: &State, request: Request) -> Result<Response, Error> {
+    let delivery = admit::<Stripe>(state, Endpoint::Stripe, request).await?;
     let received = || keep::usual(Endpoint::Stripe);
-    let work = keep::keep(&state, &delivery, received(), received(), None);
+    let work = keep::keep(state, &delivery, received(), received(), None);
     let (answer, outcome) = keep::within(state.limits.answer, work).await?;
     Ok(keep::respond(answer, outcome))
 }

@@ -1,13 +1,13 @@
 //! `/webhooks/twilio/{voice,status,sms}`.
 
-use axum::{extract::State as Extract, response::Response};
+use axum::{extract::Request, response::Response};
 use serde_json::Value;
 
 use super::carrier::{self, Carrier};
 use crate::{
     calls,
     domain::{phone::Phone, verb::Verb},
-    http::{error::Error, state::State},
+    http::{error::Error, state::State, verified::admit},
     lines::{
         Call, Message,
         desk::Told,
@@ -15,7 +15,7 @@ use crate::{
         token::TokenKeys,
     },
     provider::{
-        Params, Provider, Verified,
+        Endpoint, Params, Provider, Verified,
         twilio::{Twilio, twiml},
     },
 };
@@ -101,24 +101,30 @@ fn relayed(params: &Params) -> Option<Directive> {
 }
 
 /// A call comes in or goes on.
-pub(in crate::http) async fn voice(Extract(state): Extract<State>, delivery: Verified<Twilio>) -> Response {
-    carrier::answer_call(&state, &delivery).await
+///
+/// # Errors
+/// When it is refused.
+pub(in crate::http) async fn voice(state: &State, request: Request) -> Result<Response, Error> {
+    let delivery = admit::<Twilio>(state, Endpoint::TwilioVoice, request).await?;
+    Ok(carrier::answer_call(state, &delivery).await)
 }
 
 /// What became of a call, a recording or a text.
-pub(in crate::http) async fn status(
-    Extract(state): Extract<State>,
-    delivery: Verified<Twilio>,
-) -> Result<Response, Error> {
-    carrier::note(&state, &delivery).await
+///
+/// # Errors
+/// When it is refused, or cannot be kept.
+pub(in crate::http) async fn status(state: &State, request: Request) -> Result<Response, Error> {
+    let delivery = admit::<Twilio>(state, Endpoint::TwilioStatus, request).await?;
+    carrier::note(state, &delivery).await
 }
 
 /// A text comes in.
-pub(in crate::http) async fn sms(
-    Extract(state): Extract<State>,
-    delivery: Verified<Twilio>,
-) -> Result<Response, Error> {
-    carrier::answer_text(&state, &delivery).await
+///
+/// # Errors
+/// When it is refused, or cannot be kept.
+pub(in crate::http) async fn sms(state: &State, request: Request) -> Result<Response, Error> {
+    let delivery = admit::<Twilio>(state, Endpoint::TwilioSms, request).await?;
+    carrier::answer_text(state, &delivery).await
 }
 
 #[cfg(test)]

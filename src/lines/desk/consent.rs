@@ -3,15 +3,21 @@
 //! That is looked up for every text, and costs the database more than keeping it. So look-ups share: those that come while
 //! one is under way go together in the next, as deliveries do in a batch. Alone, nobody waits for anybody.
 
-use std::sync::{Mutex, PoisonError};
+use std::{sync::OnceLock, time::Duration};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;
-use sqlx::{PgPool, types::Json};
-use tokio::sync::oneshot::{self, error::TryRecvError};
+use sqlx::{postgres::PgConnectOptions, types::Json};
+use tokio::sync::{
+    mpsc::{self, UnboundedReceiver, UnboundedSender},
+    oneshot,
+};
 
 use super::{Desk, ledger::stored};
-use crate::domain::phone::Phone;
+use crate::{
+    db::{self, Fault, Link},
+    domain::phone::Phone,
+};
 
 /// Of each question: opted out, or perhaps, also where that was before they were erased; automated texts since a moment;
 /// the same words since then; which of the keys were answered.
@@ -67,7 +73,7 @@ struct Row {
 }
 
 /// What is asked of a contact.
-#[derive(Clone, Serialize)]
+#[derive(Serialize)]
 pub(super) struct Question {
     contact: String,
     /// Those for which an opt-out counts.
@@ -89,12 +95,12 @@ struct Placed<'q> {
 /// Who waits for an answer; it is `None` where the ledgers cannot be read.
 type Waiter = (Question, oneshot::Sender<Option<Known>>);
 
-/// Questions that wait for the next look-up.
-#[derive(Default)]
+/// The way to who looks up for all, on a thread of its own that the first question starts.
 pub(super) struct Questions {
-    waiting: Mutex<Vec<Waiter>>,
-    /// Held by whoever looks up for all.
-    turn: tokio::sync::Mutex<()>,
+    database: PgConnectOptions,
+    /// Longest time for a look-up.
+    longest: Duration,
+    asked: OnceLock<UnboundedSender<Waiter>>,
 }
 
 impl Question {
@@ -120,59 +126,75 @@ impl Question {
 }
 
 impl Questions {
+    pub(super) fn new(database: PgConnectOptions, longest: Duration) -> Self {
+        Self { database, longest, asked: OnceLock::new() }
+    }
+
     /// Asks, together with all who wait.
-    async fn ask(&self, db: &PgPool, question: &Question) -> Option<Known> {
-        loop {
-            let (sender, mut answer) = oneshot::channel();
-            self.waiting().push((question.clone(), sender));
-            tokio::select! {
-                biased;
-                // An error: whoever asked for us has hung up. Again, then.
-                answered = &mut answer => if let Ok(known) = answered { return known },
-                _turn = self.turn.lock() => loop {
-                    look_up(db, self.next()).await;
-                    match answer.try_recv() {
-                        Ok(known) => return known,
-                        Err(TryRecvError::Empty) => {} // more than one look-up were before it
-                        Err(TryRecvError::Closed) => break,
-                    }
-                },
+    async fn ask(&self, question: Question) -> Option<Known> {
+        let (sender, answer) = oneshot::channel();
+        let asked = self.asked.get_or_init(|| {
+            let (asked, asking) = mpsc::unbounded_channel();
+            let reader = Reader { link: Link::new(self.database.clone()), longest: self.longest, asking };
+            drop(db::thread::run(reader.run()));
+            asked
+        });
+        asked.send((question, sender)).ok()?;
+        answer.await.ok().flatten()
+    }
+}
+
+/// Looks up for all.
+struct Reader {
+    link: Link,
+    longest: Duration,
+    asking: UnboundedReceiver<Waiter>,
+}
+
+impl Reader {
+    /// Looks up until nobody can ask any more.
+    async fn run(mut self) {
+        let mut waiters = Vec::new();
+        while self.asking.recv_many(&mut waiters, MOST).await > 0 {
+            waiters.retain(|(_, sender)| !sender.is_closed());
+            if !waiters.is_empty() {
+                self.answer(std::mem::take(&mut waiters)).await;
             }
         }
     }
 
-    fn waiting(&self) -> std::sync::MutexGuard<'_, Vec<Waiter>> {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Those who are asked for next.
-    fn next(&self) -> Vec<Waiter> {
-        let mut waiting = self.waiting();
-        waiting.retain(|(_, sender)| !sender.is_closed());
-        let count = waiting.len().min(MOST);
-        waiting.drain(..count).collect()
+    /// Answers all of them.
+    async fn answer(&mut self, asking: Vec<Waiter>) {
+        let questions: Vec<Placed<'_>> =
+            asking.iter().enumerate().map(|(place, (question, _))| Placed { place, question }).collect();
+        let looked = tokio::time::timeout(self.longest, look_up(&mut self.link, &questions)).await;
+        let rows = looked.unwrap_or(Err(sqlx::Error::PoolTimedOut)).unwrap_or_else(|error| {
+            self.link.lose();
+            tracing::warn!(%error, texts = asking.len(), "the ledger of opt-outs could not be read; texts are answered later");
+            Vec::new()
+        });
+        let mut known: Vec<Option<Known>> = asking.iter().map(|_| None).collect();
+        for row in rows {
+            if let Some(place) = usize::try_from(row.place).ok().and_then(|place| known.get_mut(place)) {
+                *place = Some(row.known);
+            }
+        }
+        for ((_, sender), known) in asking.into_iter().zip(known) {
+            let _ = sender.send(known); // who has hung up meanwhile will ask again
+        }
     }
 }
 
-/// Answers all of them.
-async fn look_up(db: &PgPool, asking: Vec<Waiter>) {
-    let questions: Vec<Placed<'_>> =
-        asking.iter().enumerate().map(|(place, (question, _))| Placed { place, question }).collect();
-    let rows: Vec<Row> = match sqlx::query_as(KNOWN_SQL).bind(Json(&questions)).fetch_all(db).await {
-        Ok(rows) => rows,
-        Err(error) => {
-            tracing::warn!(%error, texts = asking.len(), "the ledger of opt-outs could not be read; texts are answered later");
-            Vec::new()
+/// Looks up; once more where the connection was lost since the last time.
+async fn look_up(link: &mut Link, questions: &[Placed<'_>]) -> sqlx::Result<Vec<Row>> {
+    let was_made = link.is_made();
+    let query = || sqlx::query_as(KNOWN_SQL).bind(Json(questions));
+    match query().fetch_all(link.get().await?).await {
+        Err(error) if was_made && db::fault(&error) == Fault::Lost => {
+            link.lose();
+            query().fetch_all(link.get().await?).await
         }
-    };
-    let mut known: Vec<Option<Known>> = asking.iter().map(|_| None).collect();
-    for row in rows {
-        if let Some(place) = usize::try_from(row.place).ok().and_then(|place| known.get_mut(place)) {
-            *place = Some(row.known);
-        }
-    }
-    for ((_, sender), known) in asking.into_iter().zip(known) {
-        let _ = sender.send(known); // who has hung up meanwhile will ask again
+        looked => looked,
     }
 }
 
@@ -182,7 +204,7 @@ impl Desk {
         if !self.is_there() {
             return None;
         }
-        let asked = self.questions.ask(&self.db, &question);
+        let asked = self.questions.ask(question);
         tokio::time::timeout(self.patience.database, asked).await.unwrap_or(None)
     }
 }

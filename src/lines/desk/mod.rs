@@ -106,7 +106,7 @@ impl Desk {
             lines,
             running: Running::default(),
             turns: Turns::new(patience),
-            questions: Questions::default(),
+            questions: Questions::new(db.connect_options().as_ref().clone(), patience.database),
             patience,
             db,
             presence,

@@ -1,24 +1,22 @@
 //! The service's own endpoints, asked by the phone without a wire.
 
 use axum::{
-    Router,
     body::{Body, to_bytes},
     extract::Request as HttpRequest,
     http::{StatusCode, header},
 };
 use chrono::{DateTime, Utc};
 use secrecy::SecretString;
-use tower::ServiceExt as _;
 use uuid::Uuid;
 
 use crate::{
     carrier::{Request, walk::Service},
     http::{
-        hooks,
+        hook,
         state::{Outcome, State},
         verified::OurPhone,
     },
-    provider::Provider,
+    provider::{Endpoint, Provider},
 };
 
 /// Largest document that is read, in bytes; this service writes smaller ones.
@@ -35,10 +33,9 @@ pub(super) enum Fault {
     Unmade(String),
 }
 
-/// The webhook handlers of the router, and what requests to them are signed with.
+/// The webhook handlers, and what requests to them are signed with.
 pub(super) struct Endpoints<'s> {
     state: &'s State,
-    hooks: Router,
     origin: &'s str,
     secret: SecretString,
 }
@@ -56,7 +53,7 @@ impl<'s> Endpoints<'s> {
         };
         match (secret, state.origins.first()) {
             (Some(secret), Some(origin)) => {
-                Ok(Self { state, hooks: hooks().with_state(state.clone()), origin, secret: secret.clone() })
+                Ok(Self { state, origin, secret: secret.clone() })
             }
             _ => Err(Fault::NotConfigured {
                 provider: super::super::parts::capital(provider.name()),
@@ -80,7 +77,9 @@ impl Service for Endpoints<'_> {
         }
         let made = made.extension(OurPhone).body(Body::from(signed.body));
         let made = made.map_err(|error| Fault::Unmade(error.to_string()))?;
-        let Ok(response) = self.hooks.clone().oneshot(made).await;
+        let endpoint = Endpoint::of_path(made.uri().path());
+        let endpoint = endpoint.ok_or_else(|| Fault::Unmade("no endpoint has its path".to_owned()))?;
+        let response = hook(self.state.clone(), endpoint, made).await;
         let (parts, body) = response.into_parts();
         let cause = parts.extensions.get::<Outcome>().and_then(|outcome| outcome.cause.clone());
         if parts.status != StatusCode::OK {
