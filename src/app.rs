@@ -4,10 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use secrecy::SecretString;
 use sqlx::{PgPool, migrate::MigrateError, postgres::PgConnectOptions};
-use tokio::{
-    net::TcpListener,
-    sync::Notify,
-};
+use tokio::{net::TcpListener, sync::Notify};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{

@@ -25,7 +25,10 @@ use crate::{
     config::{Config, Environment},
     dev::{database, options::PrivateOptions, postgres::PrivatePostgres, secrets::DevSecrets, seed},
     domain::clock::SystemClock,
-    http::state::{Door, Limits},
+    http::{
+        server,
+        state::{Door, Limits},
+    },
     telemetry,
 };
 
@@ -72,7 +75,7 @@ pub(super) async fn run(args: Args) -> Result<(), Error> {
         })?,
     };
     let address = SocketAddr::new(Ipv4Addr::LOCALHOST.into(), port);
-    let listener = TcpListener::bind(address).await.map_err(|error| {
+    let listener = server::bind(address).map_err(|error| {
         Error::Failed(format!("cannot listen on {address}: {error}; choose another port with --port"))
     })?;
     let address = listener.local_addr().map_err(Error::because)?;

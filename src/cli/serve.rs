@@ -12,6 +12,7 @@ use crate::{
     app::{App, AppError},
     config::{Config, Environment},
     domain::clock::SystemClock,
+    http::server,
     provider::Endpoint,
     reconcile, telemetry,
 };
@@ -33,8 +34,7 @@ pub(super) async fn run(args: Args) -> Result<(), Error> {
     let environment = Environment::of_process().and_file(Path::new(".env")).map_err(Error::because)?;
     let _logs = telemetry::start(environment.get("SMARTLINE_LOG"), false);
     let config = Config::read(&environment).map_err(Error::because)?;
-    let listener = TcpListener::bind(config.listen)
-        .await
+    let listener = server::bind(config.listen)
         .map_err(|error| Error::Failed(format!("cannot listen on {}: {error}", config.listen)))?;
     let address = listener.local_addr().unwrap_or(config.listen);
     tell_configuration(&config);

@@ -1,14 +1,14 @@
 //! The accept loop. Our own, because `axum::serve` installs no timer: a client that dribbles its headers would hold its
 //! slot for ever.
 
-use std::{convert::Infallible, net::SocketAddr, sync::Arc, time::Duration};
+use std::{convert::Infallible, io, net::SocketAddr, sync::Arc, time::Duration};
 
 use axum::extract::Request;
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::{
-    net::{TcpListener, TcpStream},
+    net::{TcpListener, TcpSocket, TcpStream},
     sync::Semaphore,
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -17,6 +17,10 @@ use super::Service;
 
 /// Most connections at once. An idle one costs a few KiB, so this bounds memory to well under 100 MiB.
 const CONNECTIONS: usize = 8192;
+
+/// Connections that may wait to be accepted; the kernel takes as many as its own bound allows. Beyond that, who calls is not
+/// heard for a second at least, and the usual 128 are too few where many call at once.
+const UNACCEPTED: u32 = 4096;
 
 /// Files that the process needs besides connections: the database, the listener, the standard streams.
 const OTHER_FILES: usize = 128;
@@ -37,6 +41,17 @@ const LAST_REQUEST: Duration = Duration::from_millis(50);
 /// The other end of the connection; an extension of every request.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Peer(pub(super) SocketAddr);
+
+/// Listens on `address`.
+///
+/// # Errors
+/// When it is taken, or not to be had.
+pub(crate) fn bind(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    socket.set_reuseaddr(true)?; // or a restart would wait for the connections of before
+    socket.bind(address)?;
+    socket.listen(UNACCEPTED)
+}
 
 /// Serves until `stop`, then closes idle connections, lets requests in flight finish and returns when all are done.
 /// Whoever waits for that bounds the wait.
@@ -129,4 +144,20 @@ fn connection_cap() -> usize {
         );
     }
     cap
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn hundreds_may_call_before_the_first_is_answered() {
+        let listener = bind(SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
+        let address = listener.local_addr().unwrap();
+        let mut callers = Vec::new();
+        for number in 0..512 {
+            let caller = tokio::time::timeout(Duration::from_millis(900), TcpStream::connect(address));
+            callers.push(caller.await.unwrap_or_else(|_| panic!("caller {number} is not heard")).unwrap());
+        }
+    }
 }

@@ -128,7 +128,7 @@ pub struct Limits {
 }
 
 impl Default for Limits {
-    /// 1 MiB; 10 s, 15 s, 3 s, 1 s and 10 s (providers cut at 15 s, hosts kill after 30 s); 512 waiting; 256 MiB; 2 s; 15 s.
+    /// 1 MiB; 10 s, 15 s, 3 s, 1 s and 10 s (providers cut at 15 s, hosts kill after 30 s); 256 waiting; 256 MiB; 2 s; 15 s.
     fn default() -> Self {
         Self {
             body_bytes: 1 << 20,
@@ -137,7 +137,7 @@ impl Default for Limits {
             answer: Duration::from_secs(3),
             patience: Patience::default(),
             commit: Duration::from_secs(1),
-            waiting: 512,
+            waiting: 256,
             spool_bytes: 256 << 20,
             work: Some(Duration::from_secs(2)),
             heartbeat: Duration::from_secs(15),

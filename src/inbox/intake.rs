@@ -37,7 +37,7 @@ const BATCH_BYTES: usize = 4 << 20;
 const LANE_BYTES: usize = 16 << 20;
 
 /// Time after one was turned away in which the next one of a full lane is not even read: at most so many a second are
-/// verified only to take the place of another, and those that wait in a lane of 512 do so for an eighth of a second.
+/// verified only to take the place of another, and those that wait in a lane of 256 do so for a sixteenth of a second.
 const TURN: Duration = Duration::from_micros(250);
 
 /// Keys whose repetitions wait to be counted; more are not counted.

@@ -52,9 +52,7 @@ impl<'s> Endpoints<'s> {
             _ => providers.twilio.as_ref().and_then(|twilio| twilio.tokens.first()),
         };
         match (secret, state.origins.first()) {
-            (Some(secret), Some(origin)) => {
-                Ok(Self { state, origin, secret: secret.clone() })
-            }
+            (Some(secret), Some(origin)) => Ok(Self { state, origin, secret: secret.clone() }),
             _ => Err(Fault::NotConfigured {
                 provider: super::super::parts::capital(provider.name()),
                 missing: providers.missing(provider),
