@@ -30,7 +30,7 @@ const MIGRATOR: Migrator = sqlx::migrate!();
 /// PostgreSQL's code for a table that there is not.
 const UNDEFINED_TABLE: &str = "42P01";
 
-/// Most connections of one process, besides the two of intake and the one of hints.
+/// Most connections of a pool, besides those of intake, of look-ups and of hints.
 const CONNECTIONS: u32 = 8;
 
 /// Longest wait for a connection. A caller waits 3 s at most for everything, so this must leave time for the safe

@@ -456,7 +456,7 @@ fn post(endpoint: Endpoint, content_type: &'static str, body: &[u8]) -> Received
         origins: Arc::from([ORIGIN.to_owned()]),
         path_and_query: endpoint.path().to_owned(),
         headers: HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static(content_type))]),
-        body: Bytes::copy_from_slice(body),
+        body: Bytes::copy_from_slice(body).into(),
         at: at(),
         unsigned: Unsigned::Refused,
     }

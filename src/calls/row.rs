@@ -145,7 +145,7 @@ impl Told {
             what: text(format!("{status} {step}").trim()),
             stamp: Stamp::new(is_final || is_hangup, rank, sequence, event),
             external_id: id,
-            params,
+            params: params.into_owned(),
             status,
         })
     }

@@ -122,7 +122,7 @@ async fn answer(
         origins: [service.origin.clone()].into(),
         path_and_query: uri.path_and_query().unwrap().to_string(),
         headers,
-        body: body.clone(),
+        body: body.clone().into(),
         at: now(),
         unsigned: Unsigned::Refused,
     };

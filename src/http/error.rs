@@ -250,7 +250,7 @@ fn edits(from: &str, to: &str) -> usize {
 /// 405 with the methods that are allowed.
 pub(super) async fn method_not_allowed(method: Method, request: Request) -> Response {
     let mut headers = HeaderMap::new();
-    // Of other paths than these the router itself knows the methods, and adds them.
+    // Of all other paths the router knows the methods, and adds them.
     if let Some(endpoint) = Endpoint::of_path(request.uri().path())
         && let Ok(value) = allowed(endpoint).iter().map(Method::as_str).collect::<Vec<_>>().join(", ").parse()
     {

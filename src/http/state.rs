@@ -117,6 +117,9 @@ pub struct Limits {
     pub commit: Duration,
     /// Most requests that wait to be kept: so many calls and texts, and as many others.
     pub waiting: usize,
+    /// How long a request is kept back that is turned away unread: its sender has the next one wait behind it, so that
+    /// sending them away does not take the time of those that are kept.
+    pub turned_away: Duration,
     /// Most bytes of the spool.
     pub spool_bytes: u64,
     /// How often the worker looks for events without being woken; none: this process works on no events.
@@ -128,7 +131,8 @@ pub struct Limits {
 }
 
 impl Default for Limits {
-    /// 1 MiB; 10 s, 15 s, 3 s, 1 s and 10 s (providers cut at 15 s, hosts kill after 30 s); 256 waiting; 256 MiB; 2 s; 15 s.
+    /// 1 MiB; 10 s, 15 s, 3 s, 1 s and 10 s (providers cut at 15 s, hosts kill after 30 s); 256 waiting; 0.2 s;
+    /// 256 MiB; 2 s; 15 s.
     fn default() -> Self {
         Self {
             body_bytes: 1 << 20,
@@ -138,6 +142,7 @@ impl Default for Limits {
             patience: Patience::default(),
             commit: Duration::from_secs(1),
             waiting: 256,
+            turned_away: Duration::from_millis(200),
             spool_bytes: 256 << 20,
             work: Some(Duration::from_secs(2)),
             heartbeat: Duration::from_secs(15),

@@ -76,6 +76,7 @@ pub(super) async fn admit<W: Configured>(
     };
     let unsigned = unsigned.map_err(|reject| Error::Rejected(endpoint, reject, None))?; // its body is not worth reading
     if state.intake.turns_away(endpoint) {
+        tokio::time::sleep(state.limits.turned_away).await;
         return Err(NotKept::Overloaded.into()); // whoever sent it: the sender may try again
     }
     let simulated = parts.extensions.get::<OurPhone>().is_some();
@@ -86,7 +87,7 @@ pub(super) async fn admit<W: Configured>(
         origins: Arc::clone(&state.origins),
         path_and_query: parts.uri.path_and_query().map_or("/", |path| path.as_str()).to_owned(),
         headers: parts.headers,
-        body,
+        body: body.into(),
         at: state.clock.now(),
         unsigned,
     };

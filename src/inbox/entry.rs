@@ -89,7 +89,7 @@ impl Entry {
             id: EventId::new(received.at),
             key: envelope.identity.key,
             endpoint: received.endpoint,
-            body: received.body.clone(),
+            body: received.body.bytes().clone(),
             answer: None,
             nonce: None,
             columns: Columns {

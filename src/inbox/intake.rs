@@ -40,6 +40,9 @@ const LANE_BYTES: usize = 16 << 20;
 /// verified only to take the place of another, and those that wait in a lane of 256 do so for a sixteenth of a second.
 const TURN: Duration = Duration::from_micros(250);
 
+/// Time after one was turned away for which callers come first, and the worker gives way.
+const CROWDED: Duration = Duration::from_millis(100);
+
 /// Keys whose repetitions wait to be counted; more are not counted.
 const COUNTED_KEYS: usize = 4096;
 
@@ -296,6 +299,12 @@ impl Intake {
             && !lanes.pending.contains_key(&key)
     }
 
+    /// Whether more come than can be kept: somebody was turned away just now.
+    pub(crate) fn is_crowded(&self) -> bool {
+        let (lanes, now) = (self.lanes(), Instant::now());
+        [&lanes.calls, &lanes.others].into_iter().any(|lane| lane.turned_away_within(CROWDED, now))
+    }
+
     /// Who waits now.
     pub(crate) fn waiting(&self) -> Waiting {
         let lanes = self.lanes();
@@ -496,7 +505,11 @@ impl Lane {
 
     /// Whether it is full, and has just turned one away.
     fn is_crowded(&self, most: usize, now: Instant) -> bool {
-        self.entries.len() >= most && self.turned_away.is_some_and(|at| now.duration_since(at) < TURN)
+        self.entries.len() >= most && self.turned_away_within(TURN, now)
+    }
+
+    fn turned_away_within(&self, time: Duration, now: Instant) -> bool {
+        self.turned_away.is_some_and(|at| now.duration_since(at) < time)
     }
 
     fn pop(&mut self) -> Option<Arc<Entry>> {

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method};
-use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 use sqlx::{Row as _, postgres::PgRow, types::Json};
@@ -67,7 +66,7 @@ impl Kept {
                 origins: Arc::default(),
                 path_and_query: row.try_get("path")?,
                 headers: headers.iter().filter_map(header).collect::<HeaderMap>(),
-                body: Bytes::from(row.try_get::<Vec<u8>, _>("body")?),
+                body: row.try_get::<Vec<u8>, _>("body")?.into(),
                 at: row.try_get("received_at")?,
                 unsigned: Unsigned::Refused,
             },
@@ -105,7 +104,7 @@ pub(crate) mod testing {
             origins: Arc::default(),
             path_and_query: endpoint.path().to_owned(),
             headers,
-            body: Bytes::from(form.finish()),
+            body: form.finish().into(),
             at: DateTime::from_timestamp(1_794_744_000 + second, 0).unwrap(),
             unsigned: Unsigned::Refused,
         };

@@ -12,9 +12,9 @@ use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use super::{decision::Decision, engine::Directive};
 use crate::domain::phone::Phone;
 
-/// Most calls and contacts that are remembered: some 8 MB at most. A call goes on for minutes, so that is one that begins every
-/// 15 ms, and what is forgotten is folded from the events of its call.
-const MOST: usize = 20_000;
+/// Most calls and contacts that are remembered, some 4 MB of each: as many as a table of 8,192 places takes. A call goes on for
+/// minutes, so that is one that begins every 30 ms, and what is forgotten is folded from the events of its call.
+const MOST: usize = 7_000;
 
 /// Most texts that are remembered of a contact: more than the guards count, and so few that a flood from one costs no more
 /// than another text.

@@ -109,7 +109,14 @@ impl Told {
         let (rank, is_final) = rank(&status);
         let sequence = params.first_of(&["Sequence"]).and_then(|number| number.parse().ok());
         let stamp = Stamp::new(is_final, rank, sequence, event);
-        Some(Self { key: format!("{name}:{id}"), external_id: id, params, inbound, status, stamp })
+        Some(Self {
+            key: format!("{name}:{id}"),
+            external_id: id,
+            params: params.into_owned(),
+            inbound,
+            status,
+            stamp,
+        })
     }
 
     pub(super) fn number(&self, name: &str) -> Option<String> {

@@ -1,8 +1,68 @@
-//! What kind of body came, since each scheme covers only some kinds.
+//! A raw body, and what kind came, since each scheme covers only some kinds.
+
+use std::{borrow::Cow, ops::Deref, sync::OnceLock};
 
 use axum::http::{Method, header::CONTENT_TYPE};
+use bytes::Bytes;
 
 use super::{Endpoint, Params, Received, Reject};
+
+/// The raw bytes of a body. The form in them is read once, for its signature, its handler and its tables.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Body {
+    bytes: Bytes,
+    form: OnceLock<Params>,
+}
+
+impl Body {
+    /// The bytes.
+    pub(crate) fn bytes(&self) -> &Bytes {
+        &self.bytes
+    }
+
+    /// The bytes as `application/x-www-form-urlencoded`; every input is readable.
+    pub(super) fn form(&self) -> &Params {
+        self.form.get_or_init(|| Params::from_form(&self.bytes))
+    }
+}
+
+impl Deref for Body {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+impl PartialEq for Body {
+    fn eq(&self, other: &Self) -> bool {
+        self.bytes == other.bytes
+    }
+}
+
+impl From<Bytes> for Body {
+    fn from(bytes: Bytes) -> Self {
+        Self { bytes, form: OnceLock::new() }
+    }
+}
+
+impl From<Vec<u8>> for Body {
+    fn from(bytes: Vec<u8>) -> Self {
+        Bytes::from(bytes).into()
+    }
+}
+
+impl From<String> for Body {
+    fn from(text: String) -> Self {
+        Bytes::from(text).into()
+    }
+}
+
+impl From<&'static str> for Body {
+    fn from(text: &'static str) -> Self {
+        Bytes::from_static(text.as_bytes()).into()
+    }
+}
 
 /// The kinds of body that a signature can cover.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,12 +122,12 @@ fn form(body: &[u8]) -> Result<Kind, Reject> {
 }
 
 /// The parameters of a Twilio or Plivo request, wherever they are; none where the body cannot be read.
-pub(crate) fn params(received: &Received) -> Params {
+pub(crate) fn params(received: &Received) -> Cow<'_, Params> {
     match kind(received) {
-        Ok(Kind::Query) => Params::from_query(received.query()),
-        Ok(Kind::Form) => Params::from_form(&received.body),
-        Ok(Kind::Json) => Params::from_json(&received.body).unwrap_or_default(),
-        Err(_) => Params::default(),
+        Ok(Kind::Query) => Cow::Owned(Params::from_query(received.query())),
+        Ok(Kind::Form) => Cow::Borrowed(received.body.form()),
+        Ok(Kind::Json) => Cow::Owned(Params::from_json(&received.body).unwrap_or_default()),
+        Err(_) => Cow::Owned(Params::default()),
     }
 }
 

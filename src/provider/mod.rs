@@ -26,11 +26,10 @@ pub(crate) mod xml;
 use std::{fmt, sync::Arc};
 
 use axum::http::{HeaderMap, Method};
-use bytes::Bytes;
 use chrono::{DateTime, Utc};
 
 pub(crate) use answer::Answer;
-pub(crate) use body::params;
+pub(crate) use body::{Body, params};
 pub(crate) use endpoint::{Endpoint, Provider};
 pub(crate) use key::{DedupeKey, Identity};
 pub(crate) use params::Params;
@@ -78,7 +77,7 @@ pub(crate) struct Received {
     /// All headers.
     pub(crate) headers: HeaderMap,
     /// The raw body.
-    pub(crate) body: Bytes,
+    pub(crate) body: Body,
     /// When it had arrived.
     pub(crate) at: DateTime<Utc>,
     /// Whether it may come without a signature. Only `dev`'s door grants that, and only to a local caller.

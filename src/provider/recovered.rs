@@ -46,7 +46,7 @@ impl Recovered {
             origins: Arc::default(),
             path_and_query: endpoint.path().to_owned(),
             headers,
-            body,
+            body: body.into(),
             at,
             unsigned: Unsigned::Refused,
         };

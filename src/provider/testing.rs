@@ -9,14 +9,14 @@ use std::{
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use bytes::Bytes;
 use chrono::DateTime;
 use secrecy::SecretString;
 use sha1::Sha1;
 use sha2::{Digest, Sha256};
 
 use super::{
-    Endpoint, Provider, Received, Unsigned, Webhook, plivo::Plivo, stripe::Stripe, twilio::Twilio, verify,
+    Body, Endpoint, Provider, Received, Unsigned, Webhook, plivo::Plivo, stripe::Stripe, twilio::Twilio,
+    verify,
 };
 
 /// The public origin of the tests.
@@ -30,7 +30,7 @@ pub(super) const JSON: &str = "application/json";
 pub(super) type Pairs = Vec<(String, String)>;
 
 /// A POST to the endpoint with its provider's usual content type; signed by nobody yet.
-pub(super) fn post(endpoint: Endpoint, body: impl Into<Bytes>) -> Received {
+pub(super) fn post(endpoint: Endpoint, body: impl Into<Body>) -> Received {
     let usual = if endpoint.provider() == Provider::Stripe { JSON } else { FORM };
     bare(endpoint, Method::POST, body).with("content-type", usual)
 }
@@ -40,7 +40,7 @@ pub(super) fn get(endpoint: Endpoint, query: &str) -> Received {
     bare(endpoint, Method::GET, "").query_is(query)
 }
 
-fn bare(endpoint: Endpoint, method: Method, body: impl Into<Bytes>) -> Received {
+fn bare(endpoint: Endpoint, method: Method, body: impl Into<Body>) -> Received {
     Received {
         endpoint,
         method,

@@ -60,6 +60,7 @@ impl Element {
         let mut out = String::with_capacity(USUAL_BYTES);
         out.push_str(r#"<?xml version="1.0" encoding="UTF-8"?>"#);
         self.write(&mut out);
+        out.shrink_to_fit(); // it is kept for repetitions
         if out.len() > MAX_BYTES { Err(TooLong(out.len())) } else { Ok(out) }
     }
 

@@ -57,6 +57,13 @@ const EVERYTHING: u32 = 15;
 /// still lies in the queue, and looks from its beginning are slow.
 const SHARE: u32 = 20;
 
+/// Longest time for which the worker gives way to callers while more come than can be kept. What it has left by then is
+/// worked on first.
+const WAY: Duration = Duration::from_secs(5);
+
+/// How often it then looks whether there is room again.
+const PAUSE: Duration = Duration::from_millis(50);
+
 /// Works on events.
 #[derive(Clone)]
 pub(crate) struct Worker {
@@ -146,6 +153,25 @@ impl Looks {
     }
 }
 
+/// Whether the worker gives way: what it does can wait for a while, and callers cannot.
+#[derive(Debug, Default)]
+struct Yield {
+    /// Since when it has, or had: what was left then is not caught up with yet.
+    since: Option<Instant>,
+}
+
+impl Yield {
+    /// Whether it gives way at `now`. After [`WAY`] it does not, until it has caught up.
+    fn gives_way(&mut self, is_crowded: bool, now: Instant) -> bool {
+        is_crowded && now.duration_since(*self.since.get_or_insert(now)) < WAY
+    }
+
+    /// Everything is worked on.
+    fn caught_up(&mut self) {
+        self.since = None;
+    }
+}
+
 /// What became of a transaction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Batch {
@@ -170,8 +196,13 @@ impl Worker {
 
     /// Works until `stop`, and looks every `poll` without being woken; a batch that is under way is finished.
     pub(crate) async fn run(self, poll: Duration, stop: CancellationToken) {
-        let mut looks = Looks::new(poll);
+        let (mut looks, mut way) = (Looks::new(poll), Yield::default());
         while !stop.is_cancelled() {
+            if way.gives_way(self.intake.is_crowded(), Instant::now()) {
+                self.intake.pace().behind(None, Instant::now()); // so that the writer does not rest for it
+                tokio::time::sleep(PAUSE).await;
+                continue;
+            }
             if self.intake.was_brought() {
                 looks.lost();
             }
@@ -179,7 +210,7 @@ impl Worker {
                 if self.presence.state() == State::Ready { self.batch(&mut looks).await } else { Ok(None) };
             match batch {
                 Ok(Some(Batch { more: true, .. })) => continue,
-                Ok(Some(_) | None) => {}
+                Ok(Some(_) | None) => way.caught_up(),
                 Err(error) => {
                     tracing::warn!(%error, "events could not be worked on; it is tried again");
                     looks.lost();
@@ -395,6 +426,19 @@ async fn settle(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_worker_gives_way_to_callers_for_a_while_and_then_catches_up_first() {
+        let (mut way, began) = (Yield::default(), Instant::now());
+        let seconds = Duration::from_secs;
+        assert!(!way.gives_way(false, began), "there is room");
+        assert!(way.gives_way(true, began) && way.gives_way(true, began + seconds(4)));
+        assert!(!way.gives_way(false, began + seconds(4)), "there is room again");
+        assert!(!way.gives_way(true, began + WAY), "it has waited for long");
+        assert!(!way.gives_way(true, began + seconds(60)), "it has not caught up yet");
+        way.caught_up();
+        assert!(way.gives_way(true, began + seconds(61)));
+    }
 
     #[test]
     fn a_look_from_far_comes_in_time_however_often_a_commit_wakes_the_worker() {

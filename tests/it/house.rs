@@ -102,7 +102,8 @@ impl Plan {
             ("PLIVO_AUTH_TOKEN", PLIVO_TOKEN.to_owned()),
             ("PLIVO_AUTH_ID", PLIVO_ACCOUNT.to_owned()),
         ]);
-        let limits = Limits { drain: Duration::from_secs(5), work: None, ..Limits::default() };
+        let (drain, turned_away) = (Duration::from_secs(5), Duration::from_millis(1));
+        let limits = Limits { drain, turned_away, work: None, ..Limits::default() };
         Self { variables, door: Door::Serve, limits, prepare: true, gated: false }
     }
 

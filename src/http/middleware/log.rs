@@ -95,6 +95,7 @@ fn write_problem(response: &mut Response, problem: &Problem, origin: &str, id: R
     *response.body_mut() = Body::from(body);
     let json = HeaderValue::from_static("application/problem+json");
     response.headers_mut().insert(header::CONTENT_TYPE, json);
+    response.headers_mut().remove(header::CONTENT_LENGTH); // the router has said that there is nothing
 }
 
 fn set(response: &mut Response, name: HeaderName, value: &str) {

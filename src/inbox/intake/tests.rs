@@ -176,8 +176,10 @@ async fn beyond_the_bound_they_are_turned_away_each_in_its_lane() {
     let (_, first) = intake.waits(payment(1));
     let mut waiting = vec![intake.waits(status(2))];
     waiting.push(intake.waits(status(2))); // no room is needed to wait with another
+    assert!(!intake.is_crowded());
     waiting.push(intake.waits(payment(3)));
     assert_eq!(first.await.unwrap(), Err(NotKept::Overloaded), "it has waited longest");
+    assert!(intake.is_crowded());
     let (_, caller) = intake.waits(call(4));
     waiting.extend([intake.waits(call(5)), intake.waits(call(6))]);
     assert_eq!(caller.await.unwrap(), Err(NotKept::Overloaded));
@@ -199,6 +201,7 @@ fn while_a_full_lane_turns_away_the_next_is_not_even_read() {
     let at = lane.turned_away.unwrap();
     assert!(lane.is_crowded(2, at));
     assert!(!lane.is_crowded(2, at + TURN));
+    assert!(lane.turned_away_within(CROWDED, at + TURN), "the worker still gives way");
     lane.pop();
     assert!(!lane.is_crowded(2, at), "there is room");
 }

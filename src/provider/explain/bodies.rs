@@ -1,10 +1,9 @@
 //! Other bodies that may have been signed.
 
 use axum::http::{HeaderValue, Method, header::CONTENT_TYPE};
-use bytes::Bytes;
 
 use super::{Change, Variant, json};
-use crate::provider::{Params, Provider, Received};
+use crate::provider::{Body, Params, Provider, Received};
 
 /// Most fields of which each is left out once.
 const MOST_FIELDS: usize = 40;
@@ -38,7 +37,7 @@ fn rewritten(would: &str) -> Change {
     )
 }
 
-fn with_body(base: &Received, would: &str, body: impl Into<Bytes>) -> Variant {
+fn with_body(base: &Received, would: &str, body: impl Into<Body>) -> Variant {
     Variant { change: rewritten(would), received: Received { body: body.into(), ..base.clone() } }
 }
 
@@ -50,7 +49,7 @@ fn lines(base: &Received) -> Vec<Variant> {
         with_body(
             base,
             "the blanks and line ends around the body were cut off",
-            body.slice_ref(body.trim_ascii()),
+            body.bytes().slice_ref(body.trim_ascii()),
         ),
         with_body(base, "the body ended in a line end", [&body[..], b"\n"].concat()),
         with_body(base, "the body's line ends were LF", replaced("\r\n", "\n")),
@@ -58,7 +57,7 @@ fn lines(base: &Received) -> Vec<Variant> {
     ];
     all.extend(
         body.strip_prefix(b"\xef\xbb\xbf")
-            .map(|bare| with_body(base, "the body had no byte order mark", body.slice_ref(bare))),
+            .map(|bare| with_body(base, "the body had no byte order mark", body.bytes().slice_ref(bare))),
     );
     all
 }
@@ -79,7 +78,7 @@ fn spellings(base: &Received) -> Vec<Variant> {
 /// Forms as other programs write them.
 fn forms(base: &Received) -> Vec<Variant> {
     let text = String::from_utf8_lossy(&base.body);
-    let fields = Params::from_form(&base.body);
+    let fields = base.body.form();
     let written = |fields: &[(&str, &str)]| {
         form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish()
     };
@@ -111,8 +110,13 @@ fn places(base: &Received) -> Vec<Variant> {
     let mut all = Vec::new();
     if base.body.is_empty() {
         let (path, query) = base.path_and_query.split_once('?').unwrap_or((&base.path_and_query, ""));
-        let body = Bytes::copy_from_slice(query.as_bytes());
-        let posted = Received { method: Method::POST, path_and_query: path.to_owned(), body, ..base.clone() };
+        let body = query.as_bytes().to_vec();
+        let posted = Received {
+            method: Method::POST,
+            path_and_query: path.to_owned(),
+            body: body.into(),
+            ..base.clone()
+        };
         all.push(moved(
             "the parameters of its query were a form",
             "it was a POST that became a GET on its way, as a redirect does: let no proxy redirect",
@@ -120,7 +124,7 @@ fn places(base: &Received) -> Vec<Variant> {
         ));
         return all;
     }
-    let empty = typed(Received { body: Bytes::new(), ..base.clone() }, None);
+    let empty = typed(Received { body: Body::default(), ..base.clone() }, None);
     all.push(moved("the body were not covered", "sign the form's fields as well as the URL", empty.clone()));
     let form = String::from_utf8_lossy(&base.body);
     let mark = if base.path_and_query.contains('?') { '&' } else { '?' };

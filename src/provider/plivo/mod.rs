@@ -33,7 +33,7 @@ impl Webhook for Plivo {
     }
 
     fn read(received: &Received) -> Params {
-        body::params(received)
+        body::params(received).into_owned()
     }
 
     /// A subaccount's request names its own id and its parent's; one of them must be ours.

@@ -10,6 +10,8 @@
 //! Source: Plivo docs, "Signature validation", and the official Python and Node libraries, whose published triples are
 //! in the tests. The question mark that stays without a query and the dot that comes only with one are theirs.
 
+use std::borrow::Cow;
+
 use axum::http::HeaderMap;
 use secrecy::SecretString;
 
@@ -95,11 +97,11 @@ pub(in crate::provider) fn covered(received: &Received) -> String {
 }
 
 /// The parameters that do not stand in the query; none where the body cannot be read.
-fn fields(received: &Received, kind: Kind) -> Params {
+fn fields(received: &Received, kind: Kind) -> Cow<'_, Params> {
     match kind {
-        Kind::Query => Params::default(),
-        Kind::Form => Params::from_form(&received.body),
-        Kind::Json => Params::from_json(&received.body).unwrap_or_default(),
+        Kind::Query => Cow::Owned(Params::default()),
+        Kind::Form => Cow::Borrowed(received.body.form()),
+        Kind::Json => Cow::Owned(Params::from_json(&received.body).unwrap_or_default()),
     }
 }
 

@@ -34,7 +34,7 @@ impl Webhook for Twilio {
     }
 
     fn read(received: &Received) -> Params {
-        body::params(received)
+        body::params(received).into_owned()
     }
 
     fn account(&self, params: &Params) -> Result<Vec<Flag>, Reject> {

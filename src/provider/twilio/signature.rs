@@ -63,7 +63,7 @@ pub(crate) fn sign(token: &SecretString, url: &str, form: &Params) -> String {
 /// What the signature covers besides the origin. Nothing in it tells where a name or a value ends.
 pub(in crate::provider) fn covered(received: &Received) -> String {
     let fields = match body::kind(received) {
-        Ok(Kind::Form) => form_text(&Params::from_form(&received.body)),
+        Ok(Kind::Form) => form_text(received.body.form()),
         _ => String::new(),
     };
     format!("{}{fields}", received.path_and_query)
@@ -85,7 +85,7 @@ fn covers_body(received: &Received, kind: Kind) -> Result<(), Reject> {
             Kind::Query | Kind::Form => Ok(()),
         };
     };
-    if mac::same(&mac::hex(&Sha256::digest(&received.body)), named) {
+    if mac::same(&mac::hex(&Sha256::digest(received.body.bytes())), named) {
         Ok(())
     } else {
         Err(Reject::Mismatch("bodySHA256 is not the body's"))

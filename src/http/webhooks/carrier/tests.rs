@@ -24,7 +24,7 @@ use crate::{
     inbox::{Intake, live::Live, rejections::Rejections},
     lines::{cache::Lines, decision::Decision, desk::Desk, turns::Patience},
     metrics::Metrics,
-    provider::{Endpoint, Received, Unsigned, explain::Secrets, twilio::Twilio, verify},
+    provider::{Body, Endpoint, Received, Unsigned, explain::Secrets, twilio::Twilio, verify},
 };
 
 struct SetClock;
@@ -88,7 +88,7 @@ fn call() -> Verified<Twilio> {
         origins: ["https://line.example".to_owned()].into(),
         path_and_query: Endpoint::TwilioVoice.path().to_owned(),
         headers: HeaderMap::new(),
-        body: Bytes::new(),
+        body: Body::default(),
         at: SetClock.now(),
         unsigned: Unsigned::Labelled,
     };
