@@ -78,6 +78,19 @@ async fn texts_that_come_together_share_a_look_and_each_has_its_own_answer() {
 }
 
 #[tokio::test]
+async fn a_connection_that_is_cut_costs_no_text_its_answer() {
+    let stage = answering().await;
+    let cut = "SELECT count(pg_terminate_backend(pid, 5000)) FROM pg_stat_activity
+               WHERE datname = current_database() AND application_name = 'smartline'";
+    for place in 0..3 {
+        assert_eq!(contact(place).sends(&stage.house, Carrier::Twilio, "Hello").await, ["Hello."]);
+        let count: i64 = sqlx::query_scalar(cut).fetch_one(&stage.house.db).await.unwrap();
+        assert!(count > 0, "there was one to cut");
+    }
+    stage.close().await;
+}
+
+#[tokio::test]
 async fn f01_f02_whoever_says_stop_in_any_way_gets_no_text_any_more() {
     let stage = answering().await;
     for (place, word) in [
