@@ -3,7 +3,6 @@
 
 use std::time::{Duration, Instant};
 
-use rustix::process::Signal;
 use sqlx::Connection as _;
 
 use super::book::Times;
@@ -115,9 +114,9 @@ async fn do_damage(storm: &mut Storm, random: &mut Random, damage: &mut Damage) 
         }
         _ => {
             damage.frozen += 1;
-            storm.postgres.signal_sessions(Signal::STOP).await;
+            let frozen = storm.postgres.freeze_sessions().await;
             outage(storm, random).await;
-            storm.postgres.signal_sessions(Signal::CONT).await;
+            drop(frozen);
         }
     }
 }

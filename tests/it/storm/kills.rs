@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use rustix::process::Signal;
 use sqlx::Connection as _;
 
 use super::Storm;
@@ -89,9 +88,9 @@ async fn frozen_sessions() {
     let mut storm = Storm::begin("frozen-sessions", Habits::default()).await;
     for _ in 0..2 {
         storm.load.acknowledged(BETWEEN).await;
-        storm.postgres.signal_sessions(Signal::STOP).await;
+        let frozen = storm.postgres.freeze_sessions().await;
         storm.load.answers(u64::MAX, STALL).await;
-        storm.postgres.signal_sessions(Signal::CONT).await;
+        drop(frozen);
         storm.server.ready().await;
     }
     let count = storm.end().await;

@@ -32,6 +32,24 @@ pub(super) struct Postgres {
     _claim: File,
 }
 
+/// Frozen sessions. They are let go by their numbers: one of them may hold a lock without which nobody can sign in, so that
+/// the server could not be asked for them.
+pub(super) struct Frozen(Vec<Pid>);
+
+impl Frozen {
+    fn signal(&self, signal: Signal) {
+        for session in &self.0 {
+            let _ = kill_process(*session, signal); // it may have ended
+        }
+    }
+}
+
+impl Drop for Frozen {
+    fn drop(&mut self) {
+        self.signal(Signal::CONT);
+    }
+}
+
 /// How PostgreSQL may end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Crash {
@@ -98,15 +116,15 @@ impl Postgres {
         started.elapsed()
     }
 
-    /// Sends a signal to each of the service's sessions: STOP freezes them, CONT lets them go on.
-    pub(super) async fn signal_sessions(&self, signal: Signal) {
+    /// Freezes each of the service's sessions for as long as what comes back lives.
+    pub(super) async fn freeze_sessions(&self) -> Frozen {
         let sessions = "SELECT pid FROM pg_stat_activity WHERE application_name = 'smartline'";
         let mut connection = self.connect().await;
         let sessions: Vec<i32> = sqlx::query_scalar(sessions).fetch_all(&mut connection).await.unwrap();
         connection.close().await.unwrap();
-        for session in sessions {
-            let _ = kill_process(Pid::from_raw(session).unwrap(), signal); // it may have ended
-        }
+        let frozen = Frozen(sessions.into_iter().filter_map(Pid::from_raw).collect());
+        frozen.signal(Signal::STOP);
+        frozen
     }
 
     fn server(&self) -> &PrivatePostgres {
