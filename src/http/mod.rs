@@ -22,7 +22,7 @@ use axum::{
     Router,
     extract::Request,
     http::Method,
-    response::{IntoResponse as _, Response},
+    response::{IntoResponse, Response},
     routing::get,
 };
 use tower::ServiceExt as _;
@@ -83,7 +83,7 @@ async fn hook(state: State, endpoint: Endpoint, request: Request) -> Response {
         Endpoint::PlivoHangup => plivo::hangup(&state, request).await,
         Endpoint::PlivoSms => plivo::sms(&state, request).await,
     };
-    answered.unwrap_or_else(|refusal| refusal.into_response())
+    answered.unwrap_or_else(IntoResponse::into_response)
 }
 
 /// The methods that an endpoint answers. HEAD is none: it must not run a handler.
