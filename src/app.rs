@@ -305,7 +305,7 @@ impl App {
     /// # Errors
     /// What the database raises.
     pub async fn work_once(&self) -> sqlx::Result<usize> {
-        self.worker().work_once().await
+        self.worker(&self.db).work_once().await
     }
 
     /// Returns once calls find the lines as the database has them now. Only while it serves.
@@ -327,7 +327,7 @@ impl App {
 
     /// Closes the calls of which nothing was heard for long.
     pub async fn sweep_once(&self) {
-        self.worker().sweep().await;
+        self.worker(&self.db).sweep().await;
     }
 
     /// Asks the providers for what no webhook brought and takes it in. Tells what was found, as `smartline reconcile
@@ -353,14 +353,10 @@ impl App {
         sessions::link(&self.db, &[Scope::Admin], self.clock.now()).await
     }
 
-    fn worker(&self) -> Worker {
-        self.worker_with(self.db.clone())
-    }
-
-    fn worker_with(&self, db: PgPool) -> Worker {
+    fn worker(&self, db: &PgPool) -> Worker {
         let state = &self.state;
         Worker::new(
-            db,
+            db.clone(),
             state.intake.clone(),
             self.bell.clone(),
             state.presence.clone(),
@@ -374,7 +370,7 @@ impl App {
     /// the requests.
     fn work(&self, poll: Duration) -> impl Future<Output = ()> + Send + 'static {
         let db = db::pool(self.database.clone());
-        let worker = self.worker_with(db.clone()).run(poll, self.stop.clone());
+        let worker = self.worker(&db).run(poll, self.stop.clone());
         async move {
             worker.await;
             close(&db).await;
@@ -471,7 +467,7 @@ impl App {
             async move { upkeep.often().await }
         });
         if self.limits.work.is_some() {
-            let worker = self.worker();
+            let worker = self.worker(&self.db);
             self.every(SWEEP, SWEEP, move || {
                 let worker = worker.clone();
                 async move { worker.sweep().await }

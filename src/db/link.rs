@@ -27,7 +27,7 @@ impl Link {
         self.connection.is_some()
     }
 
-    /// The connection.
+    /// The connection; what is committed on it is on the disk.
     ///
     /// # Errors
     /// When there is none and none can be made.

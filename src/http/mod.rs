@@ -61,7 +61,7 @@ impl Service {
     pub(crate) async fn answer(&self, request: Request) -> Response {
         let next = |request: Request| -> Pin<Box<dyn Future<Output = Response> + Send>> {
             match Endpoint::of_path(request.uri().path()) {
-                Some(endpoint) => Box::pin(hook(self.state.clone(), endpoint, request)),
+                Some(endpoint) => Box::pin(hook(&self.state, endpoint, request)),
                 None => Box::pin(async { self.others.clone().oneshot(request).await.into_response() }),
             }
         };
@@ -70,18 +70,18 @@ impl Service {
 }
 
 /// Answers a request to one of the seven paths that providers call.
-async fn hook(state: State, endpoint: Endpoint, request: Request) -> Response {
+async fn hook(state: &State, endpoint: Endpoint, request: Request) -> Response {
     if !allowed(endpoint).contains(request.method()) {
         return error::method_not_allowed(request.method().clone(), request).await;
     }
     let answered = match endpoint {
-        Endpoint::Stripe => stripe::event(&state, request).await,
-        Endpoint::TwilioVoice => twilio::voice(&state, request).await,
-        Endpoint::TwilioStatus => twilio::status(&state, request).await,
-        Endpoint::TwilioSms => twilio::sms(&state, request).await,
-        Endpoint::PlivoAnswer => plivo::answer(&state, request).await,
-        Endpoint::PlivoHangup => plivo::hangup(&state, request).await,
-        Endpoint::PlivoSms => plivo::sms(&state, request).await,
+        Endpoint::Stripe => stripe::event(state, request).await,
+        Endpoint::TwilioVoice => twilio::voice(state, request).await,
+        Endpoint::TwilioStatus => twilio::status(state, request).await,
+        Endpoint::TwilioSms => twilio::sms(state, request).await,
+        Endpoint::PlivoAnswer => plivo::answer(state, request).await,
+        Endpoint::PlivoHangup => plivo::hangup(state, request).await,
+        Endpoint::PlivoSms => plivo::sms(state, request).await,
     };
     answered.unwrap_or_else(IntoResponse::into_response)
 }

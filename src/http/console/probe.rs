@@ -38,5 +38,5 @@ pub(super) async fn send(state: &State, endpoint: Endpoint, now: DateTime<Utc>) 
         request = request.header(name, value);
     }
     let request = request.extension(OurPhone).body(Body::from(draft.body)).ok()?;
-    Some(hook(state.clone(), endpoint, request).await.status())
+    Some(hook(state, endpoint, request).await.status())
 }

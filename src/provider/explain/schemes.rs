@@ -186,7 +186,7 @@ pub(super) fn quirks(base: &Received, secrets: &[SecretString]) -> Vec<(Change, 
 
 fn quirks_of_twilio(base: &Received, secrets: &[SecretString]) -> Vec<(Change, bool)> {
     let given = text_of(base, twilio::HEADER);
-    let form = Params::from_form(&base.body);
+    let form = base.body.form();
     let by_name = |keep: fn(&mut String, &str)| {
         let mut fields: BTreeMap<&str, String> = BTreeMap::new();
         for (name, value) in form.iter() {
@@ -245,7 +245,7 @@ fn quirks_of_plivo(base: &Received, secrets: &[SecretString]) -> Vec<(Change, bo
     let query = Params::from_query(raw);
     let query: Vec<_> = query.sorted().into_iter().map(|(name, value)| format!("{name}={value}")).collect();
     let query = query.join("&");
-    let form = Params::from_form(&base.body);
+    let form = base.body.form();
     let sorted: String = form.sorted().into_iter().flat_map(|(name, value)| [name, value]).collect();
     let once: String = {
         let mut pairs = form.sorted();

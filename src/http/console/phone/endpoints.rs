@@ -77,7 +77,7 @@ impl Service for Endpoints<'_> {
         let made = made.map_err(|error| Fault::Unmade(error.to_string()))?;
         let endpoint = Endpoint::of_path(made.uri().path());
         let endpoint = endpoint.ok_or_else(|| Fault::Unmade("no endpoint has its path".to_owned()))?;
-        let response = hook(self.state.clone(), endpoint, made).await;
+        let response = hook(self.state, endpoint, made).await;
         let (parts, body) = response.into_parts();
         let cause = parts.extensions.get::<Outcome>().and_then(|outcome| outcome.cause.clone());
         if parts.status != StatusCode::OK {

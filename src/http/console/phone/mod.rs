@@ -1,6 +1,6 @@
 //! The browser phone: calls and texts a line through the service's own endpoints.
 //!
-//! A press makes real requests, signed as Twilio or Plivo signs, and sends them through the router's own webhook handlers:
+//! A press makes real requests, signed as Twilio or Plivo signs, and sends them through the service's own webhook handlers:
 //! they are verified, kept and answered like any other, and labelled `simulated` for ever, so that nothing is sent to
 //! anybody and no figure counts them. The phone holds nothing itself: the page's address names the call, and where the call
 //! stands is read back from the events that were kept. So a page can be loaded again, sent to a colleague, or pressed
