@@ -112,17 +112,19 @@ fn start(options: &PrivateOptions) -> Result<PrivatePostgres, StartError> {
     }
     let deadline = Instant::now() + START_PATIENCE;
     loop {
-        match start_server(&home, &programs, options.durable, deadline) {
+        match start_server(&home, &programs, options.durable, deadline)? {
+            Started::Ready(server) => return Ok(PrivatePostgres { _server: server, home }),
             // The sessions of a killed server notice within moments that it is gone, and end.
-            Err(StartError::Failed { output, .. })
-                if output.contains("is still in use") && Instant::now() < deadline =>
-            {
-                thread::sleep(PAUSE);
-            }
-            Err(error) => return Err(error),
-            Ok(server) => return Ok(PrivatePostgres { _server: server, home }),
+            Started::StillInUse => thread::sleep(PAUSE),
         }
     }
+}
+
+/// What became of a start.
+enum Started {
+    Ready(Process),
+    /// Sessions of a server that was killed still hold its memory.
+    StillInUse,
 }
 
 /// What a server writes into `postmaster.pid`.
@@ -196,7 +198,8 @@ fn make_cluster(home: &Home, programs: &Programs, durable: bool) -> Result<(), S
     home.keep_cluster(&new)
 }
 
-/// Starts the server once and returns when it is ready, which line 8 of its pid file tells.
+/// Starts the server once and returns when it is ready, which line 8 of its pid file tells; from `deadline` on, one that is
+/// still in use is an error like others.
 ///
 /// A connection that succeeds would prove nothing: the socket is open before recovery is done, and after a crash it may
 /// still be the one of the server that is going.
@@ -205,7 +208,7 @@ fn start_server(
     programs: &Programs,
     durable: bool,
     deadline: Instant,
-) -> Result<Process, StartError> {
+) -> Result<Started, StartError> {
     // Emptied, then appended to: a session of a killed server may still write into the same file.
     let log = File::options().append(true).create(true).mode(0o600).open(home.log());
     let log =
@@ -218,7 +221,12 @@ fn start_server(
     let ready = Some(PidFile { pid: server.pid().as_raw_nonzero().get(), ready: true });
     while PidFile::read(&home.cluster()) != ready {
         if let Some(status) = server.ended() {
-            return Err(StartError::failed("postgres", &status, &fs::read(home.log()).unwrap_or_default()));
+            let text = fs::read(home.log()).unwrap_or_default();
+            // Wherever that stands: sessions that end may have written much behind it.
+            if String::from_utf8_lossy(&text).contains("is still in use") && Instant::now() < deadline {
+                return Ok(Started::StillInUse);
+            }
+            return Err(StartError::failed("postgres", &status, &text));
         }
         if Instant::now() > deadline {
             let text = fs::read(home.log()).unwrap_or_default();
@@ -226,7 +234,7 @@ fn start_server(
         }
         thread::sleep(PAUSE);
     }
-    Ok(server)
+    Ok(Started::Ready(server))
 }
 
 /// Arguments for the server: `-c name=value` for each setting.
