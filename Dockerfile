@@ -11,7 +11,7 @@ RUN mkdir src && echo 'fn main() {}' > src/main.rs && touch src/lib.rs \
  && cargo build --release --locked \
  && cargo clean --release --locked --package smartline && rm -r src
 
-# The migrations are embedded in the binary; build.rs has it built anew when there are more.
+# The migrations are embedded in the binary; build.rs watches them.
 COPY build.rs ./
 COPY migrations migrations
 COPY src src

@@ -28,7 +28,7 @@ pub(crate) const SILENT: Duration = Duration::from_hours(6);
 
 const TIMELINE_SQL: &str = "
 INSERT INTO call_events (call, event_id, at, kind, what)
-SELECT unnest($1::text[]), unnest($2::uuid[]), unnest($3::timestamptz[]), unnest($4::text[]), unnest($5::text[])
+SELECT * FROM unnest($1::text[], $2::uuid[], $3::timestamptz[], $4::text[], $5::text[])
 ON CONFLICT DO NOTHING";
 
 const SWEEP_SQL: &str = "

@@ -218,10 +218,11 @@ fn start_server(
     command.arg("-D").arg(home.cluster()).arg("-k").arg(home.socket_folder());
     command.args(settings(durable)).stdout(log).stderr(twin);
     let server = Process::spawn(command).map_err(StartError::io("running", &programs.postgres()))?;
+    let written = || fs::read(home.log()).unwrap_or_default();
     let ready = Some(PidFile { pid: server.pid().as_raw_nonzero().get(), ready: true });
     while PidFile::read(&home.cluster()) != ready {
         if let Some(status) = server.ended() {
-            let text = fs::read(home.log()).unwrap_or_default();
+            let text = written();
             // Wherever that stands: sessions that end may have written much behind it.
             if String::from_utf8_lossy(&text).contains("is still in use") && Instant::now() < deadline {
                 return Ok(Started::StillInUse);
@@ -229,8 +230,7 @@ fn start_server(
             return Err(StartError::failed("postgres", &status, &text));
         }
         if Instant::now() > deadline {
-            let text = fs::read(home.log()).unwrap_or_default();
-            return Err(StartError::failed("postgres", &"not ready in time", &text));
+            return Err(StartError::failed("postgres", &"not ready in time", &written()));
         }
         thread::sleep(PAUSE);
     }
